@@ -1,0 +1,38 @@
+//! The outside, as small interfaces, each `real` and `sim`.
+//!
+//! Everything in `io` and `app` that needs a clock, the network, a disk, name resolution or randomness
+//! gets it from a [`World`]. The simulated world is deterministic: one seed, one course of events. It
+//! runs on tokio's paused clock in a current-thread runtime, so virtual weeks take seconds.
+//!
+//! Timers are tokio's own (`tokio::time`), which the paused clock governs; only calendar time needs
+//! [`Clock`].
+
+pub mod clock;
+pub mod disk;
+pub mod dns;
+pub mod net;
+pub mod random;
+pub mod sim;
+
+use std::sync::Arc;
+
+pub use clock::Clock;
+pub use disk::Disk;
+pub use dns::Dns;
+pub use net::Net;
+pub use random::Random;
+
+/// All of the outside that one transfer agent (or tool) sees. Cheap to clone.
+#[derive(Clone)]
+pub struct World {
+    /// Calendar time.
+    pub clock: Clock,
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Names.
+    pub dns: Arc<dyn Dns>,
+    /// Connections.
+    pub net: Net,
+    /// Chance.
+    pub random: Random,
+}

@@ -1,0 +1,1 @@
+//! The client machine: one SMTP or LMTP connection as a value.

@@ -1,0 +1,106 @@
+//! The envelope: what MAIL and RCPT say of a message.
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{ForwardPath, ReversePath};
+
+/// What one mail transaction says before its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Whom DSNs go to; `None` is the null reverse-path.
+    pub reverse_path: ReversePath,
+    /// BODY= (RFC 6152, RFC 3030).
+    pub body: BodyType,
+    /// The SMTPUTF8 parameter was given (RFC 6531).
+    pub smtputf8: bool,
+    /// SIZE= in octets, as the client declared it (RFC 1870).
+    pub size: Option<u64>,
+    /// RET= (RFC 3461 section 4.3).
+    pub ret: Option<Ret>,
+    /// ENVID= as sent, still in xtext (RFC 3461 section 4.4).
+    pub envid: Option<Box<str>>,
+    /// AUTH= as sent, still in xtext (RFC 4954 section 5).
+    pub auth: Option<Box<str>>,
+    /// In the order of the RCPT commands; those that were accepted.
+    pub recipients: Vec<Recipient>,
+}
+
+/// One accepted RCPT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Where to.
+    pub forward_path: ForwardPath,
+    /// NOTIFY= (RFC 3461 section 4.1).
+    pub notify: Notify,
+    /// ORCPT= as sent: `addr-type;xtext` (RFC 3461 section 4.2).
+    pub orcpt: Option<Box<str>>,
+}
+
+/// What the content may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BodyType {
+    /// 7BIT: ASCII lines.
+    #[default]
+    SevenBit,
+    /// 8BITMIME: lines of any octets (RFC 6152).
+    EightBitMime,
+    /// BINARYMIME: any octets, lines or not (RFC 3030).
+    BinaryMime,
+}
+
+/// How much of the message a DSN shall return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ret {
+    /// The whole message.
+    Full,
+    /// The header section only.
+    Headers,
+}
+
+/// When a recipient's originator wants a DSN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// NOTIFY= was given at all; if not, the rest is the default of RFC 3461 section 5.2.1.
+    pub given: bool,
+    /// On success.
+    pub success: bool,
+    /// On failure.
+    pub failure: bool,
+    /// On delay.
+    pub delay: bool,
+}
+
+impl Notify {
+    /// NOTIFY=NEVER.
+    pub const NEVER: Self = Self { given: true, success: false, failure: false, delay: false };
+}
+
+/// No NOTIFY parameter: failures, and delays as the transfer agent sees fit.
+impl Default for Notify {
+    fn default() -> Self {
+        Self { given: false, success: false, failure: true, delay: true }
+    }
+}
+
+impl Envelope {
+    /// An envelope without parameters and recipients.
+    pub fn new(reverse_path: ReversePath) -> Self {
+        Self {
+            reverse_path,
+            body: BodyType::default(),
+            smtputf8: false,
+            size: None,
+            ret: None,
+            envid: None,
+            auth: None,
+            recipients: Vec::new(),
+        }
+    }
+}
+
+impl Recipient {
+    /// A recipient without parameters.
+    pub fn new(forward_path: ForwardPath) -> Self {
+        Self { forward_path, notify: Notify::default(), orcpt: None }
+    }
+}

@@ -1,0 +1,99 @@
+//! Replies (RFC 5321 section 4.2): the one type for what we say and for what we hear.
+//!
+//! Texts that we send are made here and nowhere else, by constructors with a name.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::status::EnhancedStatus;
+
+/// One complete reply of one or several lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// 200-599; what a code that no RFC lists means, its first digit tells (RFC 5321 section 4.3.2).
+    pub code: u16,
+    /// The enhanced status of the first line, where there was one.
+    pub status: Option<EnhancedStatus>,
+    /// The text without code and enhanced status, lines parted by `\n`.
+    pub text: Cow<'static, str>,
+}
+
+/// What only the spool can make: that a message survives a crash.
+///
+/// The sole way to a `250` after content is [`Reply::accepted`], which asks for one.
+pub trait Proof {
+    /// The queue id, as the client and the logs shall read it.
+    fn queue_id(&self) -> &str;
+}
+
+impl Reply {
+    /// A reply with an enhanced status.
+    pub fn new(code: u16, status: (u8, u16, u16), text: impl Into<Cow<'static, str>>) -> Self {
+        let status = Some(EnhancedStatus::new(status.0, status.1, status.2));
+        Self { code, status, text: text.into() }
+    }
+
+    /// A reply for which RFC 2034 allows no enhanced status (greeting, EHLO, 354, 334).
+    pub fn bare(code: u16, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, status: None, text: text.into() }
+    }
+
+    /// The `250` after content: the message is ours now.
+    pub fn accepted(proof: &impl Proof) -> Self {
+        Self::new(250, (2, 0, 0), format!("kept as {}", proof.queue_id()))
+    }
+
+    /// 2yz.
+    pub fn is_positive(&self) -> bool {
+        self.code / 100 == 2
+    }
+
+    /// 3yz.
+    pub fn is_intermediate(&self) -> bool {
+        self.code / 100 == 3
+    }
+
+    /// 4yz.
+    pub fn is_transient(&self) -> bool {
+        self.code / 100 == 4
+    }
+
+    /// 5yz.
+    pub fn is_permanent(&self) -> bool {
+        self.code / 100 == 5
+    }
+
+    /// The lines of the text; at least one, which may be empty.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.text.split('\n')
+    }
+
+    /// Appends the reply as it goes over the wire, each line with code, enhanced status and CRLF.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        use std::io::Write;
+        let mut lines = self.text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            let mark = if lines.peek().is_some() { '-' } else { ' ' };
+            // Writing to a Vec cannot fail.
+            let _ = match self.status {
+                Some(status) => write!(out, "{}{mark}{status} {line}\r\n", self.code),
+                None => write!(out, "{}{mark}{line}\r\n", self.code),
+            };
+        }
+    }
+}
+
+/// On one line, as people quote it: `550 5.1.1 no mailbox here by that name`.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(status) = self.status {
+            write!(f, " {status}")?;
+        }
+        for line in self.lines().filter(|line| !line.is_empty()) {
+            write!(f, " {line}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! The server machine: one SMTP connection as a value.
