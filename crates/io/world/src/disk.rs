@@ -5,11 +5,15 @@
 //! content up to its last `sync`, and the directory entries (creations, renames, removals) up to the
 //! directory's last `sync_directory`. Anything newer may be there, or not, or in part.
 
+pub mod real;
+
 use std::{
     io::{self, IoSlice},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+pub use real::RealDisk;
 
 /// A place for files.
 pub trait Disk: Send + Sync {

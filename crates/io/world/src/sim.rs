@@ -1,1 +1,3 @@
 //! The simulated outside.
+
+pub mod disk;
