@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::status::EnhancedStatus;
 
+mod texts;
+pub use texts::Missing;
+
 /// One complete reply of one or several lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {

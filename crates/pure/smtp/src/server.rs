@@ -1,1 +1,0 @@
-//! The server machine: one SMTP connection as a value.

@@ -1,0 +1,156 @@
+//! What a listener offers and how far it goes: one [`Offer`] a listener, shared by its sessions.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::transcript::TlsFacts;
+
+/// What the server says of itself, which extensions it speaks, and its limits.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The first word of the greeting and of the EHLO reply: a domain, or an address literal.
+    pub hostname: Box<str>,
+    /// What follows the hostname in the greeting.
+    pub banner: Box<str>,
+    /// The extensions that are switched on.
+    pub extensions: Extensions,
+    /// The largest content in octets (RFC 1870); `None` for no limit.
+    pub size_max: Option<u64>,
+    /// Recipients of one transaction; RFC 5321 section 4.5.3.1.8 asks for at least 100.
+    pub recipients_max: usize,
+    /// A command line with its CRLF. RFC 5321 section 4.5.3.1.4 has 512, and each extension that
+    /// is offered adds to it; this is one figure for all.
+    pub command_length_max: usize,
+    /// A line that is too long is thrown away up to its end. After so many octets without one the
+    /// connection is closed.
+    pub discard_length_max: usize,
+    /// Whether AUTH is offered.
+    pub auth: AuthOffer,
+    /// MAIL needs AUTH first (RFC 6409 section 4.3).
+    pub auth_required: bool,
+    /// There is a certificate: STARTTLS can be offered.
+    pub tls_available: bool,
+    /// Nothing but STARTTLS, NOOP and QUIT before TLS (RFC 3207 section 4).
+    pub tls_required: bool,
+    /// So many refused commands of a session get their reply; the next closes it.
+    pub errors_max: u32,
+    /// So many recipients that policy refused, likewise: whoever guesses addresses, has to reconnect.
+    pub refusals_max: u32,
+    /// So many failed AUTHs, likewise.
+    pub auth_failures_max: u32,
+    /// How long the client may be silent.
+    pub timeouts: Timeouts,
+    /// What to do with a bare CR or LF in content.
+    pub line_endings: LineEndings,
+}
+
+/// Which extensions are switched on. Each is in its own file under `extension`.
+///
+/// STARTTLS and AUTH are not here: [`Offer::tls_available`] and [`Offer::auth`] speak of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the keywords
+pub struct Extensions {
+    pub pipelining: bool,
+    pub size: bool,
+    pub eight_bit_mime: bool,
+    /// Offered with 8BITMIME only (RFC 6531 section 3.1).
+    pub smtputf8: bool,
+    pub enhanced_status_codes: bool,
+    pub dsn: bool,
+    pub chunking: bool,
+    /// Offered with CHUNKING only (RFC 3030 section 3).
+    pub binarymime: bool,
+    pub help: bool,
+}
+
+/// Where AUTH is offered (RFC 4954).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthOffer {
+    /// Nowhere: the command is not implemented.
+    Never,
+    /// Inside TLS. Before it, AUTH is refused without looking at the credentials.
+    InsideTls,
+    /// Inside TLS or not: passwords may cross the wire in clear.
+    Always,
+}
+
+/// RFC 5321 section 4.5.3.2.7: at least five minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the next complete command line.
+    pub command: Duration,
+    /// For the next 512 octets of content: one octet a minute is no progress.
+    pub content: Duration,
+    /// For the TLS handshake after STARTTLS.
+    pub tls: Duration,
+}
+
+/// What becomes of content that has a CR without LF, or an LF without CR (RFC 5321 section 2.3.8).
+///
+/// Only CRLF.CRLF ends the content, with either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEndings {
+    /// It is read to its end and refused.
+    Refuse,
+    /// A bare LF becomes CRLF, a bare CR becomes a blank. (A line end made of a CR could turn text
+    /// into a header field.)
+    Normalize,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address.
+    pub address: SocketAddr,
+    /// The address that it connected to.
+    pub local: SocketAddr,
+    /// Set where the listener has implicit TLS (RFC 8314).
+    pub tls: Option<TlsFacts>,
+}
+
+impl Offer {
+    /// Everything that needs no certificate and no user, with the limits of RFC 5321.
+    pub fn new(hostname: impl Into<Box<str>>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            banner: "ESMTP".into(),
+            extensions: Extensions::default(),
+            size_max: Some(50 * 1024 * 1024),
+            recipients_max: 1_000,
+            command_length_max: 2_048,
+            discard_length_max: 256 * 1024,
+            auth: AuthOffer::Never,
+            auth_required: false,
+            tls_available: false,
+            tls_required: false,
+            errors_max: 20,
+            refusals_max: 100,
+            auth_failures_max: 10,
+            timeouts: Timeouts::default(),
+            line_endings: LineEndings::Refuse,
+        }
+    }
+}
+
+/// All on.
+impl Default for Extensions {
+    fn default() -> Self {
+        Self {
+            pipelining: true,
+            size: true,
+            eight_bit_mime: true,
+            smtputf8: true,
+            enhanced_status_codes: true,
+            dsn: true,
+            chunking: true,
+            binarymime: true,
+            help: true,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minutes = |number: u64| Duration::from_secs(60 * number);
+        Self { command: minutes(5), content: minutes(5), tls: minutes(1) }
+    }
+}
