@@ -111,6 +111,14 @@ impl Transcript {
         part
     }
 
+    /// Forgets what was said since `mark`.
+    pub fn truncate(&mut self, mark: Mark) {
+        if mark.length <= self.buffer.len() {
+            self.buffer.truncate(mark.length);
+            self.last = mark.last;
+        }
+    }
+
     /// Appends another transcript's lines behind these.
     pub fn extend(&mut self, other: &Self) {
         for line in other.lines() {
