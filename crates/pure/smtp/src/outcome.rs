@@ -100,6 +100,15 @@ impl Cause {
         }
     }
 
+    /// Whether the next hop has taken as many recipients as it will in one transaction (RFC 5321 section
+    /// 4.5.3.1.10), so that another transaction at once may succeed where others were accepted in
+    /// this one.
+    pub fn is_too_many_recipients(&self) -> bool {
+        let Trouble::Reply(reply) = &self.trouble else { return false };
+        let about_count = reply.status.is_none_or(|status| (status.subject, status.detail) == (5, 3));
+        self.stage == Stage::Rcpt && matches!(reply.code, 452 | 552) && about_count
+    }
+
     fn status_by_stage(&self, reply: &Reply) -> EnhancedStatus {
         let class = if reply.is_transient() { 4 } else { 5 };
         let (subject, detail) = match (self.stage, reply.code) {
