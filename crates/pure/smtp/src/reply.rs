@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::status::EnhancedStatus;
 
+pub mod parse;
 mod texts;
 pub use texts::Missing;
 
