@@ -1,1 +1,330 @@
-//! The client machine: one SMTP or LMTP connection as a value.
+//! The client machine: one SMTP or LMTP connection as a value. `mailwright serve`, `send` and every
+//! tool drive this one, and it writes the transcript itself.
+//!
+//! The driver's part:
+//! - what the peer sends goes into [`feed`](Client::feed) (all of it is taken), how the connection ends
+//!   into [`closed_by_peer`](Client::closed_by_peer) or [`network_failed`](Client::network_failed): after
+//!   what can still be read was fed, as the reason often stands there;
+//! - after each call: write and clear [`commands`](Client::commands), then [`poll`](Client::poll) until
+//!   `None`; call [`expire`](Client::expire) once [`deadline`](Client::deadline) has passed;
+//! - on [`Output::Content`]: what is in `commands` is written first, then the content through
+//!   [`frame`](Client::frame) piece by piece, then [`content_sent`](Client::content_sent). While content is
+//!   under way, what the peer says is still fed: it may end the transaction early;
+//! - on [`Output::Close`]: close. Nothing comes behind it.
+//!
+//! | state       | what is awaited                               | left by                             |
+//! |-------------|-----------------------------------------------|-------------------------------------|
+//! | Opening     | greeting, EHLO, STARTTLS, AUTH                | `Ready` or `Failed`                 |
+//! | Handshake   | the driver's TLS handshake                    | `tls_established`, `tls_failed`     |
+//! | Ready       | nothing, or replies to `command`              | `begin`, `quit`                     |
+//! | Transacting | MAIL, RCPT, DATA or BDAT, end of data         | `Finished`                          |
+//! | Quitting    | the reply to QUIT, whatever it is             | `Close`                             |
+//! | Closed      | nothing                                       |                                     |
+//!
+//! Invariant: `awaited` holds one entry for each reply that the peer owes us, oldest first, so that a
+//! reply can't be taken for another command's, pipelined or not.
+
+mod closing;
+mod content;
+mod extensions;
+mod features;
+mod opening;
+mod parameters;
+mod plan;
+mod sasl;
+mod transaction;
+mod wire;
+
+use std::{
+    collections::VecDeque,
+    fmt, mem,
+    sync::Arc,
+    time::Duration,
+};
+
+pub use content::Framing;
+pub use extensions::Extensions;
+pub use features::Features;
+pub use plan::{Credentials, Plan, Protocol, StartTls, Timeouts};
+pub use transaction::Transaction;
+
+use crate::{
+    outcome::{Cause, Outcome, Stage, Trouble},
+    reply::{Reply, parse::ReplyReader},
+    transcript::{Mark, TlsFacts, Transcript},
+};
+use sasl::Exchange;
+use transaction::Progress;
+use wire::Wire;
+
+/// One connection to a next hop.
+pub struct Client {
+    plan: Arc<Plan>,
+    state: State,
+    wire: Wire,
+    deadline: Option<Deadline>,
+    outputs: VecDeque<Output>,
+    reader: ReplyReader,
+    extensions: Extensions,
+    used: Features,
+    tls: Option<TlsFacts>,
+    /// Where the opening ends in the transcript.
+    opened: Mark,
+    transactions: u32,
+}
+
+/// What the driver has to do, or to know.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Begin the TLS handshake now: `tls_established` or `tls_failed` tells how it went.
+    StartTls,
+    /// The session is open: `begin`, `command` or `quit`. Comes once.
+    Ready,
+    /// Send the content.
+    Content(Framing),
+    /// The transaction is over: what became of each recipient, in the envelope's order.
+    /// Where no `Close` follows, the session can be used again.
+    Finished(Vec<Outcome>),
+    /// The reply to a `command`.
+    Replied(Reply),
+    /// The session came to nothing: at the greeting, EHLO, TLS or AUTH, or a `command` got no reply.
+    Failed {
+        /// Where and why.
+        cause: Cause,
+        /// Whether the next hop meant it for good (5yz to the greeting or to HELO). Credentials that
+        /// are refused and TLS that fails are not: that can be mended without the message changing.
+        permanent: bool,
+    },
+    /// Close the connection.
+    Close,
+}
+
+enum State {
+    Opening,
+    Handshake,
+    Ready {
+        /// A transaction was begun at the peer and not ended: RSET comes before the next.
+        unfinished: bool,
+        /// The next `command` answers a challenge: it is not written down.
+        secret: bool,
+    },
+    Transacting(Progress),
+    Quitting,
+    Closed,
+}
+
+/// A reply that the peer owes us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    Greeting,
+    Ehlo,
+    Helo,
+    StartTls,
+    Auth(Exchange),
+    Reset,
+    Mail,
+    /// For the recipient of that number.
+    Rcpt(usize),
+    Data,
+    /// After the content, for all recipients that were accepted.
+    EndOfData,
+    /// After the content over LMTP, for the recipient of that number.
+    EndOfDataFor(usize),
+    Command,
+    Quit,
+}
+
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Duration,
+    /// How long that is after the wait began.
+    wait: Duration,
+}
+
+impl Client {
+    /// A connection that was just opened (under implicit TLS: whose handshake is done). It waits for
+    /// the greeting. `now` counts from an origin of the driver's choice, as everywhere.
+    pub fn new(plan: Arc<Plan>, now: Duration) -> Self {
+        let mut client = Self {
+            plan,
+            state: State::Opening,
+            wire: Wire { now, awaited: VecDeque::from([Awaited::Greeting]), ..Wire::default() },
+            deadline: None,
+            outputs: VecDeque::new(),
+            reader: ReplyReader::default(),
+            extensions: Extensions::default(),
+            used: Features::NONE,
+            tls: None,
+            opened: Mark::default(),
+            transactions: 0,
+        };
+        client.rearm();
+        client
+    }
+
+    /// Takes what the peer sent, in pieces of any size.
+    pub fn feed(&mut self, now: Duration, octets: &[u8]) {
+        self.wire.now = now;
+        if matches!(self.state, State::Handshake | State::Closed) {
+            return;
+        }
+        self.reader.push(octets);
+        // The reader is put aside so that replies can be borrowed from it while they are handled.
+        let mut reader = mem::take(&mut self.reader);
+        let mut heard_any = false;
+        while !matches!(self.state, State::Handshake | State::Closed) {
+            match reader.take() {
+                None => break,
+                Some(Ok(heard)) => self.hear(&heard),
+                Some(Err(trouble)) => {
+                    self.note_rest(&reader);
+                    reader.clear();
+                    self.give_up(self.stage(), Trouble::Malformed(trouble.to_string()));
+                }
+            }
+            heard_any = true;
+        }
+        if matches!(self.state, State::Handshake) {
+            self.discard_clear_text(&mut reader);
+        }
+        self.reader = reader;
+        if heard_any {
+            self.rearm();
+        }
+    }
+
+    /// The driver's next task; `None` until something is called again.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What is to be written to the peer. The driver clears what it has written.
+    pub fn commands(&mut self) -> &mut Vec<u8> {
+        &mut self.wire.commands
+    }
+
+    /// When [`expire`](Self::expire) is due: the timeouts of RFC 5321 section 4.5.3.2.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.at)
+    }
+
+    /// The last EHLO reply, as parsed. After TLS, what came before it is forgotten (RFC 3207
+    /// section 4.2).
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What can be used here: offered, and not to be avoided. Before `begin`, the caller sees here
+    /// whether the content must be converted (8BITMIME, BINARYMIME with CHUNKING, SMTPUTF8).
+    pub fn usable(&self) -> Features {
+        self.extensions.offered().without(self.plan.avoid)
+    }
+
+    /// What was used in the opening and in the newest transaction. Where that failed in a way that
+    /// smells of a box in the path (silence, a close, nonsense), the next attempt may avoid one of them.
+    /// PIPELINING is among them only if a group of commands was really written.
+    pub fn used(&self) -> Features {
+        self.used
+    }
+
+    /// The opening of the session and its newest transaction: the evidence of that transaction.
+    pub fn transcript(&self) -> &Transcript {
+        &self.wire.transcript
+    }
+
+    /// Writes a remark of the driver's into the transcript: connected from where to where, and the like.
+    pub fn note(&mut self, now: Duration, text: impl AsRef<[u8]>) {
+        self.wire.now = now;
+        self.wire.note(text);
+    }
+
+    /// What TLS came to, where it stands.
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.tls.as_ref()
+    }
+
+    /// Whether a transaction can begin now.
+    pub fn is_reusable(&self) -> bool {
+        matches!(self.state, State::Ready { .. }) && self.wire.awaited.is_empty()
+    }
+
+    /// How many transactions were begun. A `421` or a close at MAIL of a second one is often only
+    /// a session that idled too long: worth a fresh connection at once.
+    pub fn transactions(&self) -> u32 {
+        self.transactions
+    }
+
+    /// How this session was to behave.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Sets the deadline for what is awaited now.
+    fn rearm(&mut self) {
+        let timeouts = &self.plan.timeouts;
+        let wait = match (self.wire.awaited.front(), &self.state) {
+            (Some(awaited), _) => Some(awaited.timeout(timeouts)),
+            (None, State::Handshake) => Some(timeouts.ehlo),
+            (None, State::Transacting(_)) => Some(timeouts.content),
+            (None, _) => None,
+        };
+        self.deadline = wait.map(|wait| Deadline { at: self.wire.now.saturating_add(wait), wait });
+    }
+
+    /// Where the dialogue stands: the stage of the oldest reply that is due.
+    fn stage(&self) -> Stage {
+        match (self.wire.awaited.front(), &self.state) {
+            (Some(awaited), _) => awaited.stage(),
+            (None, State::Handshake) => Stage::Tls,
+            (None, State::Transacting(_)) => Stage::Content,
+            (None, _) => Stage::Other,
+        }
+    }
+}
+
+impl Awaited {
+    fn timeout(self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::Greeting => timeouts.greeting,
+            Self::Ehlo | Self::Helo | Self::StartTls | Self::Auth(_) => timeouts.ehlo,
+            Self::Reset | Self::Mail | Self::Command => timeouts.mail,
+            Self::Rcpt(_) => timeouts.rcpt,
+            Self::Data => timeouts.data,
+            Self::EndOfData | Self::EndOfDataFor(_) => timeouts.end_of_data,
+            Self::Quit => timeouts.quit,
+        }
+    }
+
+    fn stage(self) -> Stage {
+        match self {
+            Self::Greeting => Stage::Greeting,
+            Self::Ehlo | Self::Helo => Stage::Ehlo,
+            Self::StartTls => Stage::StartTls,
+            Self::Auth(_) => Stage::Auth,
+            Self::Mail => Stage::Mail,
+            Self::Rcpt(_) => Stage::Rcpt,
+            Self::Data => Stage::Data,
+            Self::EndOfData | Self::EndOfDataFor(_) => Stage::EndOfData,
+            Self::Reset | Self::Command | Self::Quit => Stage::Other,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Opening => "Opening",
+            State::Handshake => "Handshake",
+            State::Ready { .. } => "Ready",
+            State::Transacting(_) => "Transacting",
+            State::Quitting => "Quitting",
+            State::Closed => "Closed",
+        };
+        f.debug_struct("Client")
+            .field("state", &state)
+            .field("awaited", &self.wire.awaited)
+            .field("extensions", &self.extensions)
+            .field("used", &self.used)
+            .finish_non_exhaustive()
+    }
+}

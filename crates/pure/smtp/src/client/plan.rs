@@ -1,0 +1,118 @@
+//! How a client shall behave in a session: given once, never changed by the machine.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::features::Features;
+
+/// What to do in one session, and what not.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// SMTP or LMTP.
+    pub protocol: Protocol,
+    /// Our name in EHLO, HELO or LHLO: a domain or an address literal (RFC 5321 section 4.1.1.1).
+    pub ehlo_name: Box<str>,
+    /// What to do about STARTTLS. Without meaning under implicit TLS.
+    pub start_tls: StartTls,
+    /// TLS stands before the greeting comes (implicit TLS, RFC 8314).
+    pub under_tls: bool,
+    /// Whom to authenticate as. With credentials, a session without AUTH fails: mail never goes out
+    /// under less than was asked for.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Features that are not used though the next hop may offer them.
+    pub avoid: Features,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+/// The language of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321.
+    Smtp,
+    /// RFC 2033: LHLO, and a reply for each recipient after the content.
+    Lmtp,
+}
+
+/// What to do about STARTTLS (RFC 3207).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartTls {
+    /// Stay in clear.
+    Never,
+    /// Use it where it is offered, go on in clear where it is refused (RFC 7435).
+    IfOffered,
+    /// No mail without it.
+    Required,
+}
+
+/// A name and a password for AUTH PLAIN and LOGIN. Debug doesn't show them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The authentication identity.
+    pub user: String,
+    /// The secret.
+    pub password: String,
+    /// Whether they may cross a connection without TLS.
+    pub in_clear_allowed: bool,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("user", &self.user)
+            .field("password", &"****")
+            .field("in_clear_allowed", &self.in_clear_allowed)
+            .finish()
+    }
+}
+
+/// How long to wait, stage by stage. The defaults are those of RFC 5321 section 4.5.3.2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the greeting.
+    pub greeting: Duration,
+    /// For the replies to EHLO, HELO, LHLO, STARTTLS and AUTH, and for the TLS handshake.
+    pub ehlo: Duration,
+    /// For the reply to MAIL (and RSET before it).
+    pub mail: Duration,
+    /// For the reply to RCPT.
+    pub rcpt: Duration,
+    /// For the `354` to DATA.
+    pub data: Duration,
+    /// For one piece of content to be taken by the network.
+    pub content: Duration,
+    /// For the reply after the content. Long, as a reply lost here makes duplicates (RFC 1047).
+    pub end_of_data: Duration,
+    /// For the reply to QUIT, which decides nothing any more.
+    pub quit: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        Self {
+            greeting: minutes(5),
+            ehlo: minutes(5),
+            mail: minutes(5),
+            rcpt: minutes(5),
+            data: minutes(2),
+            content: minutes(3),
+            end_of_data: minutes(10),
+            quit: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Plan {
+    /// SMTP under that name, STARTTLS where offered, no credentials, nothing avoided.
+    pub fn new(ehlo_name: impl Into<Box<str>>) -> Self {
+        Self {
+            protocol: Protocol::Smtp,
+            ehlo_name: ehlo_name.into(),
+            start_tls: StartTls::IfOffered,
+            under_tls: false,
+            credentials: None,
+            avoid: Features::NONE,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
