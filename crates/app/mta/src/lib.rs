@@ -1,1 +1,5 @@
-//! 
+//! The transfer agent: what runs, and when.
+//!
+//! Here the parts meet that don't know each other: sessions, spool, queue, transport, evidence.
+
+pub mod config;

@@ -1,0 +1,199 @@
+//! The configuration: one TOML file, one set of types.
+//!
+//! The types here are what the file may say; a key that is not among them is refused. The empty file
+//! equals [`Config::default`], whose values are safe to run with. [`Config::load`] reads a file and
+//! reports all that is wrong in it at once, each with its place and a remedy. What the running server
+//! asks of it, for each recipient and connection, is answered by [`Compiled`].
+//!
+//! docs/mailwright.example.toml has every key with its default; a test holds the two together.
+
+pub mod check;
+pub mod compiled;
+pub mod domain;
+pub mod limits;
+pub mod listener;
+pub mod load;
+pub mod network;
+pub mod one_or_many;
+pub mod problem;
+pub mod queue;
+pub mod route;
+pub mod show;
+pub mod storage;
+pub mod units;
+pub mod users;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+pub use compiled::{Compiled, Disposition};
+pub use domain::{Domain, DomainKind, Mailboxes, Relay};
+pub use limits::Limits;
+pub use listener::{Auth, LineEndings, Listener, ListenerTls, Role};
+pub use network::Network;
+pub use problem::{ConfigErrors, Problem, Warning};
+pub use queue::{Dns, DoubleBounce, Dsn, Queue, Retry, Timeouts};
+pub use route::{Credentials, NextHop, Route, TlsLevel};
+pub use storage::{Control, Evidence, Log, LogFormat, LogLevel, Spool, Tls};
+pub use users::User;
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The name this server goes by: in greetings, EHLO, trace fields and DSNs. Default: the machine's.
+    pub hostname: String,
+    /// The directory that everything is kept in unless told otherwise; made at first start, mode 0700.
+    pub data: PathBuf,
+    /// A file of further users, which `mailwright user` writes. Default: `users.toml` in `data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users_file: Option<PathBuf>,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The certificate that clients see.
+    pub tls: Tls,
+    /// What one client may use up. `[listener.limits]` overrides single values.
+    pub limits: Limits,
+    /// Who may relay, and whereto everybody may.
+    pub relay: Relay,
+    /// When to try again, and when to give up. `retry` in a route overrides single values.
+    pub retry: Retry,
+    /// How long to wait for a next hop.
+    pub timeouts: Timeouts,
+    /// The reports of what became of a message.
+    pub dsn: Dsn,
+    /// How many connections go out.
+    pub queue: Queue,
+    /// Name resolution.
+    pub dns: Dns,
+    /// Where accepted mail is kept.
+    pub spool: Spool,
+    /// The record of every attempt, for `mailwright why`.
+    pub evidence: Evidence,
+    /// The socket for `mailwright queue`, `status`, `stop` and the like.
+    pub control: Control,
+    /// Where mail goes that no other route is for: a smarthost. Default: the recipient domain's MX.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_route: Option<Route>,
+    /// Where clients connect. Default, only if there is none: MX on 127.0.0.1:2525, submission on
+    /// 127.0.0.1:2587.
+    pub listener: Vec<Listener>,
+    /// The domains that mail is accepted for, by name or `*.suffix`. Default, only if there is none:
+    /// `localhost` and the hostname, both local.
+    pub domains: BTreeMap<String, Domain>,
+    /// Routes by recipient domain or `*.suffix`, instead of its MX.
+    pub routes: BTreeMap<String, Route>,
+    /// Who may authenticate.
+    pub users: BTreeMap<String, User>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hostname: machine_name(),
+            data: PathBuf::from("./mailwright-data"),
+            users_file: None,
+            log: Log::default(),
+            tls: Tls::default(),
+            limits: Limits::default(),
+            relay: Relay::default(),
+            retry: Retry::default(),
+            timeouts: Timeouts::default(),
+            dsn: Dsn::default(),
+            queue: Queue::default(),
+            dns: Dns::default(),
+            spool: Spool::default(),
+            evidence: Evidence::default(),
+            control: Control::default(),
+            default_route: None,
+            listener: Vec::new(),
+            domains: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            users: BTreeMap::new(),
+        }
+    }
+}
+
+/// The machine's name, if it can serve in EHLO; else `localhost`.
+fn machine_name() -> String {
+    let name = gethostname::gethostname().to_string_lossy().to_ascii_lowercase();
+    match domain::is_domain_name(&name) {
+        true => name,
+        false => "localhost".to_owned(),
+    }
+}
+
+impl Config {
+    /// The listeners in effect: those of the file, or the two default ones.
+    pub fn listeners(&self) -> Vec<Listener> {
+        match self.listener.is_empty() {
+            true => listener::defaults(),
+            false => self.listener.clone(),
+        }
+    }
+
+    /// The domains in effect: those of the file, or `localhost` and the hostname.
+    pub fn domains(&self) -> BTreeMap<String, Domain> {
+        match self.domains.is_empty() {
+            true => ["localhost", &self.hostname]
+                .map(|name| (name.to_ascii_lowercase(), Domain::default()))
+                .into(),
+            false => self.domains.clone(),
+        }
+    }
+
+    /// The networks in effect that may relay through any listener.
+    ///
+    /// Without any listener in the file, loopback may: the default listeners are bound to loopback, so
+    /// nobody else reaches them, and a first try needs no further setting. As soon as listeners are
+    /// configured this ends, for a proxy or tunnel in front would make strangers look local.
+    pub fn relay_networks(&self) -> Vec<Network> {
+        match (&self.relay.networks, self.listener.is_empty()) {
+            (Some(networks), _) => networks.clone(),
+            (None, true) => domain::loopback().to_vec(),
+            (None, false) => Vec::new(),
+        }
+    }
+
+    /// Where the spool's segments are.
+    pub fn spool_directory(&self) -> PathBuf {
+        self.within(self.spool.directory.as_deref(), "spool")
+    }
+
+    /// Where evidence is.
+    pub fn evidence_directory(&self) -> PathBuf {
+        self.within(self.evidence.directory.as_deref(), "evidence")
+    }
+
+    /// The control socket.
+    pub fn control_socket(&self) -> PathBuf {
+        self.within(self.control.socket.as_deref(), "control.sock")
+    }
+
+    /// The file that `mailwright user` writes.
+    pub fn users_file(&self) -> PathBuf {
+        self.within(self.users_file.as_deref(), "users.toml")
+    }
+
+    /// Certificate and key: the configured ones, or where the self-signed ones are made.
+    pub fn certificate_files(&self) -> (PathBuf, PathBuf) {
+        let within = |path: &Option<PathBuf>, name| self.within(path.as_deref(), name);
+        (within(&self.tls.certificate, "tls/certificate.pem"), within(&self.tls.key, "tls/key.pem"))
+    }
+
+    /// Whether the certificate is to be made at first start: none is configured.
+    pub fn is_self_signed(&self) -> bool {
+        self.tls.certificate.is_none()
+    }
+
+    fn within(&self, configured: Option<&Path>, name: &str) -> PathBuf {
+        configured.map_or_else(|| self.data.join(name), Path::to_path_buf)
+    }
+}

@@ -1,0 +1,1 @@
+//! `config show`: the values in effect.
