@@ -3,3 +3,4 @@
 //! Here the parts meet that don't know each other: sessions, spool, queue, transport, evidence.
 
 pub mod config;
+pub mod handle;

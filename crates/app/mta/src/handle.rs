@@ -1,0 +1,329 @@
+//! How the command line (and others) see a running server: over a Unix socket, by lines of JSON.
+//!
+//! The client sends one [`Request`] on a line. The server answers with any number of [`Response`]s, each
+//! on a line, of which the last one is `done` or `refused`; then the next request may come. After
+//! [`Response::Content`] its octets follow, as many as it says, before the next line.
+//!
+//! Only who may open the socket (its owner) can speak here: there is no other authentication.
+
+mod client;
+mod wire;
+
+use serde::{Deserialize, Serialize};
+use smtp::Timestamp;
+
+pub use client::{Client, HandleError};
+pub use wire::{read_request, write_response};
+
+/// What can be asked of a running server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// [`Response::Status`].
+    Status,
+    /// [`Response::Entry`] for each job that fits, by due time.
+    QueueList {
+        /// Which.
+        filter: Filter,
+    },
+    /// [`Response::Detail`].
+    QueueShow {
+        /// A queue id.
+        id: String,
+    },
+    /// Try now, whatever the schedule.
+    Retry {
+        /// Which.
+        selector: Selector,
+    },
+    /// Do not try until released.
+    Hold {
+        /// Which.
+        selector: Selector,
+    },
+    /// End of `Hold`: due at once.
+    Release {
+        /// Which.
+        selector: Selector,
+    },
+    /// Give up now: failure reports go out as if the time had run out.
+    Bounce {
+        /// Which.
+        selector: Selector,
+        /// What the report says; none: that the operator ended it.
+        reason: Option<String>,
+    },
+    /// Remove without any report.
+    Remove {
+        /// Which.
+        selector: Selector,
+    },
+    /// Send by another next hop, from now until it is gone, and try at once.
+    Reroute {
+        /// Which.
+        selector: Selector,
+        /// As in `next_hop` of a route.
+        next_hop: String,
+    },
+    /// [`Response::Content`]: the message as kept.
+    Export {
+        /// A queue id.
+        id: String,
+    },
+    /// [`Response::Explanation`].
+    Why {
+        /// A queue id, an address, a domain or a Message-ID.
+        subject: String,
+    },
+    /// Read the configuration again; sessions go on. Refused if it has errors.
+    Reload,
+    /// End: no new sessions, running ones may finish.
+    Stop {
+        /// Close sessions at once, with 421.
+        now: bool,
+    },
+}
+
+/// Which jobs an order is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selector {
+    /// Those of these queue ids. The id of a message means all its jobs.
+    Ids(Vec<String>),
+    /// All for this recipient domain.
+    Domain(String),
+    /// All.
+    All,
+}
+
+/// Which jobs are listed: those that everything given here fits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    /// Recipient domain.
+    pub domain: Option<String>,
+    /// In the queue for longer than so many seconds.
+    pub older: Option<u64>,
+    /// More octets than this.
+    pub larger: Option<u64>,
+    /// Part of the last reply (or other trouble), whatever the case.
+    pub reply: Option<String>,
+    /// Due within so many seconds from now.
+    pub due_within: Option<u64>,
+    /// Held ones only.
+    pub held: bool,
+    /// No more than so many; the end says how many there are in all.
+    pub count_max: Option<u64>,
+}
+
+/// What a running server answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "kebab-case")]
+pub enum Response {
+    /// To `Status`.
+    Status(Box<Status>),
+    /// To `QueueList`, one each.
+    Entry(Box<Entry>),
+    /// To `QueueShow`.
+    Detail(Box<Detail>),
+    /// To `Export`: so many octets follow behind the line.
+    Content {
+        /// How many.
+        length: u64,
+    },
+    /// To `Why`.
+    Explanation {
+        /// For people.
+        text: String,
+        /// For programs.
+        json: serde_json::Value,
+    },
+    /// The last one: it is done.
+    Done {
+        /// How many jobs it concerned (for `QueueList`: how many fit, listed or not).
+        count: u64,
+        /// What else is to be said, such as warnings of a reload.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// The last one: it is not done.
+    Refused {
+        /// Why.
+        message: String,
+        /// What would help.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+    },
+}
+
+/// A job in the queue, on one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Queue id of the job.
+    pub id: String,
+    /// What it does.
+    pub state: EntryState,
+    /// Recipient domain.
+    pub domain: String,
+    /// Empty for the null reverse-path.
+    pub reverse_path: String,
+    /// Those that are left.
+    pub recipients: Vec<String>,
+    /// Octets.
+    pub size: u64,
+    /// When it came.
+    pub at: Timestamp,
+    /// When it is tried next.
+    pub due: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What the last attempt met, with the next hop's name: `mx1.b.test: 451 4.7.1 try later`.
+    pub last: Option<String>,
+}
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryState {
+    /// For its time to come.
+    Waiting,
+    /// Its time has come; a connection has not.
+    Ready,
+    /// Being tried now.
+    Active,
+    /// Not tried until released.
+    Held,
+}
+
+/// All that is known of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Its line in the list.
+    pub entry: Entry,
+    /// Message-ID field, where there is one.
+    pub message_id: Option<String>,
+    /// ENVID of the client, decoded.
+    pub envid: Option<String>,
+    /// When it is given up.
+    pub gives_up: Timestamp,
+    /// Where it goes and why, a line each.
+    pub route: Vec<String>,
+    /// What each recipient's last attempt met.
+    pub recipients: Vec<RecipientDetail>,
+}
+
+/// A recipient of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientDetail {
+    /// The forward-path.
+    pub address: String,
+    /// What its last attempt met.
+    pub last: Option<String>,
+}
+
+/// How the server is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// What it calls itself.
+    pub hostname: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub started: Timestamp,
+    /// What time it has.
+    pub now: Timestamp,
+    /// Whether it is ending.
+    pub stopping: bool,
+    /// The file it was configured by; `None`: the defaults.
+    pub config: Option<String>,
+    /// The data directory.
+    pub data: String,
+    /// Where clients connect.
+    pub listeners: Vec<ListenerStatus>,
+    /// The queue.
+    pub queue: QueueStatus,
+    /// The spool.
+    pub spool: SpoolStatus,
+    /// What happened since the start.
+    pub counts: Counts,
+}
+
+/// One listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListenerStatus {
+    /// As configured.
+    pub name: String,
+    /// `mx`, `submission` or `relay`.
+    pub role: String,
+    /// `ip:port`.
+    pub address: String,
+    /// Open now.
+    pub sessions: u64,
+}
+
+/// The queue in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueStatus {
+    /// All jobs.
+    pub jobs: u64,
+    /// Being tried now.
+    pub active: u64,
+    /// Due, without a connection yet.
+    pub ready: u64,
+    /// For their time to come.
+    pub waiting: u64,
+    /// Held.
+    pub held: u64,
+    /// Connections to next hops.
+    pub connections: u64,
+    /// When the oldest message came.
+    pub oldest: Option<Timestamp>,
+    /// When the next one is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// The spool in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpoolStatus {
+    /// Queued messages.
+    pub messages: u64,
+    /// Octets on disk.
+    pub disk: u64,
+    /// Octets of queued content.
+    pub content: u64,
+    /// Damaged places.
+    pub damaged: u64,
+    /// Why new mail is refused, if it is.
+    pub refusing: Option<String>,
+}
+
+/// What happened since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Sessions.
+    pub sessions: u64,
+    /// Messages that got their 250.
+    pub accepted: u64,
+    /// Recipients or messages that got 5yz.
+    pub rejected: u64,
+    /// Recipients handed on.
+    pub relayed: u64,
+    /// Recipients put into a mailbox.
+    pub delivered: u64,
+    /// Attempts put off.
+    pub deferred: u64,
+    /// Recipients given up.
+    pub failed: u64,
+    /// Reports made.
+    pub dsns: u64,
+}
+
+#[cfg(test)]
+mod tests;
