@@ -1,1 +1,16 @@
-//! 
+//! Explaining: from evidence to findings.
+//!
+//! [`examine()`] looks at one attempt of ours and says which line decided, who has to act and why;
+//! [`meanings`] is the one table of what reply codes and enhanced statuses mean. Nothing here states
+//! more than its evidence carries: where two explanations are possible, the finding names the test
+//! that would tell them apart.
+
+pub mod dialogue;
+pub mod examine;
+pub mod finding;
+pub mod meanings;
+mod rules;
+
+pub use examine::examine;
+pub use finding::{Confidence, Finding, Party};
+pub use meanings::Meaning;

@@ -1,0 +1,121 @@
+//! Our login: refused, too weak, or missing.
+
+use smtp::Stage;
+
+use super::Evidence;
+use crate::finding::{Confidence, Finding, Party};
+
+pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
+    let reply = evidence.reply()?;
+    let peer = evidence.peer();
+    let at_login = evidence.cause.stage == Stage::Auth;
+    let wants_login = reply.code == 530
+        || (reply.code >= 500
+            && evidence.says(&[
+                "authentication required",
+                "authentication is required",
+                "authenticate first",
+                "must authenticate",
+                "auth required",
+                "need to authenticate",
+                "not authenticated",
+                "client was not authenticated",
+                "send auth first",
+                "log in first",
+            ]));
+    if at_login && (reply.code == 535 || evidence.status() == Some((7, 8))) {
+        return Some(evidence.finding(
+            "login-refused",
+            Party::Us,
+            Confidence::Certain,
+            format!("{peer} did not accept the user name and password with which this server logged in."),
+            "Who runs this server has to correct user name and password for this next hop. If they are \
+             right, the provider may want an application password, or has locked the account.",
+        ));
+    }
+    if at_login
+        && (matches!(reply.code, 504 | 534 | 538) || matches!(evidence.status(), Some((7, 9 | 11))))
+    {
+        return Some(evidence.finding(
+            "login-mechanism",
+            Party::Us,
+            Confidence::Certain,
+            format!("{peer} does not accept this way of logging in, or not without TLS."),
+            "Who runs this server has to switch on TLS for this next hop, or configure another mechanism.",
+        ));
+    }
+    if at_login {
+        return Some(evidence.finding(
+            "login-failed",
+            if reply.is_transient() { Party::Server } else { Party::Unknown },
+            Confidence::Likely,
+            format!("{peer} could not or would not finish the login."),
+            "If it stays so, who runs this server should ask who runs the next hop.",
+        ));
+    }
+    if !wants_login {
+        return None;
+    }
+    let logged_in = evidence.dialogue.at(Stage::Auth).any(|exchange| exchange.code == 235);
+    let wants_tls = evidence.says(&["starttls", "tls required", "encryption"])
+        || evidence.status() == Some((7, 10));
+    if wants_tls && !logged_in {
+        return Some(evidence.finding(
+            "tls-wanted",
+            Party::Us,
+            Confidence::Certain,
+            format!("{peer} takes mail only over an encrypted connection, and this one was not."),
+            "Who runs this server has to switch on STARTTLS for this next hop.",
+        ));
+    }
+    let (confidence, why) = if logged_in {
+        (
+            Confidence::Possible,
+            format!(
+                "{peer} asks for a login although this server did log in; it seems not to know of it."
+            ),
+        )
+    } else {
+        (
+            Confidence::Certain,
+            format!("{peer} wants a login before it takes mail, and there was none."),
+        )
+    };
+    Some(evidence.finding(
+        "login-wanted",
+        Party::Us,
+        confidence,
+        why,
+        "Who runs this server has to configure user name and password for this next hop, or a next hop \
+         that takes mail without.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp::{Stage, Trouble};
+
+    use crate::rules::testing::{found, found_at_rcpt, reply};
+
+    #[test]
+    fn logins() {
+        for (line, rule) in [
+            ("535 5.7.8 bad credentials", "login-refused"),
+            ("535 no", "login-refused"),
+            ("538 5.7.11 use TLS", "login-mechanism"),
+            ("454 4.7.0 not now", "login-failed"),
+        ] {
+            let dialogue = format!("S: 220 r\nC: EHLO a\nS: 250 r\nC: AUTH PLAIN ****\nS: {line}");
+            let finding = found(&dialogue, Stage::Auth, Trouble::Reply(reply(line)));
+            assert_eq!(
+                (finding.rule.as_str(), finding.line, finding.command),
+                (rule, Some(4), Some(3))
+            );
+        }
+        assert_eq!(found_at_rcpt("530 5.7.0 Authentication required").rule, "login-wanted");
+        assert_eq!(
+            found_at_rcpt("530 5.7.10 Must issue a STARTTLS command first").rule,
+            "tls-wanted"
+        );
+    }
+}

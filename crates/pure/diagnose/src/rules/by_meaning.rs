@@ -1,0 +1,70 @@
+//! What no rule of its own explains: the table of meanings, at the step where it happened.
+
+use smtp::{Stage, Trouble};
+
+use super::Evidence;
+use crate::{
+    finding::{Confidence, Finding, Party},
+    meanings,
+};
+
+pub(crate) fn explain(evidence: &Evidence<'_>) -> Finding {
+    match &evidence.cause.trouble {
+        Trouble::Reply(reply) => {
+            let meaning = meanings::of_reply(reply, evidence.cause.stage);
+            let who = match (evidence.cause.stage, reply.status.map(|status| status.subject)) {
+                (_, Some(7)) => Party::Policy,
+                (_, Some(3)) => Party::Server,
+                _ => Party::Unknown,
+            };
+            evidence.finding("meaning", who, Confidence::Likely, meaning.means, meaning.check)
+        }
+        Trouble::Local(status, _) => {
+            let meaning = meanings::of_status(*status);
+            let who = if status.subject == 6 { Party::Client } else { Party::Us };
+            evidence.finding("ours", who, Confidence::Certain, meaning.means, meaning.check)
+        }
+        Trouble::Malformed(_) => evidence.finding(
+            "no-smtp",
+            Party::Unknown,
+            Confidence::Likely,
+            "What answered there does not speak SMTP: another service on that port, a proxy, or a box in \
+             between that garbled the answer.",
+            "Who runs the sending server can look at the dialogue and check host name and port of the \
+             next hop.",
+        ),
+        _ if evidence.cause.stage == Stage::Mailbox => evidence.finding(
+            "mailbox",
+            Party::Us,
+            Confidence::Likely,
+            "Writing into the local mailbox failed.",
+            "Who runs this server has to look at the mailbox's disk and permissions.",
+        ),
+        _ => evidence.finding(
+            "unknown",
+            Party::Unknown,
+            Confidence::Possible,
+            "The evidence does not tell more than what happened.",
+            "Look at the dialogue, and at the attempts before it.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::found_at_rcpt;
+
+    #[test]
+    fn by_code_and_status() {
+        for (reply, name) in [
+            ("599", "repeating the same would not help"), // unknown code: its first digit counts
+            ("451 4.3.0 internal trouble", "a problem of its own"),
+            ("550 5.2.1 closed", "takes no mail"),
+        ] {
+            let finding = found_at_rcpt(reply);
+            assert!(finding.why.contains(name), "{reply}: {finding:?}");
+            assert_eq!((finding.line, finding.command), (Some(6), Some(5)));
+            assert_eq!(finding.retry_helps, reply.starts_with('4'));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Greylisting: strangers are asked to come back.
+
+use super::Evidence;
+use crate::finding::{Confidence, Finding, Party};
+
+/// How servers say it, in lower case.
+const PHRASES: [&str; 10] = [
+    "greylist",
+    "graylist",
+    "grey list",
+    "gray list",
+    "greylisted",
+    "postgrey",
+    "try again in",
+    "retry in",
+    "deferred for",
+    "come back later",
+];
+
+pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
+    let reply = evidence.reply()?;
+    let by_words = evidence.says(&PHRASES);
+    if !(reply.is_transient() && by_words) {
+        return None;
+    }
+    let confidence = Confidence::Certain;
+    let peer = evidence.peer();
+    Some(evidence.finding(
+        "greylisting",
+        Party::Policy,
+        confidence,
+        format!("{peer} asks unknown senders to come back later: spam programs rarely do, mail servers do. Nothing is wrong."),
+        "Nothing to do: the next attempts come by themselves, and one of them will be let in.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::found_at_rcpt;
+
+    #[test]
+    fn whose_case_it_is() {
+        for (reply, is_it) in [
+            ("451 4.7.1 Greylisting in action, please come back later", true),
+            ("450 4.2.0 bob: Recipient address rejected: Greylisted, see http://a.test", true),
+            ("550 5.7.1 greylisted for ever", false),
+            ("451 4.3.0 internal error", false),
+        ] {
+            let finding = found_at_rcpt(reply);
+            assert_eq!(finding.rule == "greylisting", is_it, "{reply}: {finding:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! TLS that did not come about.
+
+use smtp::{Stage, Trouble};
+
+use super::Evidence;
+use crate::finding::{Confidence, Finding, Party};
+
+pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
+    let peer = evidence.peer();
+    let text = match &evidence.cause.trouble {
+        Trouble::Tls(text) => text.to_lowercase(),
+        Trouble::Reply(_) if evidence.cause.stage == Stage::StartTls => {
+            return Some(evidence.finding(
+                "starttls-refused",
+                Party::Server,
+                Confidence::Certain,
+                format!("{peer} offers encryption (STARTTLS) but could not do it when asked."),
+                "Who runs that server has to look at its certificate and key.",
+            ));
+        }
+        _ => return None,
+    };
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let (rule, who, confidence, why) = if any(&["expired", "not valid yet", "notvalidyet"]) {
+        (
+            "certificate-expired",
+            Party::Server,
+            Confidence::Likely,
+            format!(
+                "The certificate of {peer} is outside its time of validity (or the clock of one side is \
+                     wrong), and a verified certificate is required here."
+            ),
+        )
+    } else if any(&[
+        "certificate",
+        "issuer",
+        "not valid for name",
+        "notvalidforname",
+        "self-signed",
+        "unknownca",
+    ]) {
+        (
+            "certificate",
+            Party::Server,
+            Confidence::Likely,
+            format!(
+                "The certificate of {peer} could not be verified, and a verified one is required here."
+            ),
+        )
+    } else if any(&[
+        "protocol version",
+        "protocolversion",
+        "no cipher",
+        "handshake failure",
+        "handshakefailure",
+        "peer is incompatible",
+        "peerincompatible",
+    ]) {
+        (
+            "tls-incompatible",
+            Party::Server,
+            Confidence::Likely,
+            format!(
+                "{peer} and this server have no version or algorithm of TLS in common; most often the \
+                     other side is very old."
+            ),
+        )
+    } else {
+        (
+            "tls",
+            Party::Unknown,
+            Confidence::Possible,
+            format!(
+                "Encryption with {peer} could not be agreed on: a fault there, or a box in between that \
+                     cannot bear TLS."
+            ),
+        )
+    };
+    Some(evidence.finding(
+        rule,
+        who,
+        confidence,
+        why,
+        "Who runs that server has to mend its TLS. Until then, who runs the sending server can lower the TLS \
+         level of this route, if policy allows it.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp::{Stage, Trouble};
+
+    use crate::rules::testing::{found, found_at_rcpt, reply};
+
+    #[test]
+    fn kinds() {
+        for (text, rule) in [
+            ("invalid peer certificate: Expired", "certificate-expired"),
+            ("invalid peer certificate: UnknownIssuer", "certificate"),
+            ("received fatal alert: ProtocolVersion", "tls-incompatible"),
+            ("peer closed connection without sending TLS close_notify", "tls"),
+        ] {
+            assert_eq!(found("", Stage::Tls, Trouble::Tls(text.into())).rule, rule, "{text}");
+        }
+        let refused = found(
+            "S: 220 r\nC: EHLO a\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 no TLS now",
+            Stage::StartTls,
+            Trouble::Reply(reply("454 4.7.0 no TLS now")),
+        );
+        assert_eq!((refused.rule.as_str(), refused.line), ("starttls-refused", Some(4)));
+        assert_ne!(found_at_rcpt("550 certificate expired").rule, "certificate-expired");
+    }
+}

@@ -1,0 +1,1 @@
+//! Building a message from its parts, for `mailwright send`.

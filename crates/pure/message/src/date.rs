@@ -1,0 +1,101 @@
+//! The date-time of RFC 5322 section 3.3: `Fri, 20 Nov 2026 10:00:00 +0000`.
+//!
+//! Written octet by octet, without a format string: every Received field holds one.
+
+use smtp::Timestamp;
+
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+const DAY: i64 = 86_400;
+
+/// Appends `at` as seen at `offset` minutes east of Greenwich (0 is written `+0000`).
+pub fn write(out: &mut Vec<u8>, at: Timestamp, offset: i16) {
+    let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX / 2) + i64::from(offset) * 60;
+    let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY) as u32);
+    let (year, month, day) = civil(days);
+    out.extend_from_slice(WEEKDAYS[days.rem_euclid(7) as usize]);
+    out.extend_from_slice(b", ");
+    if day >= 10 {
+        out.push(b'0' + (day / 10) as u8);
+    }
+    out.push(b'0' + (day % 10) as u8);
+    out.push(b' ');
+    out.extend_from_slice(MONTHS[month as usize - 1]);
+    out.push(b' ');
+    write_year(out, year);
+    out.push(b' ');
+    two_digits(out, second / 3600);
+    out.push(b':');
+    two_digits(out, second / 60 % 60);
+    out.push(b':');
+    two_digits(out, second % 60);
+    out.extend_from_slice(if offset < 0 { b" -" } else { b" +" });
+    let offset = u32::from(offset.unsigned_abs());
+    two_digits(out, offset / 60 % 100);
+    two_digits(out, offset % 60);
+}
+
+/// The same as text.
+pub fn text(at: Timestamp, offset: i16) -> String {
+    let mut out = Vec::with_capacity(31);
+    write(&mut out, at, offset);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn two_digits(out: &mut Vec<u8>, number: u32) {
+    out.extend_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
+}
+
+fn write_year(out: &mut Vec<u8>, year: i64) {
+    if (0..10_000).contains(&year) {
+        two_digits(out, year as u32 / 100);
+        two_digits(out, year as u32 % 100);
+    } else {
+        out.extend_from_slice(year.to_string().as_bytes());
+    }
+}
+
+/// Year, month (1-12) and day (1-31) of a day counted from 1970-01-01, in the Gregorian calendar.
+///
+/// Counts in eras of 400 years that begin on a 1st of March, so that the leap day comes last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468; // from 0000-03-01
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_dates() {
+        for (seconds, offset, expected) in [
+            (0, 0, "Thu, 1 Jan 1970 00:00:00 +0000"),
+            (951_782_400, 0, "Tue, 29 Feb 2000 00:00:00 +0000"), // leap day of a century
+            (1_795_168_799, 0, "Fri, 20 Nov 2026 09:59:59 +0000"),
+            (1_795_168_799, 330, "Fri, 20 Nov 2026 15:29:59 +0530"),
+            (1_795_168_799, -630, "Thu, 19 Nov 2026 23:29:59 -1030"), // the day before
+            (0, -60, "Wed, 31 Dec 1969 23:00:00 -0100"),              // before the epoch
+            (4_107_542_400, 0, "Mon, 1 Mar 2100 00:00:00 +0000"),     // 2100 has no leap day
+        ] {
+            assert_eq!(text(Timestamp(seconds * 1000), offset), expected);
+        }
+    }
+
+    #[test]
+    fn absurd_times_do_not_panic() {
+        text(Timestamp(u64::MAX), i16::MAX);
+        text(Timestamp(u64::MAX), i16::MIN);
+        text(Timestamp(0), i16::MIN);
+    }
+}

@@ -1,0 +1,1 @@
+//! Down-conversion of content to 7 bit (RFC 6152 section 4).
