@@ -1,4 +1,10 @@
 //! Name resolution.
+//!
+//! What an answer says is kept with it (TTL, canonical name, who answered), because it is evidence; and
+//! "there is none" is told from "nobody knows now", because one fails a message and the other defers it.
+
+pub mod real;
+pub mod table;
 
 use std::{
     net::{IpAddr, SocketAddr},
