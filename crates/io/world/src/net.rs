@@ -20,6 +20,7 @@ use tokio::{
     time::timeout,
 };
 
+use crate::sim::net::SimHost;
 pub use listener::Listener;
 pub use stream::{Idle, Stream};
 
@@ -28,6 +29,8 @@ pub use stream::{Idle, Stream};
 pub enum Net {
     /// The machine's network.
     Real,
+    /// A host in a simulated one.
+    Sim(SimHost),
 }
 
 /// A connection to be made.
@@ -67,6 +70,7 @@ impl Net {
         let connecting = async {
             match self {
                 Self::Real => connect_tcp(connect.to, connect.source).await,
+                Self::Sim(host) => host.connect(connect.to, connect.source).await.map(Stream::Sim),
             }
         };
         match timeout(connect.timeout, connecting).await {
@@ -85,6 +89,7 @@ impl Net {
     pub async fn connect_unix(&self, path: &Path) -> io::Result<Stream> {
         match self {
             Self::Real => Ok(Stream::Unix(UnixStream::connect(path).await?, path.into())),
+            Self::Sim(host) => host.connect_unix(path).map(Stream::Sim),
         }
     }
 
@@ -95,6 +100,7 @@ impl Net {
     pub fn listen(&self, at: SocketAddr) -> io::Result<Listener> {
         match self {
             Self::Real => listener::listen_tcp(at),
+            Self::Sim(host) => host.listen(at.into()).map(Listener::Sim),
         }
     }
 
@@ -106,6 +112,7 @@ impl Net {
     pub fn listen_unix(&self, path: &Path) -> io::Result<Listener> {
         match self {
             Self::Real => listener::listen_unix(path),
+            Self::Sim(host) => host.listen(Endpoint::Unix(path.into())).map(Listener::Sim),
         }
     }
 
@@ -119,6 +126,7 @@ impl Net {
             Self::Real => {
                 addresses.extend(if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip));
             }
+            Self::Sim(host) => addresses.extend(host.addresses()),
         }
         addresses.sort_unstable();
         addresses.dedup();

@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::{Endpoint, Stream};
+use crate::sim::net::SimListener;
 
 /// Connections that the kernel completes before we accept them; it may allow fewer (`somaxconn`).
 const BACKLOG: i32 = 4096;
@@ -26,6 +27,8 @@ pub enum Listener {
     Tcp(TcpListener),
     /// A Unix socket, and its path.
     Unix(UnixListener, Arc<Path>),
+    /// Simulated.
+    Sim(SimListener),
 }
 
 impl Listener {
@@ -45,6 +48,7 @@ impl Listener {
                 let (stream, _) = unix.accept().await?;
                 Ok(Stream::Unix(stream, Arc::clone(path)))
             }
+            Self::Sim(sim) => sim.accept().await.map(Stream::Sim),
         }
     }
 
@@ -56,6 +60,7 @@ impl Listener {
         match self {
             Self::Tcp(tcp) => tcp.local_addr().map(Endpoint::Ip),
             Self::Unix(_, path) => Ok(Endpoint::Unix(Arc::clone(path))),
+            Self::Sim(sim) => Ok(sim.local()),
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::Endpoint;
+use crate::sim::net::SimStream;
 
 /// One connection. Reads and writes as tokio has them, vectored writes included.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub enum Stream {
     Tcp(TcpStream, SocketAddr),
     /// A Unix socket; the path of the listening one.
     Unix(UnixStream, Arc<Path>),
+    /// Simulated.
+    Sim(SimStream),
 }
 
 /// What an idle connection looks like from outside.
@@ -44,6 +47,7 @@ impl Stream {
         match self {
             Self::Tcp(_, peer) => Endpoint::Ip(*peer),
             Self::Unix(_, path) => Endpoint::Unix(Arc::clone(path)),
+            Self::Sim(sim) => sim.peer(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Stream {
         match self {
             Self::Tcp(tcp, _) => tcp.local_addr().map(Endpoint::Ip),
             Self::Unix(_, path) => Ok(Endpoint::Unix(Arc::clone(path))),
+            Self::Sim(sim) => Ok(sim.local()),
         }
     }
 
@@ -67,6 +72,7 @@ impl Stream {
         match self {
             Self::Tcp(tcp, _) => tcp.readable().await,
             Self::Unix(unix, _) => unix.readable().await,
+            Self::Sim(sim) => sim.readable().await,
         }
     }
 
@@ -78,6 +84,7 @@ impl Stream {
         match self {
             Self::Tcp(tcp, _) => tcp.try_read(buffer),
             Self::Unix(unix, _) => unix.try_read(buffer),
+            Self::Sim(sim) => sim.try_read(buffer),
         }
     }
 
@@ -90,6 +97,7 @@ impl Stream {
         let peeked = match self {
             Self::Tcp(tcp, _) => rustix::net::recv(tcp, &mut octet, flags),
             Self::Unix(unix, _) => rustix::net::recv(unix, &mut octet, flags),
+            Self::Sim(sim) => return sim.idle(),
         };
         match peeked {
             Ok((0, _)) => Idle::Closed,
@@ -105,6 +113,7 @@ macro_rules! on_each {
         match $stream.get_mut() {
             Stream::Tcp($inner, _) => $do,
             Stream::Unix($inner, _) => $do,
+            Stream::Sim($inner) => $do,
         }
     };
 }
