@@ -23,6 +23,7 @@ pub enum Party {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transcript {
     /// Per line: party (1 octet), milliseconds since the line before (LEB128), length (LEB128), text.
+    #[serde(serialize_with = "as_octets")]
     buffer: Vec<u8>,
     /// Milliseconds from the origin to the newest line.
     last: u64,
@@ -163,6 +164,11 @@ impl<'a> Iterator for Lines<'a> {
         };
         Some(Line { at: Duration::from_millis(self.at), by, text })
     }
+}
+
+/// One copy instead of a call per octet; the formats in use (postcard, JSON) write both the same way.
+fn as_octets<S: serde::Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(octets)
 }
 
 fn push_number(out: &mut Vec<u8>, mut number: u64) {
