@@ -9,13 +9,16 @@
 
 pub mod address;
 pub mod client;
+pub mod command;
 pub mod envelope;
+pub mod extension;
 pub mod outcome;
 pub mod reply;
 pub mod server;
 pub mod status;
 pub mod time;
 pub mod transcript;
+pub mod xtext;
 
 pub use address::{Address, ForwardPath, ReversePath};
 pub use envelope::{BodyType, Envelope, Notify, Recipient, Ret};

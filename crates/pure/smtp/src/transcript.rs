@@ -60,6 +60,9 @@ const LINE_LENGTH_MAX: usize = 2_048;
 /// A transcript stops growing here: a hostile peer shall not fill the evidence log.
 const BUFFER_LENGTH_MAX: usize = 64 * 1024;
 
+/// Unused memory that a transcript keeps when it gets shorter.
+const SPARE_MAX: usize = 4 * 1024;
+
 impl Transcript {
     /// Appends a line. The machine that writes it has struck out secrets before.
     pub fn record(&mut self, at: Duration, by: Party, text: impl AsRef<[u8]>) {
@@ -112,12 +115,26 @@ impl Transcript {
         part
     }
 
-    /// Forgets what was said since `mark`.
+    /// Copies what was said up to `mark`.
+    pub fn until(&self, mark: Mark) -> Self {
+        Self { buffer: self.buffer[..mark.length].to_vec(), last: mark.last }
+    }
+
+    /// Forgets what was said from `mark` on, and gives memory back if that was much.
     pub fn truncate(&mut self, mark: Mark) {
-        if mark.length <= self.buffer.len() {
-            self.buffer.truncate(mark.length);
-            self.last = mark.last;
+        if mark.length > self.buffer.len() {
+            return;
         }
+        self.buffer.truncate(mark.length);
+        self.last = mark.last;
+        if self.buffer.capacity() > self.buffer.len() + SPARE_MAX {
+            self.buffer.shrink_to(self.buffer.len() + SPARE_MAX / 4);
+        }
+    }
+
+    /// Octets that were recorded since `mark`.
+    pub fn length_since(&self, mark: Mark) -> usize {
+        self.buffer.len().saturating_sub(mark.length)
     }
 
     /// Appends another transcript's lines behind these.
@@ -135,7 +152,7 @@ impl Transcript {
 }
 
 /// A place in a transcript.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     length: usize,
     last: u64,
@@ -227,6 +244,18 @@ mod tests {
         let part = transcript.since(mark);
         assert_eq!(part.lines().count(), 1);
         assert_eq!(part.lines().next().map(|l| l.at.as_millis()), Some(900));
+    }
+
+    #[test]
+    fn cut_off_at_a_mark_it_goes_on_from_there() {
+        let mut transcript = sample();
+        let mark = transcript.mark();
+        transcript.record(Duration::from_millis(80_000), Party::Client, "NOOP");
+        assert_eq!(transcript.until(mark), sample());
+        transcript.truncate(mark);
+        assert_eq!(transcript, sample());
+        transcript.record(Duration::from_millis(90_000), Party::Client, "RSET");
+        assert_eq!(transcript.lines().last().map(|l| l.at.as_millis()), Some(90_000));
     }
 
     #[test]
