@@ -3,6 +3,7 @@
 mod parse;
 
 pub use parse::{AddressError, Path};
+pub(crate) use parse::domain as check_domain;
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

@@ -91,8 +91,8 @@ pub enum Event {
     },
     /// AUTH failed.
     AuthenticationFailed {
-        /// How; `None` if it was refused before that was clear.
-        mechanism: Option<Mechanism>,
+        /// How.
+        mechanism: Mechanism,
         /// As whom, if that was said.
         user: Option<String>,
         /// What was said.

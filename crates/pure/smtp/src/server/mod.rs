@@ -6,58 +6,122 @@
 //! 1. [`Server::feed`] what was read. It returns how much was used; keep the rest.
 //! 2. [`Server::poll`] until `None`; answer a question with [`Server::answer`], then poll again.
 //! 3. Take [`Server::content`] off whenever there is much of it.
-//! 4. When there is no rest (or nothing of it is used), send [`Server::replies`], clear them, read on.
-//!    Send them before any wait, too.
+//! 4. While there is a rest and no question is open, feed it. Else send [`Server::replies`], clear
+//!    them, read on. Send them before any other wait, too.
 //!
-//! | state           | input is               | leaves by                                       |
-//! | ready           | commands               | MAIL accepted -> mail; AUTH -> authenticating   |
-//! | authenticating  | one line of SASL       | done or refused -> ready                        |
-//! | mail            | commands               | DATA -> data; BDAT -> chunks; RSET, EHLO -> ready |
-//! | data            | content                | CRLF.CRLF -> Keep asked -> ready                |
-//! | chunks          | content, then commands | LAST's end -> Keep asked -> ready               |
-//! | handshake       | nothing                | TLS established -> ready, EHLO forgotten        |
-//! | closed          | thrown away            | -                                               |
+//! | state          | input is               | leaves by                                         |
+//! | ready          | commands               | MAIL asked -> mail; AUTH -> authenticating        |
+//! | authenticating | one line of SASL       | done or refused -> ready                          |
+//! | mail           | commands               | DATA -> data; BDAT -> chunks; RSET, EHLO -> ready |
+//! | data           | content                | CRLF.CRLF -> keeping; a fault in it -> ready      |
+//! | chunks         | content, then commands | LAST's end -> keeping; RSET, EHLO -> ready        |
+//! | keeping        | nothing: Keep is asked | answered -> ready                                 |
+//! | handshake      | nothing                | TLS established -> ready, EHLO forgotten          |
+//! | closed         | thrown away            | -                                                 |
 //!
 //! While a question is open no input is taken, whatever the state. There is one way to the `250`
 //! after content: [`Answer::Kept`] with a [`Proof`].
+//!
+//! The files: `line` cuts command lines, `command` (this folder's) carries them out, `transaction` is
+//! MAIL to DATA, `content` reads content, `authenticate` is AUTH, `voice` says and writes down,
+//! `ending` closes.
 
+mod authenticate;
+mod commands;
+mod content;
 mod dialogue;
+mod ending;
+mod line;
 mod offer;
+mod state;
+mod transaction;
+mod voice;
 
 pub use dialogue::{Answer, BareLineEnd, Event, Mechanism, Output, Question, Secret};
 pub use offer::{AuthOffer, Extensions, LineEndings, Offer, Peer, Timeouts};
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{collections::VecDeque, marker::PhantomData, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 
+use self::{
+    line::LineBuffer,
+    state::{Asked, Counts, Facts, State},
+    voice::Voice,
+};
 use crate::{
     envelope::Envelope,
     reply::{Proof, Reply},
     transcript::{TlsFacts, Transcript},
 };
 
+/// Progress within content that moves the deadline on: one octet now and then is none.
+const BLOCK_LENGTH: usize = 512;
+
 /// One connection. See the module for how it is driven.
 pub struct Server<P: Proof> {
     offer: Arc<Offer>,
     peer: Peer,
-    replies: Vec<u8>,
+    tls: Option<Box<TlsFacts>>,
+    facts: Facts,
+    counts: Counts,
+    state: State,
+    asked: Option<Asked>,
+    /// A chunk that was refused as a command: so many octets of it are to come, then the reply.
+    swallow: Option<(u64, Reply)>,
+    line: LineBuffer,
+    voice: Voice,
     content: BytesMut,
-    transcript: Transcript,
+    outputs: VecDeque<Output>,
+    /// The deadline counts from here.
+    since: Duration,
+    /// Octets of content since then.
+    block: usize,
+    ending: ending::Ending,
+    /// The last AUTH was refused or failed: unknown lines may be what is left of it.
+    auth_refused: bool,
     proof: PhantomData<fn(P)>,
 }
 
-#[allow(clippy::todo, unused_variables)]
 impl<P: Proof> Server<P> {
     /// A connection that was just accepted; the `220` greeting is the first of its replies. A driver
     /// that looks for clients that talk too early waits before it sends it.
     pub fn new(offer: Arc<Offer>, peer: Peer, now: Duration) -> Self {
-        todo!()
+        let greeting = Reply::greeting(&offer.hostname, &offer.banner);
+        let mut server = Self::silent(offer, peer, now);
+        server.voice.say(now, &greeting);
+        server.voice.end_opening();
+        server
     }
 
     /// A refusal instead of a greeting: [`Reply::too_many_connections`], a `554`. Sends it and closes.
     pub fn refuse(offer: Arc<Offer>, peer: Peer, reply: Reply, now: Duration) -> Self {
-        todo!()
+        let mut server = Self::silent(offer, peer, now);
+        server.say_and_close(now, &reply);
+        server
+    }
+
+    fn silent(offer: Arc<Offer>, peer: Peer, now: Duration) -> Self {
+        let plain = !offer.extensions.enhanced_status_codes;
+        Self {
+            offer,
+            peer,
+            tls: None,
+            facts: Facts::default(),
+            counts: Counts::default(),
+            state: State::Ready,
+            asked: None,
+            swallow: None,
+            line: LineBuffer::default(),
+            voice: Voice::new(plain),
+            content: BytesMut::new(),
+            outputs: VecDeque::new(),
+            since: now,
+            block: 0,
+            ending: ending::Ending::default(),
+            auth_refused: false,
+            proof: PhantomData,
+        }
     }
 
     /// Takes octets that the client sent, as many as it can use now, and returns their number.
@@ -65,7 +129,31 @@ impl<P: Proof> Server<P> {
     /// It stops early when a question is open. What stands behind STARTTLS is thrown away here, and
     /// whatever comes after the end of the session too: that counts as used.
     pub fn feed(&mut self, now: Duration, octets: &[u8]) -> usize {
-        todo!()
+        self.voice.rest();
+        let mut used = 0;
+        while used < octets.len() && self.wants_input() {
+            used += self.take(now, &octets[used..]);
+        }
+        match self.state {
+            // RFC 3207 section 4.2: whoever put it there, it is not what TLS protects.
+            State::Handshake if used < octets.len() => {
+                self.discard_plaintext(now, octets.len() - used);
+                octets.len()
+            }
+            State::Closed => octets.len(),
+            _ => used,
+        }
+    }
+
+    /// Takes one thing: a line, or some content.
+    fn take(&mut self, now: Duration, octets: &[u8]) -> usize {
+        if self.swallow.is_some() {
+            self.swallow_chunk(now, octets)
+        } else if self.state.is_in_content() {
+            self.take_content(now, octets)
+        } else {
+            self.take_line(now, octets)
+        }
     }
 
     /// Answers the open question.
@@ -73,112 +161,132 @@ impl<P: Proof> Server<P> {
     /// # Panics
     /// When no question is open, or another one than this is an answer to.
     pub fn answer(&mut self, now: Duration, answer: Answer<P>) {
-        todo!()
+        let asked = self.asked.take().expect("an answer needs an open question");
+        self.since = now;
+        match (asked, answer) {
+            (Asked::Authenticate { mechanism, user }, Answer::Authenticated(result)) => {
+                self.authenticated(now, mechanism, user, result);
+            }
+            (Asked::ReversePath, Answer::Go(result)) => self.reverse_path_answered(now, result),
+            (Asked::Recipient(recipient), Answer::Go(result)) => {
+                self.recipient_answered(now, recipient, result);
+            }
+            (Asked::Verify, Answer::Verified(reply)) => self.verified(now, &reply),
+            (Asked::BeginData, Answer::Go(result)) => self.begin_data(now, result),
+            (Asked::BeginChunks(chunk), Answer::Go(result)) => {
+                self.begin_chunks(now, chunk, result.err());
+            }
+            (Asked::Keep, Answer::Kept(result)) => self.kept(now, result),
+            (asked, _) => panic!("the open question is {asked:?}, and the answer is to another"),
+        }
+        self.settle(now);
     }
 
-    /// After [`Output::StartTls`]: the handshake is done. Nothing said before counts any more
-    /// (RFC 3207 section 4.2).
-    pub fn tls_established(&mut self, now: Duration, facts: TlsFacts) {
-        todo!()
-    }
-
-    /// After [`Output::StartTls`]: the handshake failed. The session is over.
-    pub fn tls_failed(&mut self, now: Duration, why: &str) {
-        todo!()
-    }
-
-    /// The client sends no more, and all that it sent has been fed and used. If a question is open its
-    /// answer still gets its reply.
-    pub fn closed_by_peer(&mut self, now: Duration) {
-        todo!()
-    }
-
-    /// [`Server::deadline`] has passed.
-    pub fn expire(&mut self, now: Duration) {
-        todo!()
-    }
-
-    /// Ends the session with `421 4.3.2`: at once, or when the content that is on its way or the open
-    /// question has had its reply.
-    pub fn shut_down(&mut self, now: Duration) {
-        todo!()
-    }
-
-    /// What the driver has to do. Call until `None` after each of the above.
+    /// What the driver has to do. Call until `None` after each of the others.
     pub fn poll(&mut self) -> Option<Output> {
-        todo!()
+        self.outputs.pop_front()
     }
 
     /// When to call [`Server::expire`]; `None` while the client is not waited for.
     pub fn deadline(&self) -> Option<Duration> {
-        todo!()
+        let timeouts = &self.offer.timeouts;
+        let wait = match self.state {
+            State::Closed => return None,
+            _ if self.asked.is_some() => return None,
+            State::Handshake => timeouts.tls,
+            _ if self.state.is_in_content() || self.swallow.is_some() => timeouts.content,
+            _ => timeouts.command,
+        };
+        Some(self.since + wait)
     }
 
     /// While false, leave octets in the socket: the full window is our backpressure.
     pub fn wants_input(&self) -> bool {
-        todo!()
+        self.asked.is_none() && !matches!(self.state, State::Handshake | State::Closed)
     }
 
     /// What is to be sent: write it, then clear it. Replies to a pipelined batch gather here.
     pub fn replies(&mut self) -> &mut Vec<u8> {
-        todo!()
+        &mut self.voice.replies
     }
 
     /// Content received so far and not yet taken, as it will be relayed: without the dots of
     /// transparency. To be split off at any time.
     pub fn content(&mut self) -> &mut BytesMut {
-        todo!()
+        &mut self.content
     }
 
     /// Octets of this transaction's content so far, taken or not.
     pub fn content_length(&self) -> u64 {
-        todo!()
+        self.state.content_length()
     }
 
-    /// All that was said since the session's opening, as far as it is kept: the lines of former
-    /// transactions are dropped when the next command comes.
+    /// All that was said, as far as it is kept: the lines of former transactions are dropped when the
+    /// next command comes.
     pub fn transcript(&self) -> &Transcript {
-        todo!()
+        &self.voice.transcript
     }
 
     /// The session's opening (greeting, EHLO, TLS, AUTH) and the lines of this transaction, or of the
     /// one that just ended.
     pub fn transaction_transcript(&self) -> Transcript {
-        todo!()
+        self.voice.evidence()
     }
 
     /// The transaction's envelope; while [`Question::ReversePath`] is open, the one to be.
     pub fn envelope(&self) -> Option<&Envelope> {
-        todo!()
+        self.state.transaction().map(|transaction| &transaction.envelope)
     }
 
     /// Who is at the other end. Its `tls` is that of implicit TLS; see [`Server::tls`].
     pub fn peer(&self) -> &Peer {
-        todo!()
+        &self.peer
     }
 
     /// What the listener offers.
-    pub fn offer(&self) -> &Offer {
-        todo!()
+    pub fn offer(&self) -> &Arc<Offer> {
+        &self.offer
     }
 
     /// The argument of the last EHLO or HELO.
     pub fn helo(&self) -> Option<&str> {
-        todo!()
+        self.facts.helo.as_ref().map(|helo| &*helo.name)
     }
 
     /// The TLS session, implicit or by STARTTLS.
     pub fn tls(&self) -> Option<&TlsFacts> {
-        todo!()
+        self.tls.as_deref().or(self.peer.tls.as_ref())
     }
 
     /// The authenticated identity.
     pub fn user(&self) -> Option<&str> {
-        todo!()
+        self.facts.user.as_deref()
     }
 
     /// The word for Received's WITH clause (RFC 3848; RFC 6531 section 4.3).
     pub fn protocol(&self) -> &'static str {
-        todo!()
+        let utf8 = self.envelope().is_some_and(|envelope| envelope.smtputf8);
+        let extended = self.facts.helo.as_ref().is_some_and(|helo| helo.extended);
+        match (extended, utf8, self.tls().is_some(), self.user().is_some()) {
+            // There is no registered word for HELO inside TLS.
+            (false, ..) => "SMTP",
+            (true, false, false, false) => "ESMTP",
+            (true, false, true, false) => "ESMTPS",
+            (true, false, false, true) => "ESMTPA",
+            (true, false, true, true) => "ESMTPSA",
+            (true, true, false, false) => "UTF8SMTP",
+            (true, true, true, false) => "UTF8SMTPS",
+            (true, true, false, true) => "UTF8SMTPA",
+            (true, true, true, true) => "UTF8SMTPSA",
+        }
+    }
+
+    fn ask(&mut self, question: Question, asked: Asked) {
+        self.asked = Some(asked);
+        self.outputs.push_back(Output::Ask(question));
+    }
+
+    fn report(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
     }
 }

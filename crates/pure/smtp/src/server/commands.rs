@@ -1,0 +1,287 @@
+//! Command lines, carried out: which of them may come now, then what they do.
+
+use std::time::Duration;
+
+use super::{
+    Event, Output, Question, Server,
+    line::{Limits, Step},
+    state::{Asked, Helo, State},
+};
+use crate::{
+    address,
+    command::{self, Verb},
+    extension::{self, Ground},
+    reply::{Missing, Proof, Reply},
+};
+
+/// RFC 4954 section 4.
+const AUTH_LINE_LENGTH_MAX: usize = 12_288 + 2;
+/// What a browser says first, lured to our port (cross-protocol attacks on a local MTA).
+const HTTP_METHODS: [&str; 8] =
+    ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH"];
+/// The first octet of a TLS handshake record (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+impl<P: Proof> Server<P> {
+    pub(super) fn take_line(&mut self, now: Duration, octets: &[u8]) -> usize {
+        if octets[0] == TLS_HANDSHAKE && self.is_fresh() {
+            self.report(Event::NotSmtp { protocol: "TLS" });
+            self.voice.note(now, "a TLS handshake where the session starts in clear");
+            self.say_and_close(now, &Reply::tls_too_early());
+            return octets.len();
+        }
+        let limits = self.limits(octets);
+        match self.line.take(octets, limits) {
+            Step::Taken => octets.len(),
+            Step::Discarded(taken) => taken,
+            Step::Line(taken) => {
+                let mut whole = Vec::new();
+                // The buffer is lent out while the line is carried out.
+                let mut buffer = std::mem::take(&mut self.line);
+                let line = buffer.line(octets, taken, &mut whole);
+                self.hear_line(now, line);
+                self.since = now;
+                taken
+            }
+            Step::BareLf(taken) => {
+                self.refuse_line(now, Reply::bare_lf_in_command(), "a line with a bare LF");
+                self.report(Event::ControlCharacter { octet: b'\n' });
+                taken
+            }
+            Step::TooLong { taken, length } => {
+                self.report(Event::LineTooLong { length: length as u64 });
+                self.refuse_line(now, Reply::line_too_long(), &format!("a line of {length} octets"));
+                taken
+            }
+            Step::Endless => {
+                self.report(Event::LineTooLong { length: self.offer.discard_length_max as u64 });
+                self.voice.note(now, "a line without an end");
+                self.say_and_close(now, &Reply::endless_line());
+                octets.len()
+            }
+        }
+    }
+
+    /// Nothing was heard yet, and nothing protects the session.
+    fn is_fresh(&self) -> bool {
+        self.facts.helo.is_none() && self.tls().is_none() && self.line.start().is_empty()
+    }
+
+    fn limits(&self, octets: &[u8]) -> Limits {
+        let start = self.line.start();
+        let mut first = [0; 5];
+        for (place, &octet) in first.iter_mut().zip(start.iter().chain(octets)) {
+            *place = octet.to_ascii_uppercase();
+        }
+        let of_auth = matches!(self.state, State::Authenticating(_)) || first == *b"AUTH ";
+        let line = self.offer.command_length_max;
+        let line = if of_auth { line.max(AUTH_LINE_LENGTH_MAX) } else { line };
+        Limits { line, discard: self.offer.discard_length_max.max(line) }
+    }
+
+    /// A line that can't be read as a command. Inside AUTH it ends the exchange.
+    fn refuse_line(&mut self, now: Duration, reply: Reply, what: &str) {
+        if matches!(self.state, State::Authenticating(_)) {
+            self.state = State::Ready;
+        }
+        self.voice.trim(now, self.state.transaction().is_some());
+        self.voice.note(now, format!("C: {what}, thrown away"));
+        self.refuse_command(now, "other", reply);
+        self.since = now;
+    }
+
+    fn hear_line(&mut self, now: Duration, line: &[u8]) {
+        if let State::Authenticating(_) = self.state {
+            return self.hear_response(now, line);
+        }
+        self.voice.trim(now, self.state.transaction().is_some());
+        if let Some(&octet) = line.iter().find(|octet| octet.is_ascii_control()) {
+            self.voice.note(now, "C: a line with a control character");
+            self.report(Event::ControlCharacter { octet });
+            return self.refuse_command(now, "other", Reply::control_in_command());
+        }
+        let Ok(line) = std::str::from_utf8(line) else {
+            self.voice.note(now, "C: a line that is not UTF-8");
+            return self.refuse_command(now, "other", Reply::not_utf8());
+        };
+        let (word, argument) = command::split(line);
+        let Some(verb) = Verb::parse(word) else { return self.unknown(now, word, line) };
+        if verb == Verb::Mail && matches!(self.state, State::Ready) {
+            self.voice.begin_transaction();
+        }
+        match verb {
+            Verb::Auth => self.hear_auth(now, word, argument),
+            _ => self.voice.hear(now, line.as_bytes()),
+        }
+        if verb != Verb::Auth {
+            self.auth_refused = false;
+        }
+        self.carry_out(now, verb, argument);
+    }
+
+    fn unknown(&mut self, now: Duration, word: &str, line: &str) {
+        if self.facts.helo.is_none() && HTTP_METHODS.contains(&word) {
+            self.voice.hear(now, line.as_bytes());
+            self.report(Event::NotSmtp { protocol: "HTTP" });
+            return self.say_and_close(now, &Reply::not_smtp());
+        }
+        // A client that did not wait for the refusal of AUTH sends its password as a command.
+        let line = if self.auth_refused { "****" } else { line };
+        self.voice.hear(now, line.as_bytes());
+        self.refuse_command(now, "other", Reply::unknown_command());
+    }
+
+    fn carry_out(&mut self, now: Duration, verb: Verb, argument: &str) {
+        if let Err(reply) = self.check(verb, argument) {
+            return self.refuse_command(now, verb.text(), reply);
+        }
+        let done = match verb {
+            Verb::Ehlo | Verb::Helo => self.ehlo(now, verb, argument),
+            Verb::Mail => self.mail(argument),
+            Verb::Rcpt => self.rcpt(argument),
+            Verb::Data => self.data(),
+            Verb::Bdat => return self.bdat(now, argument),
+            Verb::Auth => return self.auth(now, argument),
+            Verb::Rset => {
+                self.end_transaction(now);
+                Ok(Some(Reply::reset()))
+            }
+            Verb::Noop => Ok(Some(Reply::still_here())),
+            Verb::Vrfy => {
+                self.ask(Question::Verify(verified_text(argument).to_owned()), Asked::Verify);
+                Ok(None)
+            }
+            Verb::Help => Ok(Some(extension::help::reply(argument))),
+            Verb::StartTls => self.start_tls(now),
+            Verb::Quit => return self.quit(now),
+            _ => Err(Reply::not_implemented()),
+        };
+        match done {
+            Ok(Some(reply)) if reply.is_permanent() => self.refuse_command(now, verb.text(), reply),
+            Ok(Some(reply)) => self.voice.say(now, &reply),
+            Ok(None) => {}
+            Err(reply) => self.refuse_command(now, verb.text(), reply),
+        }
+    }
+
+    /// What can be said against a command before its argument is read.
+    fn check(&self, verb: Verb, argument: &str) -> Result<(), Reply> {
+        let alone = matches!(verb, Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls);
+        let needs = matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Vrfy | Verb::Auth | Verb::Bdat);
+        // RFC 3207 section 4.
+        let before_tls = matches!(
+            verb,
+            Verb::Noop | Verb::Ehlo | Verb::Helo | Verb::StartTls | Verb::Quit
+        );
+        match () {
+            () if verb.is_refused() || !self.is_offered(verb) => Err(Reply::not_implemented()),
+            () if self.offer.tls_required && self.tls().is_none() && !before_tls => {
+                Err(Reply::tls_required())
+            }
+            () if (alone && !argument.is_empty()) || (needs && argument.is_empty()) => {
+                Err(Reply::syntax(verb.usage()))
+            }
+            () => Ok(()),
+        }
+    }
+
+    fn is_offered(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Bdat => extension::chunking::is_offered(&self.offer),
+            Verb::StartTls => self.offer.tls_available,
+            Verb::Auth => self.is_auth_possible(),
+            Verb::Help => self.offer.extensions.help,
+            _ => true,
+        }
+    }
+
+    fn ehlo(&mut self, now: Duration, verb: Verb, name: &str) -> Result<Option<Reply>, Reply> {
+        // RFC 6531 section 3.3: A-labels here, as the client can't know yet what is offered.
+        if !name.is_ascii() || address::check_domain(name).is_err() {
+            return Err(Reply::bad_helo());
+        }
+        self.end_transaction(now);
+        let extended = verb == Verb::Ehlo;
+        self.facts.helo = Some(Helo { name: name.into(), extended });
+        let reply = if extended {
+            let ground =
+                Ground { tls: self.tls().is_some(), authenticated: self.facts.user.is_some() };
+            extension::ehlo_reply(&self.offer, ground)
+        } else {
+            Reply::helo(&self.offer.hostname)
+        };
+        self.voice.say(now, &reply);
+        self.voice.end_opening();
+        Ok(None)
+    }
+
+    fn start_tls(&mut self, now: Duration) -> Result<Option<Reply>, Reply> {
+        if self.tls().is_some() {
+            return Err(Reply::already_tls());
+        }
+        if !self.facts.helo.as_ref().is_some_and(|helo| helo.extended) {
+            return Err(Reply::out_of_sequence(Missing::Ehlo));
+        }
+        self.end_transaction(now);
+        self.state = State::Handshake;
+        self.outputs.push_back(Output::StartTls);
+        Ok(Some(Reply::start_tls()))
+    }
+
+    fn quit(&mut self, now: Duration) {
+        // The transaction's end is reported before the session's.
+        self.end_transaction(now);
+        self.say_and_close(now, &Reply::goodbye());
+    }
+
+    pub(super) fn verified(&mut self, now: Duration, reply: &Reply) {
+        if reply.is_permanent() && self.is_over(RefusalKind::Policy) {
+            return self.too_many(now);
+        }
+        self.voice.say(now, reply);
+    }
+
+    /// Says that a command is refused, and counts.
+    pub(super) fn refuse_command(&mut self, now: Duration, verb: &'static str, reply: Reply) {
+        if reply.is_permanent() && self.is_over(RefusalKind::Command) {
+            return self.too_many(now);
+        }
+        self.voice.say(now, &reply);
+        self.report(Event::CommandRefused { verb, reply });
+    }
+
+    /// Counts a refusal, and tells whether it is one too many.
+    pub(super) fn is_over(&mut self, kind: RefusalKind) -> bool {
+        let (count, limit) = match kind {
+            RefusalKind::Command => (&mut self.counts.errors, self.offer.errors_max),
+            RefusalKind::Policy => (&mut self.counts.refusals, self.offer.refusals_max),
+            RefusalKind::Auth => (&mut self.counts.auth_failures, self.offer.auth_failures_max),
+        };
+        *count += 1;
+        *count > limit
+    }
+
+    pub(super) fn too_many(&mut self, now: Duration) {
+        self.report(Event::TooManyErrors);
+        self.say_and_close(now, &Reply::too_many_errors());
+    }
+}
+
+/// VRFY's argument without the parameter of RFC 6531 section 3.7.4.2.
+fn verified_text(argument: &str) -> &str {
+    match argument.rsplit_once(' ') {
+        Some((text, word)) if word.eq_ignore_ascii_case("SMTPUTF8") => text,
+        _ => argument,
+    }
+}
+
+/// Which count a refusal belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RefusalKind {
+    /// The command was wrong.
+    Command,
+    /// It was right, and policy said no.
+    Policy,
+    /// The credentials were wrong.
+    Auth,
+}

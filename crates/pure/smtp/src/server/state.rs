@@ -1,0 +1,138 @@
+//! Where a session is, and the facts that live and die with that.
+
+use super::{content::Scanner, dialogue::Mechanism};
+use crate::{
+    envelope::{Envelope, Recipient},
+    reply::Reply,
+};
+
+/// See the table in the module above.
+#[derive(Debug)]
+pub(super) enum State {
+    /// No transaction.
+    Ready,
+    /// Inside AUTH: the next line is the client's part of it.
+    Authenticating(Exchange),
+    /// MAIL was accepted, or is being asked about.
+    Mail(Transaction),
+    /// After `354`.
+    Data(Transaction, Scanner),
+    /// After the first BDAT: within a chunk while `chunk` is some.
+    Chunks(Transaction, Chunks),
+    /// The content is complete and somebody else's to keep.
+    Keeping(Transaction, u64),
+    /// `220` to STARTTLS was said.
+    Handshake,
+    /// The end was said, or found.
+    Closed,
+}
+
+/// One mail transaction. To end it, drop it.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) envelope: Envelope,
+    /// Recipients that were refused.
+    pub(super) refused: u32,
+}
+
+/// Content by BDAT.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    pub(super) scanner: Scanner,
+    pub(super) chunk: Option<Chunk>,
+    /// The first BDAT was refused with this: so is each that follows.
+    pub(super) refused: Option<Reply>,
+}
+
+/// One chunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunk {
+    pub(super) size: u64,
+    /// Octets still to come.
+    pub(super) left: u64,
+    pub(super) last: bool,
+}
+
+/// How far AUTH has come.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    /// PLAIN: everything is still to come.
+    Plain,
+    /// LOGIN: the user is to come.
+    LoginUser,
+    /// LOGIN: the password is to come.
+    LoginPassword { user: String },
+}
+
+/// The question that is open, and what the answer is for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Authenticate { mechanism: Mechanism, user: String },
+    ReversePath,
+    Recipient(Recipient),
+    Verify,
+    BeginData,
+    BeginChunks(Chunk),
+    Keep,
+}
+
+/// What lives as long as the connection, or until TLS starts.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) helo: Option<Helo>,
+    pub(super) user: Option<Box<str>>,
+}
+
+/// How the client introduced itself.
+#[derive(Debug)]
+pub(super) struct Helo {
+    pub(super) name: Box<str>,
+    /// By EHLO.
+    pub(super) extended: bool,
+}
+
+/// What was refused so far. TLS does not wash it off.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) errors: u32,
+    pub(super) refusals: u32,
+    pub(super) auth_failures: u32,
+}
+
+impl Transaction {
+    pub(super) fn new(envelope: Envelope) -> Self {
+        Self { envelope, refused: 0 }
+    }
+}
+
+impl State {
+    /// The transaction, in whatever state has one.
+    pub(super) fn transaction(&self) -> Option<&Transaction> {
+        match self {
+            Self::Mail(transaction)
+            | Self::Data(transaction, _)
+            | Self::Chunks(transaction, _)
+            | Self::Keeping(transaction, _) => Some(transaction),
+            Self::Ready | Self::Authenticating(_) | Self::Handshake | Self::Closed => None,
+        }
+    }
+
+    /// Octets of content so far.
+    pub(super) fn content_length(&self) -> u64 {
+        match self {
+            Self::Data(_, scanner) => scanner.length(),
+            Self::Chunks(_, chunks) => chunks.scanner.length(),
+            Self::Keeping(_, length) => *length,
+            _ => 0,
+        }
+    }
+
+    /// Whether the next octets are content.
+    pub(super) fn is_in_content(&self) -> bool {
+        match self {
+            Self::Data(..) => true,
+            Self::Chunks(_, chunks) => chunks.chunk.is_some(),
+            _ => false,
+        }
+    }
+}
