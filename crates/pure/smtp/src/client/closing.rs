@@ -150,7 +150,7 @@ impl Client {
         let cause = Cause { stage, trouble };
         let asked = self.wire.awaited.contains(&Awaited::Command);
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::Opening | State::Handshake => {
+            State::Opening | State::Handshake { .. } => {
                 self.outputs.push_back(Output::Failed { cause, permanent: false });
             }
             State::Ready { .. } if asked => {

@@ -177,3 +177,43 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stuffed(content: &[u8], size: usize) -> Vec<u8> {
+        let (mut framer, mut out) = (Framer::new(Framing::Dot), Vec::new());
+        for piece in content.chunks(size) {
+            let passes = framer.passes(piece);
+            let start = out.len();
+            framer.stuff(piece, &mut out);
+            assert_eq!(passes, out[start..] == *piece, "passes_whole must tell the truth");
+            framer.count(piece);
+        }
+        if framer.last != Last::LineEnd {
+            out.extend_from_slice(b"\r\n");
+        }
+        out
+    }
+
+    #[test]
+    fn dots_at_the_start_of_a_line_are_doubled() {
+        for (content, expected) in [
+            (&b""[..], &b""[..]),
+            (b".", b"..\r\n"),
+            (b"..\r\n", b"...\r\n"),
+            (b"a.b\r\n.c\r\n", b"a.b\r\n..c\r\n"),
+            (b"\r\n.\r\n.\r\n", b"\r\n..\r\n..\r\n"),
+            (b"a\r", b"a\r\r\n"),   // the CR is content; the line ending is ours
+            (b"a\n", b"a\n\r\n"),   // a bare LF ends no line of SMTP
+            (b"a\n.\n", b"a\n..\n\r\n"), // smuggling: doubled behind a bare LF too
+            (b"a\r.b\r\n", b"a\r.b\r\n"),
+        ] {
+            for size in [usize::MAX, 1, 2, 3, 4] {
+                let shown = content.escape_ascii();
+                assert_eq!(stuffed(content, size), expected, "{shown} in pieces of {size}");
+            }
+        }
+    }
+}

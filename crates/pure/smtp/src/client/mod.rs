@@ -101,7 +101,10 @@ pub enum Output {
 
 enum State {
     Opening,
-    Handshake,
+    Handshake {
+        /// Octets that came in clear behind the reply to STARTTLS.
+        discarded: usize,
+    },
     Ready {
         /// A transaction was begun at the peer and not ended: RSET comes before the next.
         unfinished: bool,
@@ -165,14 +168,15 @@ impl Client {
     /// Takes what the peer sent, in pieces of any size.
     pub fn feed(&mut self, now: Duration, octets: &[u8]) {
         self.wire.now = now;
-        if matches!(self.state, State::Handshake | State::Closed) {
-            return;
+        match &mut self.state {
+            State::Handshake { discarded } => return *discarded += octets.len(),
+            State::Closed => return,
+            _ => self.reader.push(octets),
         }
-        self.reader.push(octets);
         // The reader is put aside so that replies can be borrowed from it while they are handled.
         let mut reader = mem::take(&mut self.reader);
         let mut heard_any = false;
-        while !matches!(self.state, State::Handshake | State::Closed) {
+        while !matches!(self.state, State::Handshake { .. } | State::Closed) {
             match reader.take() {
                 None => break,
                 Some(Ok(heard)) => self.hear(&heard),
@@ -184,8 +188,10 @@ impl Client {
             }
             heard_any = true;
         }
-        if matches!(self.state, State::Handshake) {
-            self.discard_clear_text(&mut reader);
+        if let State::Handshake { discarded } = &mut self.state {
+            // What came in clear behind the `220` may be anybody's (RFC 3207 section 6).
+            *discarded += reader.rest().len();
+            reader.clear();
         }
         self.reader = reader;
         if heard_any {
@@ -264,7 +270,7 @@ impl Client {
         let timeouts = &self.plan.timeouts;
         let wait = match (self.wire.awaited.front(), &self.state) {
             (Some(awaited), _) => Some(awaited.timeout(timeouts)),
-            (None, State::Handshake) => Some(timeouts.ehlo),
+            (None, State::Handshake { .. }) => Some(timeouts.ehlo),
             (None, State::Transacting(_)) => Some(timeouts.content),
             (None, _) => None,
         };
@@ -275,7 +281,7 @@ impl Client {
     fn stage(&self) -> Stage {
         match (self.wire.awaited.front(), &self.state) {
             (Some(awaited), _) => awaited.stage(),
-            (None, State::Handshake) => Stage::Tls,
+            (None, State::Handshake { .. }) => Stage::Tls,
             (None, State::Transacting(_)) => Stage::Content,
             (None, _) => Stage::Other,
         }
@@ -314,7 +320,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Opening => "Opening",
-            State::Handshake => "Handshake",
+            State::Handshake { .. } => "Handshake",
             State::Ready { .. } => "Ready",
             State::Transacting(_) => "Transacting",
             State::Quitting => "Quitting",

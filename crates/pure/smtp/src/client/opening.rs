@@ -3,7 +3,7 @@
 use super::{Awaited, Client, Extensions, Features, Output, Protocol, StartTls, State, sasl};
 use crate::{
     outcome::{Cause, Stage, Trouble},
-    reply::parse::{Heard, ReplyReader},
+    reply::parse::Heard,
     status::EnhancedStatus,
     transcript::TlsFacts,
 };
@@ -13,10 +13,11 @@ impl Client {
     /// The handshake is done, after [`Output::StartTls`] or, under implicit TLS, before the greeting.
     pub fn tls_established(&mut self, now: Duration, facts: TlsFacts) {
         self.wire.now = now;
+        self.note_discarded();
         let remark = format!("TLS established: {} {}", facts.version, facts.cipher);
         self.wire.note(remark);
         self.tls = Some(facts);
-        if matches!(self.state, State::Handshake) {
+        if matches!(self.state, State::Handshake { .. }) {
             // RFC 3207 section 4.2: what was learned in clear is forgotten, the dialogue starts over.
             self.extensions = Extensions::default();
             self.reader.clear();
@@ -30,7 +31,8 @@ impl Client {
     /// a new one that avoids STARTTLS.
     pub fn tls_failed(&mut self, now: Duration, why: String) {
         self.wire.now = now;
-        if matches!(self.state, State::Handshake | State::Opening) {
+        if matches!(self.state, State::Handshake { .. } | State::Opening) {
+            self.note_discarded();
             self.wire.note(format!("TLS failed: {why}"));
             let cause = Cause { stage: Stage::Tls, trouble: Trouble::Tls(why) };
             self.outputs.push_back(Output::Failed { cause, permanent: false });
@@ -105,7 +107,7 @@ impl Client {
 
     pub(super) fn hear_start_tls(&mut self, heard: &Heard<'_>) {
         if heard.is_positive() {
-            self.state = State::Handshake;
+            self.state = State::Handshake { discarded: 0 };
             self.outputs.push_back(Output::StartTls);
         } else if heard.is_intermediate() {
             self.misunderstood(Stage::StartTls, heard);
@@ -117,14 +119,12 @@ impl Client {
         }
     }
 
-    /// What came in clear behind the `220` may be anybody's (RFC 3207 section 6): it is not read.
-    pub(super) fn discard_clear_text(&mut self, reader: &mut ReplyReader) {
-        let count = reader.rest().len();
-        if count > 0 {
-            let remark = format!("discarded {count} octets that came in clear behind the reply to STARTTLS");
-            self.wire.note(remark);
+    fn note_discarded(&mut self) {
+        if let State::Handshake { discarded: count @ 1.. } = self.state {
+            self.wire.note(format!(
+                "discarded {count} octets that came in clear behind the reply to STARTTLS"
+            ));
         }
-        reader.clear();
     }
 
     fn is_secure(&self) -> bool {

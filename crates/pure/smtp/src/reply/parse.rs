@@ -191,3 +191,75 @@ fn cut(text: &mut String) {
     text.truncate(end);
     text.push_str("...");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a reader makes of `octets` that come in pieces of that size: replies on one line each, then
+    /// what went wrong.
+    fn read(octets: &[u8], size: usize) -> Vec<String> {
+        let (mut reader, mut seen) = (ReplyReader::default(), Vec::new());
+        for piece in octets.chunks(size) {
+            reader.push(piece);
+            while let Some(taken) = reader.take() {
+                match taken {
+                    Ok(heard) => seen.push(heard.to_reply().to_string()),
+                    Err(trouble) => {
+                        seen.push(trouble.to_string());
+                        return seen;
+                    }
+                }
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn replies_and_what_is_none() {
+        for (octets, expected) in [
+            (&b"250 ok\r\n"[..], &["250 ok"][..]),
+            (b"250\r\n", &["250"]), // RFC 5321 section 4.2: the text may be missing
+            (b"250 \r\n354 go\r\n", &["250", "354 go"]),
+            (b"250-a\r\n250-\r\n250 b\r\n", &["250 a b"]),
+            (b"250-a\n250 b\n", &["250 a b"]), // a bare LF is tolerated
+            (b"250\tok\r\n", &["250 ok"]), // a tab for the blank
+            (b"259 fine\r\n479 hm\r\n599\r\n", &["259 fine", "479 hm", "599"]), // by first digit
+            (b"250-a\r\n251 b\r\n", &["251 a b"]), // one class: the last code is taken
+            (b"250-a\r\n550 b\r\n", &["the lines of one reply have the codes 250 and 550"]),
+            (b"550-5.1.1 no\r\n550 5.1.1 such user\r\n", &["550 5.1.1 no such user"]),
+            (b"550-note\r\n550 5.1.1 no\r\n", &["550 5.1.1 note no"]),
+            (b"550 2.1.1 no\r\n", &["550 2.1.1 no"]), // of the wrong class: only text
+            (b"250 \xff\xfe\r\n", &["250 \u{fffd}\u{fffd}"]),
+            (b"250 a\rb\r\n", &["250 a\rb"]), // a bare CR is text
+            (b"250 not ended", &[]),
+            (b"199 a\r\n", &["`199 a` is no SMTP reply: a code from 200 to 599 was due"]),
+            (b"600 a\r\n", &["`600 a` is no SMTP reply: a code from 200 to 599 was due"]),
+            (b"25 a\r\n", &["`25 a` is no SMTP reply: a code from 200 to 599 was due"]),
+            (b"2500 a\r\n", &["`2500 a` is no SMTP reply: a code from 200 to 599 was due"]),
+            (b"250ok\r\n", &["`250ok` is no SMTP reply: a code from 200 to 599 was due"]),
+            (b"\r\n", &["`` is no SMTP reply: a code from 200 to 599 was due"]),
+            (b"250-a\r\n-b\r\n", &["`-b` is no SMTP reply: a code from 200 to 599 was due"]),
+        ] {
+            for size in [usize::MAX, 1, 2, 3, 4, 5, 6, 7] {
+                let shown = octets.escape_ascii();
+                assert_eq!(read(octets, size), expected, "{shown} in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_lines_are_read_and_endless_ones_are_not() {
+        let line = |length| [b"250 ".to_vec(), vec![b'x'; length], b"\r\n".to_vec()].concat();
+        for (length, whole) in [(2_000, true), (REPLY_LENGTH_MAX - 6, true), (REPLY_LENGTH_MAX, false)] {
+            for size in [usize::MAX, 1_000] {
+                let seen = read(&line(length), size);
+                assert_eq!(seen.len(), 1, "{length}");
+                assert_eq!(seen[0].starts_with("250 xxx"), whole, "{length} in pieces of {size}");
+                assert!(seen[0].len() < TEXT_LENGTH_MAX + 20, "the text kept is bounded");
+            }
+        }
+        let many = b"250-x\r\n".repeat(REPLY_LENGTH_MAX / 7 + 1);
+        assert_eq!(read(&many, 4_096), [NotAReply::Endless.to_string()]);
+    }
+}

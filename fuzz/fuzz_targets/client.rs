@@ -1,0 +1,88 @@
+//! The client machine against a peer that says anything: it never panics, never hands out more than one
+//! verdict, always ends, and shows no password.
+#![no_main]
+
+use std::{sync::Arc, time::Duration};
+
+use libfuzzer_sys::fuzz_target;
+use smtp::{
+    Envelope, Recipient, TlsFacts,
+    client::{Client, Credentials, Output, Plan, Protocol, Transaction},
+};
+
+const CONTENT: &[u8] = b"Subject: x\r\n\r\n.\r\nend";
+
+fuzz_target!(|input: (u8, Vec<&[u8]>)| {
+    let (choices, pieces) = input;
+    let mut plan = Plan::new("mx.a.test");
+    if choices & 1 != 0 {
+        plan.protocol = Protocol::Lmtp;
+    }
+    if choices & 2 != 0 {
+        let (user, password) = ("ann".to_owned(), "dont-show".to_owned());
+        let in_clear_allowed = true;
+        plan.credentials = Some(Arc::new(Credentials { user, password, in_clear_allowed }));
+    }
+    let mut client = Client::new(Arc::new(plan), Duration::ZERO);
+    let mut now = Duration::ZERO;
+    let (mut begun, mut finished, mut closed) = (0, 0, false);
+    for piece in pieces {
+        now += Duration::from_secs(1);
+        client.feed(now, piece);
+        while let Some(output) = client.poll() {
+            assert!(!closed, "something came behind Close");
+            match output {
+                Output::StartTls => client.tls_established(now, facts()),
+                Output::Ready => {
+                    client.begin(now, transaction());
+                    begun += 1;
+                }
+                Output::Content(_) => {
+                    let mut out = Vec::new();
+                    client.frame(now, CONTENT, &mut out);
+                    client.content_sent(now);
+                }
+                Output::Finished(outcomes) => {
+                    assert_eq!(outcomes.len(), 2);
+                    finished += 1;
+                    if client.is_reusable() && begun < 3 {
+                        client.begin(now, transaction());
+                        begun += 1;
+                    }
+                }
+                Output::Close => closed = true,
+                Output::Replied(_) | Output::Failed { .. } => {}
+            }
+        }
+        client.commands().clear();
+    }
+    client.closed_by_peer(now);
+    while let Some(output) = client.poll() {
+        assert!(!closed, "something came behind Close");
+        finished += usize::from(matches!(output, Output::Finished(_)));
+        closed |= output == Output::Close;
+    }
+    assert!(closed && finished == begun, "{begun} begun, {finished} finished");
+    for line in client.transcript().lines() {
+        let secret = b"AGFubgBkb250LXNob3c";
+        assert!(!line.text.windows(secret.len()).any(|part| part == secret) || line.by == smtp::Party::Server);
+    }
+});
+
+fn transaction() -> Transaction {
+    let mut envelope = Envelope::new(None);
+    for address in ["bob@b.test", "bea@b.test"] {
+        envelope.recipients.push(Recipient::new(address.parse().expect("an address")));
+    }
+    Transaction::new(Arc::new(envelope), CONTENT.len() as u64)
+}
+
+fn facts() -> TlsFacts {
+    TlsFacts {
+        version: "TLSv1.3".into(),
+        cipher: "none".into(),
+        server_name: None,
+        verified: Err("not asked for".into()),
+        certificate: Vec::new(),
+    }
+}
