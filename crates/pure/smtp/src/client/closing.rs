@@ -83,7 +83,8 @@ impl Client {
         };
         // RFC 5321 section 3.8: 421 to any command closes the session. Over LMTP it may be about one
         // recipient.
-        let final_word = matches!(awaited, Awaited::Quit | Awaited::Command | Awaited::EndOfDataFor(_));
+        let final_word =
+            matches!(awaited, Awaited::Quit | Awaited::Command | Awaited::EndOfDataFor(_));
         if heard.code == 421 && !final_word {
             return self.give_up(awaited.stage(), Trouble::Reply(heard.to_reply()));
         }

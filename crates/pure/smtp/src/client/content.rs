@@ -138,10 +138,9 @@ impl Client {
         match self.plan.protocol {
             Protocol::Smtp => self.wire.awaited.push_back(Awaited::EndOfData),
             // RFC 2033 section 4.2: a reply for each recipient that was accepted, in that order.
-            Protocol::Lmtp => self
-                .wire
-                .awaited
-                .extend(progress.accepted_recipients().map(Awaited::EndOfDataFor)),
+            Protocol::Lmtp => {
+                self.wire.awaited.extend(progress.accepted_recipients().map(Awaited::EndOfDataFor))
+            }
         }
         self.rearm();
     }
@@ -205,8 +204,8 @@ mod tests {
             (b"..\r\n", b"...\r\n"),
             (b"a.b\r\n.c\r\n", b"a.b\r\n..c\r\n"),
             (b"\r\n.\r\n.\r\n", b"\r\n..\r\n..\r\n"),
-            (b"a\r", b"a\r\r\n"),   // the CR is content; the line ending is ours
-            (b"a\n", b"a\n\r\n"),   // a bare LF ends no line of SMTP
+            (b"a\r", b"a\r\r\n"), // the CR is content; the line ending is ours
+            (b"a\n", b"a\n\r\n"), // a bare LF ends no line of SMTP
             (b"a\n.\n", b"a\n..\n\r\n"), // smuggling: doubled behind a bare LF too
             (b"a\r.b\r\n", b"a\r.b\r\n"),
         ] {

@@ -39,9 +39,8 @@ impl Extensions {
     /// Each keyword with its parameters, as sent and in that order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| {
-            line.split_once([' ', '\t', '=']).map_or((line, ""), |(keyword, parameters)| {
-                (keyword, parameters.trim_start())
-            })
+            line.split_once([' ', '\t', '='])
+                .map_or((line, ""), |(keyword, parameters)| (keyword, parameters.trim_start()))
         })
     }
 

@@ -35,12 +35,7 @@ mod sasl;
 mod transaction;
 mod wire;
 
-use std::{
-    collections::VecDeque,
-    fmt, mem,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, fmt, mem, sync::Arc, time::Duration};
 
 pub use content::Framing;
 pub use extensions::Extensions;

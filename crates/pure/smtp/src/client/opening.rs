@@ -147,7 +147,8 @@ impl Client {
             false => None,
         };
         let Some(exchange) = exchange else {
-            let text = "credentials are configured and AUTH PLAIN or LOGIN is not offered".to_owned();
+            let text =
+                "credentials are configured and AUTH PLAIN or LOGIN is not offered".to_owned();
             return self.refuse_opening(Stage::Auth, Trouble::Local(status(4), text));
         };
         self.used = self.used.with(Features::AUTH);
@@ -200,7 +201,8 @@ impl Client {
         if !matches!(trouble, Trouble::Reply(_)) {
             self.wire.note(trouble.to_string());
         }
-        self.outputs.push_back(Output::Failed { cause: Cause { stage, trouble }, permanent: false });
+        self.outputs
+            .push_back(Output::Failed { cause: Cause { stage, trouble }, permanent: false });
         self.say_quit();
     }
 }

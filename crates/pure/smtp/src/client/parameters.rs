@@ -27,7 +27,10 @@ pub(super) fn check(
     if let Some(limit) = size_max.filter(|&limit| limit < transaction.size) {
         // RFC 1870 section 6.2: too big is known before anything is sent.
         let size = transaction.size;
-        return unfit((5, 3, 4), format!("the message is {size} octets, the next hop takes {limit}"));
+        return unfit(
+            (5, 3, 4),
+            format!("the message is {size} octets, the next hop takes {limit}"),
+        );
     }
     let binary = Features::BINARYMIME.with(Features::CHUNKING);
     let carried = match transaction.body {
@@ -37,11 +40,17 @@ pub(super) fn check(
     };
     if !carried {
         let name = body_name(transaction.body);
-        return unfit((5, 6, 3), format!("the content is {name} and the next hop does not offer that"));
+        return unfit(
+            (5, 6, 3),
+            format!("the content is {name} and the next hop does not offer that"),
+        );
     }
     let path = envelope.reverse_path.as_ref().map_or("", |path| path.as_str());
     if has_control(path) || envelope.envid.as_deref().is_some_and(is_broken_word) {
-        return unfit((5, 5, 4), "the reverse-path or ENVID has an octet that no command line can carry");
+        return unfit(
+            (5, 5, 4),
+            "the reverse-path or ENVID has an octet that no command line can carry",
+        );
     }
     Ok(())
 }
@@ -54,7 +63,10 @@ pub(super) fn check_recipient(recipient: &Recipient, usable: Features) -> Result
     if has_control(recipient.forward_path.as_str())
         || recipient.orcpt.as_deref().is_some_and(is_broken_word)
     {
-        return unfit((5, 5, 4), "the forward-path or ORCPT has an octet that no command line can carry");
+        return unfit(
+            (5, 5, 4),
+            "the forward-path or ORCPT has an octet that no command line can carry",
+        );
     }
     Ok(())
 }
@@ -113,11 +125,8 @@ fn write_notify(line: &mut Vec<u8>, notify: Notify) {
         return;
     }
     line.extend_from_slice(b" NOTIFY=");
-    let wanted = [
-        (notify.success, &b"SUCCESS"[..]),
-        (notify.failure, b"FAILURE"),
-        (notify.delay, b"DELAY"),
-    ];
+    let wanted =
+        [(notify.success, &b"SUCCESS"[..]), (notify.failure, b"FAILURE"), (notify.delay, b"DELAY")];
     let mut mark: &[u8] = b"";
     for (_, name) in wanted.into_iter().filter(|(wanted, _)| *wanted) {
         line.extend_from_slice(mark);

@@ -103,7 +103,9 @@ impl Client {
         self.wire.transcript.truncate(self.opened);
         self.used = self.used.of(Features::EHLO.with(Features::STARTTLS).with(Features::AUTH));
         let usable = self.usable();
-        if let Err((status, text)) = parameters::check(&transaction, usable, self.extensions.size_max()) {
+        if let Err((status, text)) =
+            parameters::check(&transaction, usable, self.extensions.size_max())
+        {
             self.wire.note(&text);
             let cause = Cause { stage: Stage::Mail, trouble: Trouble::Local(status, text) };
             return self.outputs.push_back(Output::Finished(vec![Outcome::Failed(cause); count]));
@@ -202,16 +204,19 @@ impl Client {
 impl Progress {
     fn new(transaction: Transaction, usable: Features, reset_due: bool) -> Self {
         let recipients = &transaction.envelope.recipients;
-        let fates = recipients.iter().map(|recipient| match parameters::check_recipient(recipient, usable) {
-            Ok(()) => Fate::Open,
-            Err((status, text)) => {
-                let cause = Cause { stage: Stage::Rcpt, trouble: Trouble::Local(status, text) };
-                Fate::Decided(Outcome::Failed(cause))
+        let fates = recipients.iter().map(|recipient| {
+            match parameters::check_recipient(recipient, usable) {
+                Ok(()) => Fate::Open,
+                Err((status, text)) => {
+                    let cause = Cause { stage: Stage::Rcpt, trouble: Trouble::Local(status, text) };
+                    Fate::Decided(Outcome::Failed(cause))
+                }
             }
         });
         let fates: Vec<_> = fates.collect();
         // With nobody left to name, nothing is asked at all.
-        let named = if fates.iter().all(|fate| matches!(fate, Fate::Decided(_))) { fates.len() } else { 0 };
+        let named =
+            if fates.iter().all(|fate| matches!(fate, Fate::Decided(_))) { fates.len() } else { 0 };
         let mail = if named == fates.len() { Mail::Refused } else { Mail::Unasked };
         let framing = if usable.has(Features::CHUNKING) { Framing::Bdat } else { Framing::Dot };
         Self {
@@ -245,10 +250,14 @@ impl Progress {
             wire.say(Awaited::Reset, |line| line.extend_from_slice(b"RSET"));
         } else if self.mail == Mail::Unasked {
             self.mail = Mail::Asked;
-            wire.say(Awaited::Mail, |line| parameters::write_mail(line, &self.transaction, self.usable));
+            wire.say(Awaited::Mail, |line| {
+                parameters::write_mail(line, &self.transaction, self.usable)
+            });
         } else if let Some(number) = self.next_to_name() {
             let recipient = &self.transaction.envelope.recipients[number];
-            wire.say(Awaited::Rcpt(number), |line| parameters::write_rcpt(line, recipient, self.usable));
+            wire.say(Awaited::Rcpt(number), |line| {
+                parameters::write_rcpt(line, recipient, self.usable)
+            });
         } else {
             return self.write_data(wire, grouped);
         }
@@ -256,7 +265,8 @@ impl Progress {
     }
 
     fn next_to_name(&mut self) -> Option<usize> {
-        let open = self.fates.get(self.named..)?.iter().position(|fate| matches!(fate, Fate::Open))?;
+        let open =
+            self.fates.get(self.named..)?.iter().position(|fate| matches!(fate, Fate::Open))?;
         self.named += open + 1;
         Some(self.named - 1)
     }

@@ -223,7 +223,7 @@ mod tests {
             (b"250 \r\n354 go\r\n", &["250", "354 go"]),
             (b"250-a\r\n250-\r\n250 b\r\n", &["250 a b"]),
             (b"250-a\n250 b\n", &["250 a b"]), // a bare LF is tolerated
-            (b"250\tok\r\n", &["250 ok"]), // a tab for the blank
+            (b"250\tok\r\n", &["250 ok"]),     // a tab for the blank
             (b"259 fine\r\n479 hm\r\n599\r\n", &["259 fine", "479 hm", "599"]), // by first digit
             (b"250-a\r\n251 b\r\n", &["251 a b"]), // one class: the last code is taken
             (b"250-a\r\n550 b\r\n", &["the lines of one reply have the codes 250 and 550"]),
@@ -251,7 +251,9 @@ mod tests {
     #[test]
     fn long_lines_are_read_and_endless_ones_are_not() {
         let line = |length| [b"250 ".to_vec(), vec![b'x'; length], b"\r\n".to_vec()].concat();
-        for (length, whole) in [(2_000, true), (REPLY_LENGTH_MAX - 6, true), (REPLY_LENGTH_MAX, false)] {
+        for (length, whole) in
+            [(2_000, true), (REPLY_LENGTH_MAX - 6, true), (REPLY_LENGTH_MAX, false)]
+        {
             for size in [usize::MAX, 1_000] {
                 let seen = read(&line(length), size);
                 assert_eq!(seen.len(), 1, "{length}");
