@@ -1,7 +1,7 @@
 //! From a route to an attempt: connections, TLS, the client machine driven over a wire, local
 //! mailboxes.
 //!
-//! [`session::open`] makes a [`session::Session`], which relays any number of messages, one
+//! [`open()`] makes a [`session::Session`], which relays any number of messages, one
 //! transaction at a time. Whoever calls decides *where* (MX lookup and configured routes), *when* and *how
 //! often*; what is here does one try and brings back all that can be known of it. Nothing here is
 //! retried, except once in clear where opportunistic TLS broke, and that is said.
@@ -10,15 +10,18 @@
 //! other.
 
 pub mod content;
-mod interim;
+mod convert;
+mod drive;
 pub mod maildir;
+mod open;
 pub mod plan;
 pub mod session;
 pub mod tls;
 pub mod wire;
 
 pub use content::Content;
+pub use open::open;
 pub use plan::{Credentials, Endpoint, Features, Learned, Plan, Protocol, Target, Timeouts, TlsLevel};
-pub use session::{Failure, Mail, Relayed, Session, open};
+pub use session::{Failure, Mail, Relayed, Session};
 pub use tls::{ClientTls, ServerIdentity, TlsError, Verify};
 pub use wire::Wire;

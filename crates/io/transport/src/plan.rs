@@ -3,14 +3,17 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
+use smtp::client::StartTls;
 
-pub use crate::interim::{Credentials, Features, Protocol, Timeouts};
+pub use smtp::client::{Credentials, Features, Protocol, Timeouts};
+pub use world::net::Endpoint;
+
+use crate::tls::Verify;
 
 /// Everything about a session that does not depend on the message.
 #[derive(Clone, Debug)]
@@ -68,13 +71,16 @@ pub struct Target {
     pub endpoint: Endpoint,
 }
 
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// TCP.
-    Ip(SocketAddr),
-    /// A Unix socket (LMTP).
-    Unix(Arc<Path>),
+impl TlsLevel {
+    /// Whether mail must not go in clear.
+    pub fn is_binding(self) -> bool {
+        matches!(self, Self::Required | Self::Verified)
+    }
+
+    /// What the certificate must be.
+    pub fn verify(self) -> Verify {
+        if self == Self::Verified { Verify::Require } else { Verify::Record }
+    }
 }
 
 impl Plan {
@@ -87,10 +93,41 @@ impl Plan {
             implicit_tls: false,
             credentials: None,
             source: None,
-            timeouts: Timeouts::default(),
             connect_timeout: Duration::from_secs(60),
+            timeouts: Timeouts::default(),
             avoid: Features::NONE,
         }
+    }
+
+    /// The part that the client machine obeys.
+    pub(crate) fn for_machine(&self, avoid: Features) -> smtp::client::Plan {
+        smtp::client::Plan {
+            protocol: self.protocol,
+            ehlo_name: self.ehlo_name.clone(),
+            start_tls: match self.tls {
+                TlsLevel::Never => StartTls::Never,
+                TlsLevel::Opportunistic => StartTls::IfOffered,
+                TlsLevel::Required | TlsLevel::Verified => StartTls::Required,
+            },
+            under_tls: self.implicit_tls,
+            credentials: self.credentials.clone(),
+            avoid: self.avoid.with(avoid),
+            timeouts: self.timeouts.clone(),
+        }
+    }
+
+    /// Whether a session whose TLS broke may be repeated in clear.
+    pub(crate) fn may_go_in_clear(&self) -> bool {
+        let secret = self.credentials.as_ref().is_some_and(|credentials| !credentials.in_clear_allowed);
+        self.tls == TlsLevel::Opportunistic && !self.implicit_tls && !secret
+    }
+}
+
+impl Learned {
+    /// Adds a feature that broke, and how.
+    pub(crate) fn add(&mut self, feature: Features, reason: impl Into<String>) {
+        self.avoid = self.avoid.with(feature);
+        self.reasons.push(reason.into());
     }
 }
 

@@ -1,20 +1,27 @@
-//! An open session with a next hop.
+//! An open session with a next hop, and the transactions in it.
 
 use std::{net::SocketAddr, sync::Arc};
 
-use smtp::{Cause, Envelope, Outcome, TlsFacts, Transcript};
-use world::World;
+use smtp::{
+    Cause, Envelope, Outcome, Reply, Stage, TlsFacts, Transcript, Trouble,
+    client::{Extensions, Features, Output, Transaction},
+};
+use world::net::{Endpoint, Idle};
 
 use crate::{
     content::Content,
-    plan::{Learned, Plan, Target},
-    tls::ClientTls,
+    convert::{self, Fitting},
+    drive::Driver,
+    plan::{Learned, Target},
 };
 
 /// An open connection, past greeting, EHLO, TLS and AUTH, ready for a transaction.
 pub struct Session {
-    learned: Learned,
-    reusable: bool,
+    driver: Driver,
+    target: Target,
+    /// The connection that was tried before this one, in the same opening.
+    pub(crate) before: Transcript,
+    pub(crate) learned: Learned,
 }
 
 /// One message for one next hop.
@@ -56,41 +63,109 @@ pub struct Failure {
     pub learned: Learned,
 }
 
-/// Connects and goes on until a transaction can start: greeting, EHLO (or HELO), TLS, AUTH.
-///
-/// Where TLS is opportunistic and breaks, connects once more and goes on in clear: the transcript
-/// says so, and [`Session::learned`].
-pub async fn open(world: &World, tls: &ClientTls, target: &Target, plan: &Plan) -> Result<Session, Failure> {
-    let _ = (world, tls, target, plan);
-    todo!()
-}
-
 impl Session {
+    pub(crate) fn new(driver: Driver, target: Target) -> Self {
+        Self { driver, target, before: Transcript::default(), learned: Learned::default() }
+    }
+
     /// Carries out one transaction. Never fails as a whole: each recipient has its outcome.
     pub async fn relay(&mut self, mail: &Mail<'_>) -> Relayed {
-        let _ = mail;
-        todo!()
+        let usable = self.driver.client.usable();
+        match convert::fit(&mail.envelope, mail.content, usable).await {
+            Ok(fitting) => {
+                let outcomes = self.transact(mail, &fitting).await;
+                self.report(outcomes)
+            }
+            Err(failed) => {
+                let now = self.driver.now();
+                self.driver.client.note(now, failed.trouble().to_string());
+                self.report(vec![failed.outcome(); mail.envelope.recipients.len()])
+            }
+        }
+    }
+
+    async fn transact(&mut self, mail: &Mail<'_>, fitting: &Fitting) -> Vec<Outcome> {
+        let content = fitting.content(mail.content);
+        let transaction = Transaction {
+            envelope: Arc::clone(&mail.envelope),
+            body: fitting.body,
+            smtputf8: fitting.smtputf8,
+            size: content.len(),
+        };
+        let driver = &mut self.driver;
+        driver.client.begin(driver.now(), transaction);
+        if let Some(note) = &fitting.note {
+            driver.client.note(driver.now(), note);
+        }
+        loop {
+            match driver.next().await {
+                Output::Content(_) => driver.send_content(content).await,
+                Output::Finished(outcomes) => {
+                    driver.settle();
+                    return outcomes;
+                }
+                Output::Close => {
+                    let cause = Cause { stage: Stage::Other, trouble: Trouble::Closed };
+                    return vec![Outcome::Deferred(cause); mail.envelope.recipients.len()];
+                }
+                Output::StartTls | Output::Ready | Output::Replied(_) | Output::Failed { .. } => {}
+            }
+        }
+    }
+
+    fn report(&self, mut outcomes: Vec<Outcome>) -> Relayed {
+        let learned = learn(self.driver.client.used(), &mut outcomes);
+        Relayed { too_many: too_many(&outcomes), outcomes, transcript: self.transcript(), learned }
+    }
+
+    /// How the session was opened, and its newest transaction.
+    pub fn transcript(&self) -> Transcript {
+        let own = self.driver.client.transcript();
+        if self.before.is_empty() {
+            return own.clone();
+        }
+        let mut whole = self.before.clone();
+        whole.extend(own);
+        whole
     }
 
     /// Whether another transaction may follow.
     pub fn is_reusable(&self) -> bool {
-        self.reusable
+        self.driver.client.is_reusable() && self.driver.is_connected()
     }
 
     /// Whether the peer has closed or spoken (`421`) since the last transaction; to be asked before
-    /// reuse. One system call at most.
+    /// reuse. One system call.
     pub fn is_dead(&mut self) -> bool {
-        todo!()
+        !self.is_reusable() || self.driver.wire().is_none_or(|wire| wire.idle() != Idle::Quiet)
+    }
+
+    /// How many transactions were begun here.
+    pub fn transactions(&self) -> u32 {
+        self.driver.client.transactions()
     }
 
     /// What TLS came to; none in clear.
     pub fn tls(&self) -> Option<&TlsFacts> {
-        None
+        self.driver.client.tls()
     }
 
-    /// The peer's address.
+    /// What the next hop offers.
+    pub fn extensions(&self) -> &Extensions {
+        self.driver.client.extensions()
+    }
+
+    /// Whom we are connected to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The peer's address; none over a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
-        None
+        match &self.target.endpoint {
+            Endpoint::Ip(address) => Some(*address),
+            Endpoint::Unix(_) => None,
+        }
     }
 
     /// Features that broke while the session was opened.
@@ -98,8 +173,86 @@ impl Session {
         &self.learned
     }
 
-    /// Says QUIT and closes; waits for the reply at most a few seconds. Gives the whole transcript.
-    pub async fn quit(self) -> Transcript {
-        todo!()
+    /// Sends one command line as it stands, for tools; not one that changes how the dialogue goes on.
+    ///
+    /// # Errors
+    /// The session ended instead of a reply.
+    pub async fn command(&mut self, line: &str) -> Result<Reply, Cause> {
+        let driver = &mut self.driver;
+        driver.client.command(driver.now(), line);
+        loop {
+            match driver.next().await {
+                Output::Replied(reply) => {
+                    driver.settle();
+                    return Ok(reply);
+                }
+                Output::Failed { cause, .. } => {
+                    driver.settle();
+                    return Err(cause);
+                }
+                Output::Close => return Err(Cause { stage: Stage::Other, trouble: Trouble::Closed }),
+                _ => {}
+            }
+        }
     }
+
+    /// Says QUIT, waits for the reply (by default at most 5 s) and closes. Gives the whole transcript.
+    pub async fn quit(mut self) -> Transcript {
+        self.driver.client.quit(self.driver.now());
+        while self.driver.next().await != Output::Close {}
+        self.transcript()
+    }
+}
+
+fn too_many(outcomes: &[Outcome]) -> Vec<usize> {
+    let is_too_many = |outcome: &Outcome| match outcome {
+        Outcome::Deferred(cause) | Outcome::Failed(cause) => cause.is_too_many_recipients(),
+        Outcome::Relayed(_) => false,
+    };
+    // Where nobody got through, fewer at once won't help.
+    if !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Relayed(_))) {
+        return Vec::new();
+    }
+    outcomes.iter().enumerate().filter(|(_, outcome)| is_too_many(outcome)).map(|(number, _)| number).collect()
+}
+
+/// Which feature this transaction may have broken on: one at a time, the likeliest first. What was
+/// refused for the feature's sake is put off rather than failed, as without it it may go through.
+fn learn(used: Features, outcomes: &mut [Outcome]) -> Learned {
+    let mut learned = Learned::default();
+    let suspect = outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Deferred(cause) | Outcome::Failed(cause) => suspect(used, cause).map(|feature| (feature, cause)),
+        Outcome::Relayed(_) => None,
+    });
+    let Some((feature, cause)) = suspect else { return learned };
+    learned.add(feature, format!("{feature} may break here ({}): {}", cause.stage, cause.trouble));
+    for outcome in outcomes {
+        if let Outcome::Failed(cause) = outcome
+            && suspect_of_refusal(used, cause).is_some()
+        {
+            *outcome = Outcome::Deferred(cause.clone());
+        }
+    }
+    learned
+}
+
+fn suspect(used: Features, cause: &Cause) -> Option<Features> {
+    let broke = matches!(
+        cause.trouble,
+        Trouble::Silence(_) | Trouble::Closed | Trouble::Malformed(_) | Trouble::Network(_)
+    );
+    let suspected = match cause.stage {
+        Stage::Mail | Stage::Rcpt | Stage::Data if broke => Features::PIPELINING,
+        Stage::Content | Stage::EndOfData if broke => Features::CHUNKING,
+        _ => return suspect_of_refusal(used, cause),
+    };
+    used.has(suspected).then_some(suspected)
+}
+
+/// BDAT was offered and is not known after all: a box in between took the command away.
+fn suspect_of_refusal(used: Features, cause: &Cause) -> Option<Features> {
+    let Trouble::Reply(reply) = &cause.trouble else { return None };
+    let unknown = matches!(reply.code, 500 | 502);
+    let bdat = matches!(cause.stage, Stage::Data | Stage::Content | Stage::EndOfData);
+    (unknown && bdat && used.has(Features::CHUNKING)).then_some(Features::CHUNKING)
 }

@@ -1,0 +1,188 @@
+//! From a target to a session: connect, handshake, greeting, EHLO, STARTTLS, AUTH.
+//!
+//! | trouble                                  | TLS opportunistic                  | else   |
+//! |------------------------------------------|------------------------------------|--------|
+//! | STARTTLS not offered, or refused         | on in clear, same connection       | fails  |
+//! | STARTTLS or handshake breaks the session | once more from the start, in clear | fails  |
+//! | credentials that may not go in clear     | fails                              | fails  |
+
+use std::{io, sync::Arc, time::Duration};
+
+use smtp::{
+    Cause, Party, Stage, Transcript, Trouble,
+    client::{Client, Features, Output},
+};
+use tokio::time::{Instant, timeout};
+use world::{
+    World,
+    net::{Connect, Endpoint, Stream},
+};
+
+use crate::{
+    drive::Driver,
+    plan::{Learned, Plan, Target},
+    session::{Failure, Session},
+    tls::{self, ClientTls},
+    wire::Wire,
+};
+
+/// Connects and goes on until a transaction can start: greeting, EHLO (or HELO), TLS, AUTH.
+///
+/// Where TLS is opportunistic and breaks, connects once more and goes on in clear: the transcript
+/// says so, and [`Session::learned`].
+///
+/// # Errors
+/// Where and why it ended, with all that was said.
+pub async fn open(world: &World, tls: &ClientTls, target: &Target, plan: &Plan) -> Result<Session, Failure> {
+    let opening = Opening { world, tls, target, plan, origin: Instant::now() };
+    let broken = match opening.once(Features::NONE).await {
+        Err(failure) if plan.may_go_in_clear() && is_about_tls(&failure.cause) => failure,
+        other => return other,
+    };
+    let reason = format!("STARTTLS breaks here ({}): {}", broken.cause.stage, broken.cause.trouble);
+    let mut before = broken.transcript;
+    before.record(opening.origin.elapsed(), Party::Note, format!("{reason}; once more, in clear"));
+    let mut learned = Learned::default();
+    learned.add(Features::STARTTLS, reason);
+    match opening.once(Features::STARTTLS).await {
+        Ok(mut session) => {
+            session.before = before;
+            session.learned = learned;
+            Ok(session)
+        }
+        Err(mut failure) => {
+            before.extend(&failure.transcript);
+            failure.transcript = before;
+            failure.learned = learned;
+            Err(failure)
+        }
+    }
+}
+
+fn is_about_tls(cause: &Cause) -> bool {
+    matches!(cause.stage, Stage::StartTls | Stage::Tls)
+}
+
+struct Opening<'a> {
+    world: &'a World,
+    tls: &'a ClientTls,
+    target: &'a Target,
+    plan: &'a Plan,
+    origin: Instant,
+}
+
+impl Opening<'_> {
+    async fn once(&self, avoid: Features) -> Result<Session, Failure> {
+        let stream = self.connect().await.map_err(|text| self.not_connected(text))?;
+        let remark = self.connected(&stream);
+        let mut client = Client::new(Arc::new(self.plan.for_machine(avoid)), self.origin.elapsed());
+        client.note(self.origin.elapsed(), remark);
+        let mut driver = Driver::new(client, Wire::Plain(stream), self.origin);
+        if self.plan.implicit_tls {
+            self.handshake(&mut driver).await;
+        }
+        loop {
+            match driver.next().await {
+                Output::Ready => return Ok(Session::new(driver, self.target.clone())),
+                Output::StartTls => self.handshake(&mut driver).await,
+                Output::Failed { cause, permanent } => {
+                    return Err(self.failure(driver, cause, permanent).await);
+                }
+                Output::Close => {
+                    let cause = Cause { stage: Stage::Other, trouble: Trouble::Closed };
+                    return Err(self.failure(driver, cause, false).await);
+                }
+                Output::Content(_) | Output::Finished(_) | Output::Replied(_) => {}
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Stream, String> {
+        let wait = self.plan.connect_timeout;
+        let connected = match &self.target.endpoint {
+            Endpoint::Ip(to) => {
+                let connect = Connect { to: *to, source: self.plan.source, timeout: wait };
+                self.world.net.connect(connect).await
+            }
+            Endpoint::Unix(path) => {
+                let connecting = timeout(wait, self.world.net.connect_unix(path));
+                connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
+        };
+        connected.map_err(|error| self.connect_trouble(&error, wait))
+    }
+
+    /// In an administrator's words.
+    fn connect_trouble(&self, error: &io::Error, wait: Duration) -> String {
+        let target = self.target;
+        match (error.kind(), self.plan.source) {
+            (io::ErrorKind::ConnectionRefused, _) => format!("connection refused by {target}"),
+            (io::ErrorKind::ConnectionReset, _) => format!("connection reset by {target}"),
+            (io::ErrorKind::TimedOut, _) => format!("no answer from {target} in {}s", wait.as_secs()),
+            (io::ErrorKind::HostUnreachable, _) => format!("no route to {target}: host unreachable"),
+            (io::ErrorKind::NetworkUnreachable, _) => format!("no route to {target}: network unreachable"),
+            (io::ErrorKind::AddrNotAvailable, Some(source)) => {
+                format!("cannot connect to {target} from {source}, which is no address of this machine")
+            }
+            (io::ErrorKind::PermissionDenied, _) => {
+                format!("this machine forbids the connection to {target} (firewall or permissions)")
+            }
+            (io::ErrorKind::NotFound, _) => format!("there is no socket at {target}"),
+            (io::ErrorKind::InvalidInput, _) => error.to_string(),
+            _ => format!("cannot connect to {target}: {error}"),
+        }
+    }
+
+    fn connected(&self, stream: &Stream) -> String {
+        match stream.local() {
+            Ok(Endpoint::Ip(local)) => format!("connected to {} from {local}", self.target),
+            _ => format!("connected to {}", self.target),
+        }
+    }
+
+    async fn handshake(&self, driver: &mut Driver) {
+        let Some(Ok(stream)) = driver.take_wire().map(Wire::into_stream) else {
+            return driver.client.tls_failed(driver.now(), "there is no connection in clear".to_owned());
+        };
+        let (wait, host) = (self.plan.timeouts.ehlo, &self.target.host);
+        let handshake = tls::connect(stream, self.tls, host, self.plan.tls.verify());
+        match timeout(wait, handshake).await {
+            Ok(Ok((wire, facts))) => {
+                driver.put_wire(wire);
+                driver.client.tls_established(driver.now(), facts);
+            }
+            Ok(Err(why)) => driver.client.tls_failed(driver.now(), why),
+            Err(_) => {
+                let why = format!("the handshake came to nothing in {}s", wait.as_secs());
+                driver.client.tls_failed(driver.now(), why);
+            }
+        }
+    }
+
+    fn not_connected(&self, text: String) -> Failure {
+        let mut transcript = Transcript::default();
+        transcript.record(self.origin.elapsed(), Party::Note, &text);
+        Failure {
+            cause: Cause { stage: Stage::Connect, trouble: Trouble::Network(text) },
+            permanent: false,
+            transcript,
+            tls: None,
+            address: None,
+            learned: Learned::default(),
+        }
+    }
+
+    /// Ends the session, politely if the machine still has something to say.
+    async fn failure(&self, mut driver: Driver, cause: Cause, permanent: bool) -> Failure {
+        let address = driver.wire().and_then(|wire| wire.peer().socket()).or(self.target.endpoint.socket());
+        while driver.next().await != Output::Close {}
+        Failure {
+            cause,
+            permanent,
+            transcript: driver.client.transcript().clone(),
+            tls: driver.client.tls().cloned(),
+            address,
+            learned: Learned::default(),
+        }
+    }
+}

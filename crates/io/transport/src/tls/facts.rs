@@ -1,0 +1,95 @@
+//! What a handshake came to, for the evidence; and what a certificate says.
+
+use rustls::{CommonState, ProtocolVersion, ServerConnection, SupportedCipherSuite, pki_types::CertificateDer};
+use smtp::TlsFacts;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+pub(super) fn of_server(session: &ServerConnection) -> TlsFacts {
+    let name = session.server_name().map(ToOwned::to_owned);
+    let verified = Err("clients are not asked for a certificate".to_owned());
+    facts(session, name, verified)
+}
+
+pub(super) fn of_client(
+    session: &rustls::ClientConnection,
+    server_name: &str,
+    verified: Result<String, String>,
+) -> TlsFacts {
+    // RFC 6066 section 3: an address is never sent by SNI.
+    let named = server_name.parse::<std::net::IpAddr>().is_err();
+    facts(session, named.then(|| server_name.to_owned()), verified)
+}
+
+fn facts(session: &CommonState, server_name: Option<String>, verified: Result<String, String>) -> TlsFacts {
+    TlsFacts {
+        version: session.protocol_version().map_or_else(String::new, version),
+        cipher: session.negotiated_cipher_suite().map_or_else(String::new, cipher),
+        server_name,
+        verified,
+        certificate: session
+            .peer_certificates()
+            .and_then(<[_]>::first)
+            .map_or_else(Vec::new, describe),
+    }
+}
+
+/// `TLSv1.3`, as everybody writes it.
+fn version(version: ProtocolVersion) -> String {
+    version.as_str().map_or_else(|| format!("{version:?}"), |name| name.replace('_', "."))
+}
+
+fn cipher(suite: SupportedCipherSuite) -> String {
+    let suite = suite.suite();
+    suite.as_str().map_or_else(|| format!("{suite:?}"), ToOwned::to_owned)
+}
+
+fn describe(der: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        return vec!["it is no X.509 certificate".to_owned()];
+    };
+    vec![
+        format!("subject: {}", certificate.subject()),
+        format!("issuer: {}", certificate.issuer()),
+        format!("expires: {}", certificate.validity().not_after),
+    ]
+}
+
+/// The names that a certificate is for.
+pub(super) fn names_of(der: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return Vec::new() };
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some(name.to_string()),
+        GeneralName::IPAddress(octets) => address(octets),
+        _ => None,
+    };
+    extension.value.general_names.iter().filter_map(name).collect()
+}
+
+fn address(octets: &[u8]) -> Option<String> {
+    match octets.len() {
+        4 => Some(std::net::Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).to_string()),
+        16 => Some(std::net::Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).to_string()),
+        _ => None,
+    }
+}
+
+/// Who issued it, and whether that is itself.
+pub(super) fn issuer_of(der: &CertificateDer<'_>) -> Option<(String, bool)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some((certificate.issuer().to_string(), certificate.issuer() == certificate.subject()))
+}
+
+/// Seconds since 1970 from and until which it is valid.
+pub(super) fn validity_of(der: &CertificateDer<'_>) -> Option<(i64, i64)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let validity = certificate.validity();
+    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
+}
+
+/// ` (on ...)`.
+pub(super) fn expiry_of(der: &CertificateDer<'_>) -> String {
+    X509Certificate::from_der(der)
+        .map(|(_, certificate)| format!(" (on {})", certificate.validity().not_after))
+        .unwrap_or_default()
+}
