@@ -14,14 +14,11 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
 use message::header::{self, ContentFacts};
 use smtp::{BodyType, Cause, EnhancedStatus, Envelope, Outcome, Stage, Trouble, client::Features};
 
 use crate::content::{Content, Memory};
 
-/// Content is converted in memory, up to this many octets.
-const CONVERTED_MAX: u64 = 16 * 1024 * 1024;
 /// Octets looked at to find out whether the header section is ASCII.
 const HEADER_MAX: usize = 256 * 1024;
 /// RFC 5322 section 2.1.1.
@@ -101,14 +98,8 @@ pub(crate) async fn fit(
         let note = Some(format!("the next hop does not offer {lacking}; the content does not need it"));
         return Ok(Fitting { note, ..as_it_is(body) });
     }
-    let whole = whole(content, lacking).await?;
-    let converted = message::seven_bit::convert(&whole).map_err(|why| {
-        let text = format!("the next hop does not offer {lacking} and the content can't be converted: {why}");
-        Unfit::failed((5, 6, 3), text)
-    })?;
-    let note = format!("the next hop does not offer {lacking}; the content was converted to 7 bit");
-    let converted = Some(Memory(Bytes::from(converted)));
-    Ok(Fitting { converted, note: Some(note), ..as_it_is(BodyType::SevenBit) })
+    let text = format!("the next hop does not offer {lacking}, which the content needs");
+    Err(Unfit::failed((5, 6, 3), text))
 }
 
 fn carries(usable: Features, body: BodyType) -> bool {
@@ -154,23 +145,4 @@ async fn facts_of(content: &dyn Content) -> Result<ContentFacts, Unfit> {
         whole.line_length_max = whole.line_length_max.max(facts.line_length_max);
     }
     Ok(whole)
-}
-
-async fn whole(content: &dyn Content, lacking: &str) -> Result<Bytes, Unfit> {
-    if content.len() > CONVERTED_MAX {
-        let text = format!(
-            "the next hop does not offer {lacking}, and {} octets are too many to be converted (up to {CONVERTED_MAX})",
-            content.len()
-        );
-        return Err(Unfit::failed((5, 6, 3), text));
-    }
-    let mut whole = BytesMut::new();
-    while (whole.len() as u64) < content.len() {
-        let piece = content.read(whole.len() as u64, PIECE).await.map_err(|error| Unfit::unreadable(&error))?;
-        if piece.is_empty() {
-            return Err(Unfit::unreadable(&io::ErrorKind::UnexpectedEof.into()));
-        }
-        whole.extend_from_slice(&piece);
-    }
-    Ok(whole.freeze())
 }
