@@ -81,7 +81,7 @@ pub fn of_code(code: u16, stage: Stage) -> &'static Meaning {
 /// The row that tells most about a reply: the status if it is a precise one, else the code.
 pub fn of_reply(reply: &Reply, stage: Stage) -> &'static Meaning {
     match reply.status {
-        Some(status) if status.detail != 0 && is_registered(status) => of_status(status),
+        Some(status) if status.subject != 0 && is_registered(status) => of_status(status),
         Some(status)
             if status.subject != 0 && find(&CODES, Key::At(reply.code, stage)).is_none() =>
         {

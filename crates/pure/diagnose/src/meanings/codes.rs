@@ -296,7 +296,7 @@ pub const CODES: [Meaning; 64] = [
         Code(530),
         "login or TLS needed first",
         "The server wants a login, or TLS, before it goes on.",
-        "Configure login or TLS for this next hop; is it the right host and port?",
+        "Configure login or TLS for this next hop, and check host and port.",
     ),
     row(
         Code(534),

@@ -195,13 +195,13 @@ pub const STATUSES: [Meaning; 81] = [
         Status(5, 0),
         "protocol problem",
         "The two servers did not understand each other.",
-        "Look at the dialogue: which command was refused?",
+        "Look at the dialogue for the command that was refused.",
     ),
     row(
         Status(5, 1),
         "command out of place or unknown",
         "The server does not know the command, or it came when it was not its turn.",
-        "Look at the dialogue in front of it: did all commands arrive that had to come first?",
+        "Look in the dialogue whether all commands arrived that had to come first.",
     ),
     row(
         Status(5, 2),

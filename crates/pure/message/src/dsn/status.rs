@@ -5,7 +5,7 @@ use std::fmt::Write;
 use smtp::{Address, Outcome, Stage, Timestamp, Trouble};
 
 use super::{Action, Fate, Report, field};
-use crate::{date, xtext};
+use crate::date;
 
 /// Appends the part: its header section, the block on the message, one block a recipient.
 pub(super) fn write(report: &Report<'_>, out: &mut Vec<u8>) {
@@ -97,8 +97,7 @@ fn original_recipient(orcpt: &str, global: bool) -> String {
 
 /// What xtext stands for; what is none stays as it was sent.
 fn decoded(text: &str) -> String {
-    xtext::decode(text)
-        .map_or_else(|| text.to_owned(), |octets| String::from_utf8_lossy(&octets).into_owned())
+    String::from_utf8_lossy(&smtp::xtext::decode(text)).into_owned()
 }
 
 /// Without control characters; what is not ASCII as `\x{E9}` (RFC 6533 section 3), unless `global`.
