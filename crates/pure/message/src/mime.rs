@@ -31,12 +31,11 @@ impl ContentType {
         };
         while let Some(token) = parameters.next() {
             let Token::Word(name) = token else { continue };
-            if !name.eq_ignore_ascii_case(b"boundary") || found.boundary.is_some() {
-                continue;
-            }
-            if let (Some(Token::Mark(b'=')), Some(Token::Word(value))) =
-                (parameters.next(), parameters.next())
-            {
+            let value = match (parameters.next(), parameters.next()) {
+                (Some(Token::Mark(b'=')), Some(Token::Word(value))) => value,
+                _ => continue,
+            };
+            if name.eq_ignore_ascii_case(b"boundary") && found.boundary.is_none() {
                 found.boundary = Some(value).filter(|value| !value.is_empty());
             }
         }

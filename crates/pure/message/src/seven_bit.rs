@@ -331,3 +331,6 @@ impl Iterator for Delimiters<'_> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
