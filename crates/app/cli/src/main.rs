@@ -1,1 +1,61 @@
-fn main() {}
+//! `mailwright`: the transfer agent, and the hands of those who run one.
+//!
+//! A command reads its arguments, calls a crate that does the work, and shows what came of it. The work
+//! itself is nowhere in here.
+
+mod commands;
+mod output;
+mod problem;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A mail transfer agent that can explain itself.
+#[derive(Debug, Parser)]
+#[command(name = "mailwright", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(commands::serve::Serve),
+    Config(commands::config::Config),
+    User(commands::user::User),
+    Queue(commands::queue::Queue),
+    Status(commands::status::Status),
+    Stop(commands::stop::Stop),
+    Reload(commands::reload::Reload),
+    Why(commands::why::Why),
+    Completions(commands::completions::Completions),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(command) => command.run(),
+        Command::Config(command) => command.run(),
+        Command::User(command) => command.run(),
+        Command::Queue(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Stop(command) => command.run(),
+        Command::Reload(command) => command.run(),
+        Command::Why(command) => command.run(),
+        Command::Completions(command) => command.run(),
+    };
+    done.map_or_else(
+        |problem| {
+            problem.show();
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ pub mod show;
 pub mod storage;
 pub mod units;
 pub mod users;
+pub mod users_file;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,12 @@
+//! One module for each command, named like it.
+
+pub mod completions;
+pub mod config;
+pub mod queue;
+pub mod queue_order;
+pub mod reload;
+pub mod serve;
+pub mod status;
+pub mod stop;
+pub mod user;
+pub mod why;

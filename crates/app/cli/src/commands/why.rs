@@ -1,0 +1,34 @@
+//! `mailwright why`.
+
+use clap::Args;
+use mta::handle::{Request, Response};
+
+use crate::{output, problem::Problem, server::Place};
+
+/// Tell where a message is, what happened to it, and what happens next
+#[derive(Debug, Args)]
+pub struct Why {
+    /// A queue id, an address, a domain or a Message-ID
+    #[arg(value_name = "QUEUE-ID|ADDRESS|DOMAIN|MESSAGE-ID")]
+    subject: String,
+    #[command(flatten)]
+    place: Place,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+impl Why {
+    pub fn run(self) -> Result<(), Problem> {
+        let request = Request::Why { subject: self.subject };
+        let (_, notes) = self.place.ask(&request, |response| {
+            let Response::Explanation { text, json } = response else { return };
+            match self.json {
+                true => output::json(&json),
+                false => println!("{}", text.trim_end()),
+            }
+        })?;
+        notes.iter().for_each(|note| eprintln!("{note}"));
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Tables, times and sizes for people.
+
+use std::{io::IsTerminal, time::Duration};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use mta::config::units;
+use smtp::Timestamp;
+
+/// A plain table: no lines, as wide as the terminal, or 100 columns where there is none.
+pub fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::stdout().is_terminal() {
+        table.set_width(100);
+    }
+    table.set_header(head);
+    table
+}
+
+/// `3h`, `2d4h`: two units at most, since more is noise in a table.
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let unit = match seconds {
+        0..60 => 1,
+        60..3_600 => 1,
+        3_600..86_400 => 60,
+        _ => 3_600,
+    };
+    units::show_duration(Duration::from_secs(seconds - seconds % unit))
+}
+
+/// `in 5m`, `3h ago`, `now`.
+pub fn relative(time: Timestamp, now: Timestamp) -> String {
+    match (time.since(now), now.since(time)) {
+        (ahead, _) if ahead >= Duration::from_secs(1) => format!("in {}", span(ahead)),
+        (_, behind) if behind >= Duration::from_secs(1) => format!("{} ago", span(behind)),
+        _ => "now".to_owned(),
+    }
+}
+
+/// `1.5 MiB`.
+pub fn size(octets: u64) -> String {
+    let (mut number, mut unit) = (octets as f64, "B");
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if number < 1_024.0 {
+            break;
+        }
+        (number, unit) = (number / 1_024.0, larger);
+    }
+    match unit {
+        "B" => format!("{octets} B"),
+        unit => format!("{number:.1} {unit}"),
+    }
+}
+
+/// One JSON value a line, for programs.
+pub fn json(value: &impl serde::Serialize) {
+    match serde_json::to_string(value) {
+        Ok(text) => println!("{text}"),
+        Err(error) => eprintln!("cannot be shown as JSON: {error}"),
+    }
+}
+
+/// What an order came to: `3 jobs held`.
+pub fn count(count: u64, what: &str, done: &str) -> String {
+    match count {
+        1 => format!("1 {what} {done}"),
+        count => format!("{count} {what}s {done}"),
+    }
+}
+
+/// A table as text, without the blanks at the ends of lines.
+pub fn text(table: &Table) -> String {
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
