@@ -9,7 +9,7 @@ use smtp::Timestamp;
 /// A plain table: no lines, as wide as the terminal, or 100 columns where there is none.
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if !std::io::stdout().is_terminal() {
         table.set_width(100);
     }

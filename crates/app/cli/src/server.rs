@@ -18,7 +18,7 @@ use crate::problem::Problem;
 #[derive(Debug, Default, Args)]
 pub struct Place {
     /// Configuration file [default: none, built-in values]
-    #[arg(long, value_name = "FILE", env = "MAILWRIGHT_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "MAILWRIGHT_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Data directory, instead of the configured one
     #[arg(long, value_name = "DIR")]

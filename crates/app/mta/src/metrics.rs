@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn snapshots_of_other_versions_are_read() {
-        let read: Snapshot = serde_json::from_str(r#"{"relayed": 7, "of_tomorrow": 1}"#).expect("read");
+        let read: Snapshot =
+            serde_json::from_str(r#"{"relayed": 7, "of_tomorrow": 1}"#).expect("read");
         assert_eq!(read, Snapshot { relayed: 7, ..Snapshot::default() });
     }
 }

@@ -15,7 +15,6 @@ use smtp::Address;
 
 use super::{
     Config, Domain, DomainKind, Limits, Listener, Mailboxes, Network, Problem, Retry, Route, User,
-    domain::is_pattern,
     users::{HashError, Users},
 };
 
@@ -120,7 +119,8 @@ impl Compiled {
         let Some(found) = self.domains.find(address.domain()) else {
             return Disposition::NotOurs(self.route(address.domain()));
         };
-        let local_part = lower(unquoted(address.local_part()));
+        let local_part = address.local_part_unquoted();
+        let local_part = lower(&local_part);
         if let Some(targets) = found.aliases.get(local_part.as_ref()) {
             return Disposition::Alias(targets);
         }
@@ -136,7 +136,7 @@ impl Compiled {
     pub fn resolved(&self, address: &Address) -> Disposition<'_> {
         match self.domains.find(address.domain()) {
             None => Disposition::NotOurs(self.route(address.domain())),
-            Some(found) => self.in_domain(found, &lower(unquoted(address.local_part())), address),
+            Some(found) => self.in_domain(found, &lower(&address.local_part_unquoted()), address),
         }
     }
 
@@ -157,7 +157,8 @@ impl Compiled {
     /// directory name.
     pub fn maildir(&self, address: &Address) -> Option<PathBuf> {
         let domain = self.domain(address.domain())?;
-        let user = lower(unquoted(address.local_part()));
+        let user = address.local_part_unquoted();
+        let user = lower(&user);
         let name = lower(address.domain());
         if domain.kind != DomainKind::Local || !is_safe_name(&user) || !is_safe_name(&name) {
             return None;
@@ -196,15 +197,17 @@ pub enum CompileError {
     Hash(#[from] HashError),
 }
 
+/// An address with a domain.
 pub(super) fn address(text: &str) -> Result<Address, CompileError> {
-    let wrong = || CompileError::Problem(Problem::new(format!("`{text}` is no address")));
-    let (local_part, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
-    if local_part.is_empty() || text.len() > 254 || !is_pattern(domain) || domain.starts_with("*.")
-    {
-        return Err(wrong());
+    let wrong = |why: String| {
+        let problem = Problem::new(format!("`{text}` is no address{why}"));
+        CompileError::Problem(problem.help("write it like `anna@example.org`"))
+    };
+    let address: Address = text.parse().map_err(|error| wrong(format!(": {error}")))?;
+    match address.domain().is_empty() {
+        true => Err(wrong(String::new())),
+        false => Ok(address),
     }
-    let parts = serde_json::json!({ "text": text, "at": local_part.len() });
-    serde_json::from_value(parts).map_err(|_| wrong())
 }
 
 fn postmaster(
@@ -343,11 +346,6 @@ fn is_safe_name(text: &str) -> bool {
         false => c.is_alphanumeric(),
     };
     !text.is_empty() && text.len() <= 200 && !text.starts_with(['.', '-']) && text.chars().all(safe)
-}
-
-/// `"anna"@` is `anna@` (RFC 5321 section 4.1.2).
-fn unquoted(local_part: &str) -> &str {
-    local_part.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(local_part)
 }
 
 /// Allocates only where there is something to change.

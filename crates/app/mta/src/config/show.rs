@@ -29,7 +29,8 @@ fn table(page: &mut String, path: &str, values: &Table, given: Option<&Table>) {
         let mark = if default { "  # default" } else { "" };
         page.push_str(&format!("{} = {value}{mark}\n", quoted(key)));
     }
-    for (key, value) in values.iter().filter(|(_, value)| is_section(value)) {
+    let empty = |value: &Value| value.as_table().is_some_and(Table::is_empty);
+    for (key, value) in values.iter().filter(|(_, value)| is_section(value) && !empty(value)) {
         let path = match path {
             "" => quoted(key),
             path => format!("{path}.{}", quoted(key)),
@@ -37,7 +38,10 @@ fn table(page: &mut String, path: &str, values: &Table, given: Option<&Table>) {
         let inner = given.and_then(|given| given.get(key));
         match value {
             Value::Table(values) => {
-                page.push_str(&format!("\n[{path}]\n"));
+                // The head of a table that holds only tables says nothing.
+                if values.values().any(|value| !is_section(value)) {
+                    page.push_str(&format!("\n[{path}]\n"));
+                }
                 // A user in short form is shown as the table it stands for.
                 table(page, &path, values, inner.and_then(Value::as_table));
             }

@@ -82,7 +82,14 @@ impl Write for Escaped<'_> {
                 b'\t' => self.0.extend_from_slice(b"\\t"),
                 octet => {
                     let hex = |half: u8| b"0123456789abcdef"[usize::from(half & 15)];
-                    self.0.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(octet >> 4), hex(octet)]);
+                    self.0.extend_from_slice(&[
+                        b'\\',
+                        b'u',
+                        b'0',
+                        b'0',
+                        hex(octet >> 4),
+                        hex(octet),
+                    ]);
                 }
             }
         }

@@ -7,10 +7,7 @@ use std::{
 };
 
 use tracing::{
-    Event, Level, Metadata, Subscriber,
-    level_filters::LevelFilter,
-    span,
-    subscriber::Interest,
+    Event, Level, Metadata, Subscriber, level_filters::LevelFilter, span, subscriber::Interest,
 };
 
 use super::{
@@ -39,9 +36,8 @@ thread_local! {
 }
 
 /// Crates whose events are heard at the level that was asked for.
-const OURS: [&str; 9] = [
-    "mta", "mailwright", "spool", "transport", "world", "smtp", "message", "diagnose", "console",
-];
+const OURS: [&str; 9] =
+    ["mta", "mailwright", "spool", "transport", "world", "smtp", "message", "diagnose", "console"];
 
 impl Events {
     /// Starts the thread that writes lines to `sink`.
@@ -93,7 +89,8 @@ impl Subscriber for Events {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let first = metadata.target().split("::").next().unwrap_or_default();
         let threshold = self.level.load(Relaxed);
-        let threshold = if OURS.contains(&first) { threshold } else { threshold.min(rank(Level::WARN)) };
+        let threshold =
+            if OURS.contains(&first) { threshold } else { threshold.min(rank(Level::WARN)) };
         metadata.is_event() && rank(*metadata.level()) <= threshold
     }
 

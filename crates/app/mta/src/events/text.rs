@@ -60,7 +60,10 @@ struct Escaped<'o> {
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\' | b'=')) {
+        if text
+            .bytes()
+            .all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\' | b'='))
+        {
             self.out.extend_from_slice(text.as_bytes());
             return Ok(());
         }
@@ -71,7 +74,9 @@ impl Write for Escaped<'_> {
                 c => self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        self.plain &= !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\\' | '='));
+        self.plain &= !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\\' | '='));
         Ok(())
     }
 }

@@ -134,7 +134,8 @@ impl Shared {
         let lost = std::mem::take(&mut waiting.lost);
         drop(waiting);
         if lost > 0 {
-            let told = format!("{{\"level\":\"WARN\",\"message\":\"events lost\",\"lost\":{lost}}}\n");
+            let told =
+                format!("{{\"level\":\"WARN\",\"message\":\"events lost\",\"lost\":{lost}}}\n");
             lines.extend_from_slice(told.as_bytes());
         }
         if !lines.is_empty() {

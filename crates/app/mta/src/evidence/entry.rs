@@ -7,7 +7,9 @@
 use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use smtp::{Address, Attempt, Envelope, ForwardPath, Reply, Stage, Timestamp, TlsFacts, Transcript};
+use smtp::{
+    Address, Attempt, Envelope, ForwardPath, Reply, Stage, Timestamp, TlsFacts, Transcript,
+};
 use spool::{JobId, MessageId, Revision};
 
 /// One thing that happened.

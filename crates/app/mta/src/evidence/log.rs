@@ -145,8 +145,8 @@ impl Log {
     ) -> Result<Self, EvidenceError> {
         let directory = settings.directory.clone();
         let opened = Files::open(disk, directory.clone(), settings.size_max, settings.age_max);
-        let (mut files, opened) =
-            opened.map_err(|source| EvidenceError::Open { directory: directory.clone(), source })?;
+        let (mut files, opened) = opened
+            .map_err(|source| EvidenceError::Open { directory: directory.clone(), source })?;
         if opened.rebuilt > 0 || opened.damaged > 0 {
             info!(opened.rebuilt, opened.damaged, "evidence indexes made again");
         }
