@@ -63,7 +63,10 @@ impl FromStr for MessageId {
                 b'I' | b'L' => 1,
                 octet => DIGITS.iter().position(|&d| d == octet).ok_or_else(wrong)?,
             };
-            number = number.checked_mul(32).and_then(|n| n.checked_add(digit as u64)).ok_or_else(wrong)?;
+            number = number
+                .checked_mul(32)
+                .and_then(|n| n.checked_add(digit as u64))
+                .ok_or_else(wrong)?;
         }
         Ok(Self(number))
     }
@@ -76,9 +79,10 @@ impl FromStr for JobId {
         let wrong = || NotAnId(text.to_owned());
         let (message, part) = match text.split_once('.') {
             None => (text, 0),
-            Some((message, part)) => {
-                (message, part.parse::<u16>().ok().and_then(|p| p.checked_sub(1)).ok_or_else(wrong)?)
-            }
+            Some((message, part)) => (
+                message,
+                part.parse::<u16>().ok().and_then(|p| p.checked_sub(1)).ok_or_else(wrong)?,
+            ),
         };
         Ok(Self { message: message.parse()?, part })
     }

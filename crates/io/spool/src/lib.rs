@@ -22,7 +22,9 @@ use bytes::Bytes;
 use smtp::Timestamp;
 
 pub mod id;
+pub mod local;
 pub use id::{JobId, MessageId};
+pub use local::LocalSpool;
 
 /// Version of a job: 1 when accepted, one more with each `Op::Defer`.
 pub type Revision = u32;
@@ -171,7 +173,8 @@ pub trait Spool: Send + Sync {
     async fn accept(&self, arrival: Arrival) -> Result<Accepted, KeepError>;
     /// Carries out a group of changes, together with messages to be kept (a DSN and the end of the job
     /// that it reports are one group: a crash leaves both or neither). `Ok` = on stable storage.
-    async fn apply(&self, ops: Vec<Op>, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, KeepError>;
+    async fn apply(&self, ops: Vec<Op>, arrivals: Vec<Arrival>)
+    -> Result<Vec<Accepted>, KeepError>;
     /// Finishes a job without waiting: durable with the next group, at the latest after
     /// `finish_delay_max`. A crash before that repeats the delivery.
     fn finish_soon(&self, id: JobId, revision: Revision);
@@ -240,7 +243,9 @@ pub enum KeepError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The octets are not those that were written.
-    #[error("damage in `{file}` at offset {offset}: the checksum of {id} does not match; run `mailwright spool check`")]
+    #[error(
+        "damage in `{file}` at offset {offset}: the checksum of {id} does not match; run `mailwright spool check`"
+    )]
     Damaged {
         /// Path.
         file: String,
