@@ -16,6 +16,9 @@ use smtp::{
 
 struct Kept;
 
+/// With its content.
+type Message = (Envelope, Vec<u8>);
+
 impl Proof for Kept {
     fn queue_id(&self) -> &str {
         "17"
@@ -27,7 +30,7 @@ struct Case {
     /// The server's switches: PIPELINING, CHUNKING, SIZE, DSN, STARTTLS, AUTH.
     offered: [bool; 6],
     avoid: Features,
-    messages: Vec<(Envelope, Vec<u8>)>,
+    messages: Vec<Message>,
     /// Where to cut what is on the wire.
     cuts: Vec<usize>,
 }
@@ -46,7 +49,7 @@ struct Receiver {
     server: Server<Kept>,
     unread: Vec<u8>,
     content: Vec<u8>,
-    kept: Vec<(Envelope, Vec<u8>)>,
+    kept: Vec<Message>,
     handshake: bool,
 }
 
@@ -112,7 +115,7 @@ impl Receiver {
 }
 
 /// Plays a case; gives what the client says became of each recipient, and what the server kept.
-fn play(case: &Case) -> (Vec<Vec<Outcome>>, Vec<(Envelope, Vec<u8>)>) {
+fn play(case: &Case) -> (Vec<Vec<Outcome>>, Vec<Message>) {
     let mut receiver = Receiver::new(offer(case));
     let mut client = Client::new(Arc::new(plan(case)), Duration::ZERO);
     let mut cuts = case.cuts.iter().copied().cycle();

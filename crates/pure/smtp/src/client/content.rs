@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Awaited, Client, Protocol, State, transaction::Step};
+use super::{
+    Awaited, Client, Protocol, State,
+    progress::{Progress, Step},
+};
 use crate::{
     outcome::{Stage, Trouble},
     status::EnhancedStatus,
@@ -87,8 +90,7 @@ impl Client {
     /// Appends to `out` what is to be written for a piece of content, under the framing that
     /// [`Output::Content`](super::Output::Content) named. Nothing if no content is due any more.
     pub fn frame(&mut self, now: Duration, piece: &[u8], out: &mut Vec<u8>) {
-        self.wire.now = now;
-        if let Some(framer) = self.framer() {
+        if let Some(framer) = self.framer_for(now, piece) {
             match framer.framing {
                 Framing::Dot => framer.stuff(piece, out),
                 Framing::Bdat => out.extend_from_slice(piece),
@@ -101,8 +103,7 @@ impl Client {
     /// Whether `piece` may be written as it stands; then it counts as sent. Spares the copy that
     /// [`frame`](Self::frame) makes: always under BDAT, and where no line begins with a dot.
     pub fn passes_whole(&mut self, now: Duration, piece: &[u8]) -> bool {
-        self.wire.now = now;
-        let Some(framer) = self.framer() else { return false };
+        let Some(framer) = self.framer_for(now, piece) else { return false };
         let passes = framer.passes(piece);
         if passes {
             framer.count(piece);
@@ -166,12 +167,20 @@ impl Client {
         }
     }
 
-    fn framer(&mut self) -> Option<&mut Framer> {
+    /// The framer, if content is due. Under BDAT not one octet more than announced goes out: the next
+    /// hop would take it for a command.
+    fn framer_for(&mut self, now: Duration, piece: &[u8]) -> Option<&mut Framer> {
+        self.wire.now = now;
+        let State::Transacting(progress) = &self.state else { return None };
+        let (Step::Content(framer), size) = (&progress.step, progress.transaction.size) else {
+            return None;
+        };
+        if framer.framing == Framing::Bdat && framer.sent + piece.len() as u64 > size {
+            let text = format!("the content has more octets than the {size} that were announced");
+            self.content_failed(now, Trouble::Local(EnhancedStatus::new(4, 3, 0), text));
+        }
         match &mut self.state {
-            State::Transacting(progress) => match &mut progress.step {
-                Step::Content(framer) => Some(framer),
-                _ => None,
-            },
+            State::Transacting(Progress { step: Step::Content(framer), .. }) => Some(framer),
             _ => None,
         }
     }

@@ -24,6 +24,7 @@
 //! Invariant: `awaited` holds one entry for each reply that the peer owes us, oldest first, so that a
 //! reply can't be taken for another command's, pipelined or not.
 
+mod awaited;
 mod closing;
 mod content;
 mod extensions;
@@ -31,6 +32,7 @@ mod features;
 mod opening;
 mod parameters;
 mod plan;
+mod progress;
 mod sasl;
 mod transaction;
 mod wire;
@@ -48,8 +50,8 @@ use crate::{
     reply::{Reply, parse::ReplyReader},
     transcript::{Mark, TlsFacts, Transcript},
 };
-use sasl::Exchange;
-use transaction::Progress;
+use awaited::Awaited;
+use progress::Progress;
 use wire::Wire;
 
 /// One connection to a next hop.
@@ -109,27 +111,6 @@ enum State {
     Transacting(Progress),
     Quitting,
     Closed,
-}
-
-/// A reply that the peer owes us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    Greeting,
-    Ehlo,
-    Helo,
-    StartTls,
-    Auth(Exchange),
-    Reset,
-    Mail,
-    /// For the recipient of that number.
-    Rcpt(usize),
-    Data,
-    /// After the content, for all recipients that were accepted.
-    EndOfData,
-    /// After the content over LMTP, for the recipient of that number.
-    EndOfDataFor(usize),
-    Command,
-    Quit,
 }
 
 #[derive(Clone, Copy)]
@@ -279,34 +260,6 @@ impl Client {
             (None, State::Handshake { .. }) => Stage::Tls,
             (None, State::Transacting(_)) => Stage::Content,
             (None, _) => Stage::Other,
-        }
-    }
-}
-
-impl Awaited {
-    fn timeout(self, timeouts: &Timeouts) -> Duration {
-        match self {
-            Self::Greeting => timeouts.greeting,
-            Self::Ehlo | Self::Helo | Self::StartTls | Self::Auth(_) => timeouts.ehlo,
-            Self::Reset | Self::Mail | Self::Command => timeouts.mail,
-            Self::Rcpt(_) => timeouts.rcpt,
-            Self::Data => timeouts.data,
-            Self::EndOfData | Self::EndOfDataFor(_) => timeouts.end_of_data,
-            Self::Quit => timeouts.quit,
-        }
-    }
-
-    fn stage(self) -> Stage {
-        match self {
-            Self::Greeting => Stage::Greeting,
-            Self::Ehlo | Self::Helo => Stage::Ehlo,
-            Self::StartTls => Stage::StartTls,
-            Self::Auth(_) => Stage::Auth,
-            Self::Mail => Stage::Mail,
-            Self::Rcpt(_) => Stage::Rcpt,
-            Self::Data => Stage::Data,
-            Self::EndOfData | Self::EndOfDataFor(_) => Stage::EndOfData,
-            Self::Reset | Self::Command | Self::Quit => Stage::Other,
         }
     }
 }

@@ -13,7 +13,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Awaited, Client, Features, Framing, Output, State, content::Framer, parameters, wire::Wire,
+    Awaited, Client, Features, Framing, Output, Protocol, State,
+    content::Framer,
+    parameters,
+    progress::{Progress, Step},
 };
 use crate::{
     envelope::{BodyType, Envelope},
@@ -21,11 +24,6 @@ use crate::{
     reply::parse::Heard,
     status::EnhancedStatus,
 };
-
-/// So many commands of a group are under way at most. A peer that answers while we still write must
-/// find its replies taken, or both stand still (RFC 2920 section 3.1): this much fits into the buffers
-/// between us.
-const GROUP_MAX: usize = 64;
 
 /// A message to be handed over.
 #[derive(Clone, Debug)]
@@ -46,45 +44,6 @@ impl Transaction {
         let (body, smtputf8) = (envelope.body, envelope.smtputf8);
         Self { envelope, body, smtputf8, size }
     }
-}
-
-/// A transaction under way.
-pub(super) struct Progress {
-    pub(super) transaction: Transaction,
-    pub(super) step: Step,
-    /// One for each recipient.
-    fates: Vec<Fate>,
-    usable: Features,
-    framing: Framing,
-    mail: Mail,
-    /// RSET comes first.
-    reset_due: bool,
-    /// So many recipients were named to the peer, or skipped.
-    named: usize,
-    accepted: usize,
-    /// DATA or BDAT was written.
-    data_asked: bool,
-}
-
-pub(super) enum Step {
-    Envelope,
-    Content(Framer),
-    /// The replies after the content.
-    Verdict,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mail {
-    Unasked,
-    Asked,
-    Accepted,
-    Refused,
-}
-
-enum Fate {
-    Open,
-    Accepted,
-    Decided(Outcome),
 }
 
 impl Client {
@@ -124,7 +83,7 @@ impl Client {
             if self.wire.awaited.len() > 1 {
                 self.used = self.used.with(Features::PIPELINING);
             }
-            if progress.data_asked && progress.framing == Framing::Bdat {
+            if progress.wants_bdat_content() {
                 // BDAT has no reply before the content.
                 self.used = self.used.with(Features::CHUNKING);
                 return self.ask_for_content(Framing::Bdat);
@@ -147,8 +106,7 @@ impl Client {
         if let State::Transacting(progress) = std::mem::replace(&mut self.state, ready) {
             // A transaction that ended before its content is still open at the peer (RFC 5321 section
             // 4.1.4): the next one, if there is any, begins with RSET.
-            let unfinished =
-                progress.mail == Mail::Accepted && !matches!(progress.step, Step::Verdict);
+            let unfinished = progress.is_open_at_peer();
             self.state = State::Ready { unfinished, secret: false };
             self.outputs.push_back(Output::Finished(progress.end(None)));
         }
@@ -168,11 +126,7 @@ impl Client {
                 return self.give_up(stage, Trouble::Reply(heard.to_reply()));
             }
             Awaited::Reset => {}
-            Awaited::Mail if heard.is_positive() => progress.mail = Mail::Accepted,
-            Awaited::Mail => {
-                progress.mail = Mail::Refused;
-                progress.decide_rest(stage, heard);
-            }
+            Awaited::Mail => progress.hear_mail(heard),
             Awaited::Rcpt(number) => progress.hear_rcpt(number, heard),
             Awaited::Data if heard.is_intermediate() => return self.hear_go_ahead(),
             Awaited::EndOfDataFor(number) => progress.decide(number, stage, heard),
@@ -184,177 +138,19 @@ impl Client {
     /// 354. It may come although every recipient was refused, as DATA went out in the group.
     fn hear_go_ahead(&mut self) {
         let State::Transacting(progress) = &mut self.state else { return };
-        if progress.accepted > 0 {
+        if progress.has_accepted() {
             return self.ask_for_content(Framing::Dot);
         }
         // RFC 2920 section 3.1: the lone dot at once, and whatever the reply, nobody got anything.
         self.wire.say_dot();
         progress.step = Step::Verdict;
         match self.plan.protocol {
-            super::Protocol::Smtp => self.wire.awaited.push_back(Awaited::EndOfData),
+            Protocol::Smtp => self.wire.awaited.push_back(Awaited::EndOfData),
             // RFC 2033 has no reply for no recipient: how many come can't be known.
-            super::Protocol::Lmtp => {
+            Protocol::Lmtp => {
                 self.finish();
                 self.close();
             }
         }
-    }
-}
-
-impl Progress {
-    fn new(transaction: Transaction, usable: Features, reset_due: bool) -> Self {
-        let recipients = &transaction.envelope.recipients;
-        let fates = recipients.iter().map(|recipient| {
-            match parameters::check_recipient(recipient, usable) {
-                Ok(()) => Fate::Open,
-                Err((status, text)) => {
-                    let cause = Cause { stage: Stage::Rcpt, trouble: Trouble::Local(status, text) };
-                    Fate::Decided(Outcome::Failed(cause))
-                }
-            }
-        });
-        let fates: Vec<_> = fates.collect();
-        // With nobody left to name, nothing is asked at all.
-        let named =
-            if fates.iter().all(|fate| matches!(fate, Fate::Decided(_))) { fates.len() } else { 0 };
-        let mail = if named == fates.len() { Mail::Refused } else { Mail::Unasked };
-        let framing = if usable.has(Features::CHUNKING) { Framing::Bdat } else { Framing::Dot };
-        Self {
-            transaction,
-            step: Step::Envelope,
-            fates,
-            usable,
-            framing,
-            mail,
-            reset_due,
-            named,
-            accepted: 0,
-            data_asked: false,
-        }
-    }
-
-    /// Writes as many envelope commands as may be under way.
-    fn write(&mut self, wire: &mut Wire) {
-        let grouped = self.usable.has(Features::PIPELINING);
-        let most = if grouped { GROUP_MAX } else { 1 };
-        while wire.awaited.len() < most && self.write_next(wire, grouped) {}
-    }
-
-    /// Writes the next command, if there is one to be written now.
-    fn write_next(&mut self, wire: &mut Wire, grouped: bool) -> bool {
-        if self.mail == Mail::Refused {
-            return false;
-        }
-        if self.reset_due {
-            self.reset_due = false;
-            wire.say(Awaited::Reset, |line| line.extend_from_slice(b"RSET"));
-        } else if self.mail == Mail::Unasked {
-            self.mail = Mail::Asked;
-            wire.say(Awaited::Mail, |line| {
-                parameters::write_mail(line, &self.transaction, self.usable)
-            });
-        } else if let Some(number) = self.next_to_name() {
-            let recipient = &self.transaction.envelope.recipients[number];
-            wire.say(Awaited::Rcpt(number), |line| {
-                parameters::write_rcpt(line, recipient, self.usable)
-            });
-        } else {
-            return self.write_data(wire, grouped);
-        }
-        true
-    }
-
-    fn next_to_name(&mut self) -> Option<usize> {
-        let open =
-            self.fates.get(self.named..)?.iter().position(|fate| matches!(fate, Fate::Open))?;
-        self.named += open + 1;
-        Some(self.named - 1)
-    }
-
-    /// DATA as the last of its group, or BDAT once all recipients are answered.
-    fn write_data(&mut self, wire: &mut Wire, grouped: bool) -> bool {
-        let answered = wire.awaited.is_empty();
-        let hopeful = self.accepted > 0 || self.fates.iter().any(|fate| matches!(fate, Fate::Open));
-        if self.data_asked || !hopeful {
-            return false;
-        }
-        match self.framing {
-            Framing::Dot if answered || grouped => {
-                wire.say(Awaited::Data, |line| line.extend_from_slice(b"DATA"));
-            }
-            Framing::Bdat if answered => parameters::write_bdat(wire, self.transaction.size),
-            _ => return false,
-        }
-        self.data_asked = true;
-        self.framing == Framing::Dot
-    }
-
-    pub(super) fn accepted_recipients(&self) -> impl Iterator<Item = usize> {
-        let accepted = |(_, fate): &(usize, &Fate)| matches!(fate, Fate::Accepted);
-        self.fates.iter().enumerate().filter(accepted).map(|(number, _)| number)
-    }
-
-    fn hear_rcpt(&mut self, number: usize, heard: &Heard<'_>) {
-        if !matches!(self.fates.get(number), Some(Fate::Open)) {
-            // MAIL was refused in the same group; that reply counts, not this one.
-        } else if heard.is_positive() {
-            self.fates[number] = Fate::Accepted;
-            self.accepted += 1;
-        } else {
-            self.decide(number, Stage::Rcpt, heard);
-            let Fate::Decided(outcome) = &mut self.fates[number] else { return };
-            // RFC 5321 section 4.5.3.1.10: 552 behind accepted ones says "too many recipients", which
-            // is temporary, unless its status says that it is about the mailbox.
-            if let Outcome::Failed(cause) = outcome
-                && self.accepted > 0
-                && cause.is_too_many_recipients()
-            {
-                *outcome = Outcome::Deferred(cause.clone());
-            }
-        }
-    }
-
-    fn decide(&mut self, number: usize, stage: Stage, heard: &Heard<'_>) {
-        if let Some(fate) = self.fates.get_mut(number)
-            && !matches!(fate, Fate::Decided(_))
-        {
-            *fate = Fate::Decided(outcome(stage, heard));
-        }
-    }
-
-    /// One reply decides about all that are not yet decided.
-    fn decide_rest(&mut self, stage: Stage, heard: &Heard<'_>) {
-        (0..self.fates.len()).for_each(|number| self.decide(number, stage, heard));
-    }
-
-    /// What became of each; those without a decision take `cause`.
-    pub(super) fn end(self, cause: Option<Cause>) -> Vec<Outcome> {
-        let cause = cause.unwrap_or_else(|| {
-            let text = "the transaction ended without a reply for this recipient".to_owned();
-            let trouble = Trouble::Local(EnhancedStatus::new(4, 3, 5), text);
-            Cause { stage: Stage::Other, trouble }
-        });
-        let permanent = matches!(&cause.trouble, Trouble::Reply(reply) if reply.is_permanent());
-        let undecided = || match permanent {
-            true => Outcome::Failed(cause.clone()),
-            false => Outcome::Deferred(cause.clone()),
-        };
-        let fates = self.fates.into_iter();
-        fates
-            .map(|fate| match fate {
-                Fate::Decided(outcome) => outcome,
-                Fate::Open | Fate::Accepted => undecided(),
-            })
-            .collect()
-    }
-}
-
-/// RFC 5321 section 4.3.2: the first digit decides, known code or not.
-fn outcome(stage: Stage, heard: &Heard<'_>) -> Outcome {
-    let reply = heard.to_reply();
-    match reply.code / 100 {
-        2 => Outcome::Relayed(reply),
-        5 => Outcome::Failed(Cause { stage, trouble: Trouble::Reply(reply) }),
-        _ => Outcome::Deferred(Cause { stage, trouble: Trouble::Reply(reply) }),
     }
 }
