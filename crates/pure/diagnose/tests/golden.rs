@@ -78,7 +78,7 @@ fn deferred(stage: Stage, trouble: Trouble) -> Outcome {
 fn why_page(title: &str, attempt: &Attempt, finding: &Finding) -> String {
     let mut page = format!("# {title}\n\n");
     if !attempt.transcript.is_empty() {
-        page.push_str("```smtp\n");
+        page.push_str("```text\n");
         for (index, line) in attempt.transcript.lines().enumerate() {
             let mark = match line.by {
                 Party::Client => "C:",

@@ -20,7 +20,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotConvert {
     /// RFC 2047 words can't be made without knowing the charset.
-    #[error("a header section has octets outside ASCII, which no conversion may guess at")]
+    #[error(
+        "a header section has octets outside ASCII or bare line endings, and no meaning may be guessed"
+    )]
     Header,
     /// A conversion would break the signature (RFC 1847 section 2.1).
     #[error(
@@ -84,7 +86,8 @@ fn entity(octets: &[u8], place: &Place, out: &mut Vec<u8>) -> Result<(), CannotC
     // The facts count octets of this very slice.
     let (header_length, body_start) = (facts.header_length as usize, facts.body_start as usize);
     let (section, body) = (&octets[..header_length], &octets[body_start..]);
-    if !section.is_ascii() || section.contains(&0) {
+    let of_section = content_facts(&octets[..body_start]);
+    if of_section.eight_bit || of_section.nul || of_section.bare_line_ending {
         return Err(CannotConvert::Header);
     }
     if is_seven_bit(body) {

@@ -32,17 +32,19 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         ),
         (Stage::Ehlo, _) => (
             format!(
-                "{peer} broke off when it heard our name: some servers and firewalls do so for names \
-                     they do not like, or stumble over EHLO."
+                "{peer} said nothing more once it had heard our name (EHLO): some servers and firewalls do \
+                 so for names that they do not like, and some stumble over EHLO itself."
             ),
-            "Check that the name given at EHLO exists in the DNS and leads to the sending address.",
+            "Nothing to do for the sender. Who runs the sending server should check that the name it gives \
+             at EHLO exists in the DNS and leads to the sending address.",
         ),
         (Stage::StartTls | Stage::Tls, _) => (
             format!(
                 "{peer} broke off while encryption was being agreed on: a certificate or TLS fault there, \
                      or a box in between that cannot bear TLS."
             ),
-            "Try without TLS if policy allows it; who runs that server should look at its TLS log.",
+            "Nothing to do for the sender. Who runs that server should look at its TLS log; without TLS, where \
+             policy allows it, the mail may pass.",
         ),
         (Stage::EndOfData, true) => (
             format!(

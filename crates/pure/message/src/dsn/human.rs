@@ -168,20 +168,22 @@ fn what(fate: &Fate<'_>, cause: &Cause) -> String {
             format!("{peer} turned us away in its greeting. It said:")
         }
         Trouble::Reply(reply) if reply.is_transient() => {
-            format!("{peer} did not take it for now, {step}. It said:")
+            format!("{peer} did not take it for now {step}. It said:")
         }
-        Trouble::Reply(_) => format!("{peer} refused it, {step}. It said:"),
+        Trouble::Reply(_) => format!("{peer} refused it {step}. It said:"),
         Trouble::Silence(wait) => {
             format!(
-                "{peer} went silent: we waited {} for its answer, {step}.",
+                "{peer} went silent {step}: we waited {} for its answer.",
                 seconds(wait.as_secs())
             )
         }
-        Trouble::Closed => format!("{peer} closed the connection without an answer, {step}."),
+        Trouble::Closed => format!("{peer} closed the connection without an answer {step}."),
         Trouble::Network(text) if cause.stage == Stage::Connect => {
-            format!("no connection to {peer} could be made: {text}.")
+            format!("no connection to {peer} could be made: {}.", plain(text))
         }
-        Trouble::Network(text) => format!("the connection to {peer} broke, {step}: {text}."),
+        Trouble::Network(text) => {
+            format!("the connection to {peer} broke {step}: {}.", plain(text))
+        }
         Trouble::Malformed(text) => {
             format!(
                 "{peer} answered something that is not the language of mail servers, {step}: {text}."
@@ -199,6 +201,11 @@ fn what(fate: &Fate<'_>, cause: &Cause) -> String {
     };
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// The operating system's words without its number for them, which helps nobody here.
+fn plain(text: &str) -> &str {
+    text.split_once(" (os error").map_or(text, |(words, _)| words).trim_end_matches('.')
 }
 
 /// A step of a session in words for somebody who never saw one.
@@ -263,8 +270,8 @@ fn write_relayed(fate: &Fate<'_>, out: &mut String) {
 }
 
 fn write_footer(report: &Report<'_>, returned: &Returned, out: &mut String) {
-    heading(out, "FOR WHOM YOU ASK FOR HELP");
-    wrap::paragraph(out, "Show them this whole report; they will want to know:", "", WIDTH);
+    heading(out, "IF YOU ASK FOR HELP");
+    wrap::paragraph(out, "Show this whole report. Who helps you will want to know:", "", WIDTH);
     out.push('\n');
     out.push_str(&format!("    Queue id     {} on {}\n", report.queue_id, report.host));
     out.push_str(&format!("    Arrived      {}\n", date::text(report.arrived, report.offset)));

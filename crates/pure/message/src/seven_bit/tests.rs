@@ -203,7 +203,8 @@ proptest! {
     ) {
         let content = pieces.concat();
         if let Ok(converted) = convert(&content) {
-            prop_assert!(converted.is_ascii());
+            prop_assert!(is_seven_bit(&converted));
+            prop_assert_eq!(convert(&converted), Ok(converted));
         }
     }
 }
