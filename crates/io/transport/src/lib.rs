@@ -13,6 +13,7 @@ pub mod content;
 mod convert;
 mod drive;
 pub mod maildir;
+pub mod mx;
 mod open;
 pub mod plan;
 pub mod session;
