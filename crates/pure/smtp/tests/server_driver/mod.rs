@@ -1,0 +1,298 @@
+//! A driver of the server machine without a socket, with the policy that tests/golden/README.md
+//! states.
+
+#![allow(dead_code)] // each test uses its part
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use smtp::{
+    Proof, Recipient, Reply, TlsFacts,
+    server::{Answer, AuthOffer, Extensions, LineEndings, Offer, Output, Peer, Question, Server},
+};
+
+use crate::pages::Entry;
+
+/// Stands for the spool's.
+pub struct Receipt(String);
+
+impl Proof for Receipt {
+    fn queue_id(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A session.
+pub struct Driver {
+    pub server: Server<Receipt>,
+    now: Duration,
+    /// Questions that the page has, with its answers.
+    expected: VecDeque<(String, Option<Reply>)>,
+    /// Questions that were asked since.
+    asked: Vec<String>,
+    events: Vec<String>,
+    kept: Option<Vec<u8>>,
+    messages: usize,
+    closed: bool,
+    starting_tls: bool,
+}
+
+pub fn tls_facts() -> TlsFacts {
+    TlsFacts {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        server_name: None,
+        verified: Err("not asked for".into()),
+        certificate: Vec::new(),
+    }
+}
+
+fn none() -> Extensions {
+    Extensions {
+        pipelining: false,
+        size: false,
+        eight_bit_mime: false,
+        smtputf8: false,
+        enhanced_status_codes: false,
+        dsn: false,
+        chunking: false,
+        binarymime: false,
+        help: false,
+    }
+}
+
+/// The offer of a page's variant.
+pub fn offer(words: &[String]) -> Offer {
+    let mut offer = Offer::new("mx.example.test");
+    offer.size_max = Some(1_000);
+    offer.recipients_max = 3;
+    offer.errors_max = 5;
+    offer.refusals_max = 4;
+    offer.auth_failures_max = 2;
+    offer.command_length_max = 1_100;
+    offer.discard_length_max = 20_000;
+    for word in words {
+        match word.as_str() {
+            "tls" => offer.tls_available = true,
+            "tls-only" => (offer.tls_available, offer.tls_required) = (true, true),
+            "submission" | "implicit" => {
+                offer.tls_available = true;
+                offer.auth = AuthOffer::InsideTls;
+                offer.auth_required = true;
+            }
+            "auth" => offer.auth = AuthOffer::Always,
+            "plain" => offer.extensions = none(),
+            "normalize" => offer.line_endings = LineEndings::Normalize,
+            "continued" => {}
+            other => panic!("no such variant: {other}"),
+        }
+    }
+    offer
+}
+
+impl Driver {
+    pub fn new(words: &[String]) -> Self {
+        let tls = words.iter().any(|word| word == "implicit").then(tls_facts);
+        let peer = Peer {
+            address: ([192, 0, 2, 1], 40_000).into(),
+            local: ([192, 0, 2, 25], 25).into(),
+            tls,
+        };
+        Self {
+            server: Server::new(Arc::new(offer(words)), peer, Duration::ZERO),
+            now: Duration::ZERO,
+            expected: VecDeque::new(),
+            asked: Vec::new(),
+            events: Vec::new(),
+            kept: None,
+            messages: 0,
+            closed: false,
+            starting_tls: false,
+        }
+    }
+
+    pub fn drop_greeting(&mut self) {
+        self.server.replies().clear();
+    }
+
+    /// Feeds octets in pieces, as a socket would have them.
+    pub fn send(&mut self, octets: &[u8], piece: usize) {
+        for piece in octets.chunks(piece.min(octets.len().max(1))) {
+            self.feed(piece);
+        }
+    }
+
+    fn feed(&mut self, octets: &[u8]) {
+        self.now += Duration::from_millis(1);
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let used = self.server.feed(self.now, rest);
+            rest = &rest[used..];
+            let went_on = self.drain();
+            assert!(used > 0 || went_on, "the machine is stuck at {:?}", rest.escape_ascii());
+        }
+    }
+
+    /// Does what the machine wants; whether it wanted anything.
+    fn drain(&mut self) -> bool {
+        let mut any = false;
+        while let Some(output) = self.server.poll() {
+            any = true;
+            match output {
+                Output::Ask(question) => self.reply_to(question),
+                Output::StartTls => self.starting_tls = true,
+                Output::Event(event) => self.events.push(format!("{event:?}")),
+                Output::Close => self.closed = true,
+            }
+        }
+        any
+    }
+
+    fn reply_to(&mut self, question: Question) {
+        let text = self.text_of(&question);
+        let of_page = match self.expected.iter().position(|(expected, _)| *expected == text) {
+            Some(at) => self.expected.remove(at).and_then(|(_, reply)| reply),
+            None => None,
+        };
+        self.asked.push(text);
+        let answer = match question {
+            Question::Verify(_) => Answer::Verified(of_page.unwrap_or_else(Reply::not_verified)),
+            Question::Keep => Answer::Kept(self.keep(of_page)),
+            Question::Authenticate { user, password, .. } => {
+                let known = user == "tester@example.test" && password.expose() == "secret";
+                let refusal = (!known).then(Reply::authentication_failed);
+                Answer::Authenticated(of_page.or(refusal).map_or(Ok(()), Err))
+            }
+            Question::Recipient(recipient) => {
+                Answer::Go(of_page.or(self.refusal_of(&recipient)).map_or(Ok(()), Err))
+            }
+            Question::ReversePath | Question::Begin => Answer::Go(of_page.map_or(Ok(()), Err)),
+        };
+        self.server.answer(self.now, answer);
+    }
+
+    fn keep(&mut self, refusal: Option<Reply>) -> Result<Receipt, Reply> {
+        let content = self.server.content().split().to_vec();
+        assert_eq!(content.len() as u64, self.server.content_length());
+        match refusal {
+            Some(reply) => Err(reply),
+            None => {
+                self.kept = Some(content);
+                self.messages += 1;
+                Ok(Receipt(format!("Q{}", self.messages)))
+            }
+        }
+    }
+
+    fn refusal_of(&self, recipient: &Recipient) -> Option<Reply> {
+        let path = &recipient.forward_path;
+        let ours = path.domain().is_empty() || path.domain().eq_ignore_ascii_case("example.test");
+        match () {
+            () if ours && path.local_part_unquoted() == "nobody" => Some(Reply::no_such_mailbox()),
+            () if ours || self.server.user().is_some() => None,
+            () => Some(Reply::relaying_denied()),
+        }
+    }
+
+    fn text_of(&self, question: &Question) -> String {
+        let path = |path: Option<&str>| format!("<{}>", path.unwrap_or_default());
+        match question {
+            Question::Authenticate { mechanism, user, .. } => {
+                format!("authenticate {user} by {mechanism}")
+            }
+            Question::ReversePath => {
+                let envelope = self.server.envelope().expect("a transaction to be");
+                let text = envelope.reverse_path.as_ref().map(|address| address.as_str());
+                format!("reverse-path {}", path(text))
+            }
+            Question::Recipient(it) => format!("recipient {}", path(Some(it.forward_path.as_str()))),
+            Question::Verify(text) => format!("verify {text}"),
+            Question::Begin => "begin".into(),
+            Question::Keep => {
+                let length = self.server.content_length();
+                format!("keep {length} octets with {}", self.server.protocol())
+            }
+        }
+    }
+
+    pub fn tls(&mut self) {
+        assert!(std::mem::take(&mut self.starting_tls), "nobody asked for TLS");
+        self.server.tls_established(self.now, tls_facts());
+        self.drain();
+    }
+
+    pub fn tls_failed(&mut self) {
+        assert!(std::mem::take(&mut self.starting_tls), "nobody asked for TLS");
+        self.server.tls_failed(self.now, "no common version");
+        self.drain();
+    }
+
+    pub fn silence(&mut self) {
+        self.now = self.server.deadline().expect("the client is waited for");
+        self.server.expire(self.now);
+        self.drain();
+    }
+
+    pub fn client_closes(&mut self) {
+        self.server.closed_by_peer(self.now);
+        self.drain();
+    }
+
+    pub fn shut_down(&mut self) {
+        self.server.shut_down(self.now);
+        self.drain();
+    }
+
+    /// Takes the `Q` and `A` lines of a page.
+    pub fn expect_questions(&mut self, entries: &[Entry]) {
+        self.asked.clear();
+        for entry in entries {
+            match entry.mark.as_str() {
+                "Q:" => self.expected.push_back((entry.text.clone(), None)),
+                "A:" => {
+                    let (_, reply) = self.expected.back_mut().expect("an A line follows a Q line");
+                    *reply = Some(reply_of(&entry.text));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Every `Q` line was asked.
+    pub fn check_questions(&mut self, place: &str) {
+        let (expected, asked) = (&self.expected, &self.asked);
+        assert!(expected.is_empty(), "{place}: not asked: {expected:?}\nbut: {asked:?}");
+    }
+
+    pub fn take_replies(&mut self) -> Vec<String> {
+        let octets = std::mem::take(self.server.replies());
+        let text = String::from_utf8(octets).expect("replies are UTF-8");
+        assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
+        let lines: Vec<_> = text.split_terminator("\r\n").map(str::to_owned).collect();
+        for line in &lines {
+            // RFC 5321 section 4.5.3.1.5
+            assert!(line.len() <= 510 && !line.contains(['\r', '\n']), "{line:?}");
+        }
+        lines
+    }
+
+    pub fn take_kept(&mut self) -> Option<Vec<u8>> {
+        self.kept.take()
+    }
+
+    pub fn take_events(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+}
+
+/// `550 5.7.1 text`, as a reply.
+fn reply_of(text: &str) -> Reply {
+    let (code, rest) = text.split_once(' ').expect("a code and a text");
+    let (status, rest) = rest.split_once(' ').expect("an enhanced status and a text");
+    let status: smtp::EnhancedStatus = status.parse().expect("an enhanced status");
+    let code = code.parse().expect("a code");
+    Reply::new(code, (status.class, status.subject, status.detail), rest.to_owned())
+}
