@@ -84,6 +84,15 @@ impl Compiled {
         })
     }
 
+    /// Follows a domain's aliases, for the check of a file.
+    pub(super) fn resolve(config: &Config, domain: &str) -> Result<(), CompileError> {
+        let domains = config.domains();
+        match domains.get(domain) {
+            Some(found) => local_parts(domain, found.clone(), &domains).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     /// The domain, if mail is accepted for it.
     pub fn domain(&self, name: &str) -> Option<&Domain> {
         self.domains.find(name).map(|found| &found.domain)
@@ -325,9 +334,8 @@ fn expand(
     };
     if path.iter().any(|step| step.eq_ignore_ascii_case(target)) {
         let way = path.join(" -> ");
-        return Err(CompileError::Problem(Problem::new(format!(
-            "aliases form a loop: {way} -> {target}"
-        ))));
+        let problem = Problem::new(format!("aliases form a loop: {way} -> {target}"));
+        return Err(CompileError::Problem(problem.help("let one of them name a mailbox")));
     }
     path.push(target.to_owned());
     let domain = parts.map_or("", |(_, domain)| domain);

@@ -50,6 +50,18 @@ pub enum DomainKind {
     Smtp,
 }
 
+impl DomainKind {
+    /// As written in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Relay => "relay",
+            Self::Lmtp => "lmtp",
+            Self::Smtp => "smtp",
+        }
+    }
+}
+
 /// Which local-parts exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Mailboxes {

@@ -1,0 +1,80 @@
+//! `[[listener]]`.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use super::Found;
+use crate::config::{Config, Listener, ListenerTls, Role};
+
+impl Found<'_, '_> {
+    pub(super) fn listeners(&mut self, config: &Config) {
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        let mut taken: Vec<(SocketAddr, String)> = Vec::new();
+        for (index, listener) in config.listener.iter().enumerate() {
+            let number = index.to_string();
+            let path = ["listener", number.as_str()];
+            let at = |key| [path[0], path[1], key];
+            if listener.address.is_empty() {
+                let help = "add `address = \"127.0.0.1:25\"`, or another";
+                self.error(&path, "this listener has no address", help);
+            }
+            for address in &listener.address {
+                if let Some((other, name)) =
+                    taken.iter().find(|(other, _)| overlap(*other, *address))
+                {
+                    let message =
+                        format!("`{address}` overlaps with `{other}` of listener `{name}`");
+                    self.error(&at("address"), message, "give each listener a port of its own");
+                }
+                taken.push((*address, listener.name()));
+            }
+            if names.insert(listener.name(), index).is_some() {
+                let message = format!("two listeners are called `{}`", listener.name());
+                self.error(&at("name"), message, "give each a `name` of its own: logs show it");
+            }
+            self.security(&path, listener);
+        }
+    }
+
+    fn security(&mut self, path: &[&str], listener: &Listener) {
+        let at = |key| [path, &[key]].concat();
+        let no_tls = listener.tls == ListenerTls::None;
+        if listener.requires_auth() && !listener.offers_auth() {
+            let help = "set `auth.offered = true`, or `require_auth = false`";
+            self.error(&at("require_auth"), "AUTH is required, but not offered", help);
+        }
+        if listener.offers_auth() && no_tls && !listener.auth.without_tls {
+            let help =
+                "set `tls = \"starttls\"`, or allow `auth.without_tls` if nobody can listen in";
+            self.error(&at("tls"), "AUTH is offered only inside TLS, and there is no TLS", help);
+        }
+        if listener.require_tls && no_tls {
+            let help = "set `tls = \"starttls\"`, or leave out `require_tls`";
+            self.error(&at("require_tls"), "TLS is required, but not offered", help);
+        }
+        if listener.require_tls && listener.role == Role::Mx {
+            let help = "RFC 3207 section 4 forbids it for a public MX: servers without TLS can't reach you";
+            self.warn(&at("require_tls"), "an MX that requires TLS", help);
+        }
+        if listener.role == Role::Relay && listener.networks.is_empty() && !listener.offers_auth() {
+            let help = "name them in `networks`, like `networks = [\"192.0.2.0/24\"]`";
+            self.error(&at("role"), "a `relay` listener that trusts no networks", help);
+        }
+        let everybody = ["203.0.113.1", "198.51.100.1"].map(|text| text.parse().ok());
+        if everybody.iter().flatten().all(|address| listener.trusts(*address)) {
+            let help = "name only networks whose machines are yours";
+            self.warn(
+                &at("networks"),
+                "everybody may relay here: an open relay is soon blocklisted",
+                help,
+            );
+        }
+    }
+}
+
+/// Whether both can't be listened on: the same port, and the same address or one that means all.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    // A listener on port 0 gets any free one (tests).
+    let (all_a, all_b) = (a.ip().is_unspecified(), b.ip().is_unspecified());
+    let same_family = a.is_ipv4() == b.is_ipv4();
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || (same_family && (all_a || all_b)))
+}
