@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn login_and_silence() {
         let transcript = transcript(
-            "S: 220 hi\nC: EHLO a\nS: 250 b\nC: AUTH LOGIN\nS: 334 x\nC: ****\nS: 535 no\nC: MAIL FROM:<>",
+            "S: 220 hi\nC: EHLO a\nS: 250 b\nC: AUTH LOGIN\nS: 334 x\nC: ****\nS: 535 no\nC: \
+             MAIL FROM:<>",
         );
         let dialogue = Dialogue::read(&transcript);
         assert_eq!(dialogue.at(Stage::Auth).map(|e| e.code).collect::<Vec<_>>(), [334, 535]);

@@ -21,7 +21,8 @@ use crate::{
 pub enum CannotConvert {
     /// RFC 2047 words can't be made without knowing the charset.
     #[error(
-        "a header section has octets outside ASCII or bare line endings, and no meaning may be guessed"
+        "a header section has octets outside ASCII or bare line endings, and no meaning may be \
+         guessed"
     )]
     Header,
     /// A conversion would break the signature (RFC 1847 section 2.1).

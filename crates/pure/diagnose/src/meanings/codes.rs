@@ -12,13 +12,15 @@ pub const CODES: [Meaning; 64] = [
     row(
         At(421, Stage::Greeting),
         "busy at the door",
-        "The server takes no connection now: too many at once, too many from us, or it is being shut down.",
+        "The server takes no connection now: too many at once, too many from us, or it is being \
+         shut down.",
         "Wait; it is tried again. If it stays, ask who runs it whether it limits this sender.",
     ),
     row(
         At(450, Stage::Rcpt),
         "mailbox not available now",
-        "The recipient's mailbox cannot be written to now; often greylisting, which wants a second attempt.",
+        "The recipient's mailbox cannot be written to now; often greylisting, which wants a \
+         second attempt.",
         "Wait; it is tried again.",
     ),
     row(
@@ -48,14 +50,17 @@ pub const CODES: [Meaning; 64] = [
     row(
         At(503, Stage::Mail),
         "MAIL came out of turn",
-        "The server did not expect MAIL there: it has seen no EHLO, an open transaction, or it wants a login first.",
-        "Compare with the dialogue; if all was sent in order, something on the way took a command away.",
+        "The server did not expect MAIL there: it has seen no EHLO, an open transaction, or it \
+         wants a login first.",
+        "Compare with the dialogue; if all was sent in order, something on the way took a \
+         command away.",
     ),
     row(
         At(503, Stage::Rcpt),
         "RCPT came out of turn",
         "The server says that it got RCPT without a MAIL before it.",
-        "If the dialogue shows MAIL, something on the way took it away; capture the traffic at both ends.",
+        "If the dialogue shows MAIL, something on the way took it away; capture the traffic at \
+         both ends.",
     ),
     row(
         At(503, Stage::Data),
@@ -84,13 +89,16 @@ pub const CODES: [Meaning; 64] = [
     row(
         At(550, Stage::Mail),
         "originator refused",
-        "The server does not take mail from this originator or this address: reverse name, blocklist or the originator's domain.",
-        "Check reverse name, blocklists, and that the originator's domain has MX or address records.",
+        "The server does not take mail from this originator or this address: reverse name, \
+         blocklist or the originator's domain.",
+        "Check reverse name, blocklists, and that the originator's domain has MX or address \
+         records.",
     ),
     row(
         At(550, Stage::Rcpt),
         "recipient refused",
-        "No such mailbox, or no right to write to it, or the sender is not liked: at RCPT all three are said so.",
+        "No such mailbox, or no right to write to it, or the sender is not liked: at RCPT all \
+         three are said so.",
         "Read the words of the reply; check the spelling of the address.",
     ),
     row(
@@ -138,7 +146,8 @@ pub const CODES: [Meaning; 64] = [
     row(
         At(554, Stage::Rcpt),
         "recipient refused by rule",
-        "The server does not take mail for this recipient from us; often relaying is refused, or a blocklist.",
+        "The server does not take mail for this recipient from us; often relaying is refused, or \
+         a blocklist.",
         "Read the words of the reply.",
     ),
     row(

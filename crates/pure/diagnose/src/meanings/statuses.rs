@@ -16,13 +16,15 @@ pub const STATUSES: [Meaning; 81] = [
         Status(1, 1),
         "no such mailbox",
         "The domain is right, but it has no mailbox of that name.",
-        "Check the spelling in front of the @. If it is right, ask the recipient by other means for the current address.",
+        "Check the spelling in front of the @. If it is right, ask the recipient by other means \
+         for the current address.",
     ),
     row(
         Status(1, 2),
         "no such domain",
         "The part behind the @ names no system that takes mail.",
-        "Check the spelling behind the @. If it is right, its name service is at fault: who runs the domain has to mend it.",
+        "Check the spelling behind the @. If it is right, its name service is at fault: who runs \
+         the domain has to mend it.",
     ),
     row(
         Status(1, 3),
@@ -52,7 +54,8 @@ pub const STATUSES: [Meaning; 81] = [
     row(
         Status(1, 8),
         "originator's domain does not work",
-        "The receiving server found no system that takes mail for the originator's domain, so it could send no answer there.",
+        "The receiving server found no system that takes mail for the originator's domain, so it \
+         could send no answer there.",
         "Check MX and address records of the originator's domain, as seen from outside.",
     ),
     row(
@@ -152,13 +155,15 @@ pub const STATUSES: [Meaning; 81] = [
         Status(4, 1),
         "no answer from host",
         "The server could not be reached.",
-        "Check from the sending host that its port 25 answers; a firewall or an outage are the usual causes.",
+        "Check from the sending host that its port 25 answers; a firewall or an outage are the \
+         usual causes.",
     ),
     row(
         Status(4, 2),
         "bad connection",
         "The connection was there and broke, or the answer never came.",
-        "Try later. If it always breaks at the same step, something on the way or on that server chokes there.",
+        "Try later. If it always breaks at the same step, something on the way or on that server \
+         chokes there.",
     ),
     row(
         Status(4, 3),
@@ -291,7 +296,8 @@ pub const STATUSES: [Meaning; 81] = [
     row(
         Status(6, 9),
         "internationalized header not taken",
-        "The header section has letters outside ASCII, which cannot be carried to that recipient (RFC 6531).",
+        "The header section has letters outside ASCII, which cannot be carried to that recipient \
+         (RFC 6531).",
         "Send it with ASCII addresses and encoded header fields.",
     ),
     row(
@@ -310,8 +316,10 @@ pub const STATUSES: [Meaning; 81] = [
     row(
         Status(7, 1),
         "not allowed",
-        "The receiving side does not take this message from this sender: a rule, a blocklist, a spam check, or it does not relay.",
-        "The words of the reply tell which rule; who runs the receiving side can make an exception.",
+        "The receiving side does not take this message from this sender: a rule, a blocklist, a \
+         spam check, or it does not relay.",
+        "The words of the reply tell which rule; who runs the receiving side can make an \
+         exception.",
     ),
     row(
         Status(7, 2),
@@ -322,7 +330,8 @@ pub const STATUSES: [Meaning; 81] = [
     row(
         Status(7, 3),
         "security conversion not possible",
-        "The message would have to go from one kind of protection to another, which is not possible.",
+        "The message would have to go from one kind of protection to another, which is not \
+         possible.",
         "Agree with the recipient on a kind of encryption.",
     ),
     row(
@@ -376,7 +385,8 @@ pub const STATUSES: [Meaning; 81] = [
     row(
         Status(7, 12),
         "new login needed",
-        "The server has to learn the password anew: a first login by a plain mechanism is needed (RFC 4954).",
+        "The server has to learn the password anew: a first login by a plain mechanism is needed \
+         (RFC 4954).",
         "Log in once with PLAIN under TLS.",
     ),
     row(
@@ -425,7 +435,8 @@ pub const STATUSES: [Meaning; 81] = [
         Status(7, 20),
         "no DKIM signature passes",
         "No DKIM signature of the message verifies (RFC 7372).",
-        "Check that the sending server signs, that the key is published, and that nothing alters the message after signing.",
+        "Check that the sending server signs, that the key is published, and that nothing alters \
+         the message after signing.",
     ),
     row(
         Status(7, 21),
@@ -466,7 +477,8 @@ pub const STATUSES: [Meaning; 81] = [
     row(
         Status(7, 27),
         "originator's domain takes no mail",
-        "The originator's domain declares by a null MX that it takes no mail, so it can get no answers (RFC 7505).",
+        "The originator's domain declares by a null MX that it takes no mail, so it can get no \
+         answers (RFC 7505).",
         "Send from an address that can be answered.",
     ),
     row(
@@ -484,7 +496,8 @@ pub const STATUSES: [Meaning; 81] = [
     row(
         Status(7, 30),
         "REQUIRETLS not possible",
-        "The message must not travel without TLS, and the next server cannot promise that (RFC 8689).",
+        "The message must not travel without TLS, and the next server cannot promise that (RFC \
+         8689).",
         "Send it without that demand, or ask who runs the server to offer it.",
     ),
 ];

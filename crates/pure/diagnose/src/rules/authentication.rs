@@ -28,7 +28,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
             "login-refused",
             Party::Us,
             Confidence::Certain,
-            format!("{peer} did not accept the user name and password with which this server logged in."),
+            format!("{peer} did not accept the user name and password with which this server \
+             logged in."),
             "Who runs this server has to correct user name and password for this next hop. If they are \
              right, the provider may want an application password, or has locked the account.",
         ));
@@ -41,7 +42,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
             Party::Us,
             Confidence::Certain,
             format!("{peer} does not accept this way of logging in, or not without TLS."),
-            "Who runs this server has to switch on TLS for this next hop, or configure another mechanism.",
+            "Who runs this server has to switch on TLS for this next hop, or configure another \
+             mechanism.",
         ));
     }
     if at_login {
@@ -72,7 +74,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         (
             Confidence::Possible,
             format!(
-                "{peer} asks for a login although this server did log in; it seems not to know of it."
+                "{peer} asks for a login although this server did log in; it seems not to know \
+                 of it."
             ),
         )
     } else {

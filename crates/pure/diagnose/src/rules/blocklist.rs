@@ -117,7 +117,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         Party::Client,
         confidence,
         format!(
-            "{} refuses the mail because {subject} is on {name}. The recipient's address is not the reason.",
+            "{} refuses the mail because {subject} is on {name}. The recipient's address is not \
+             the reason.",
             evidence.peer()
         ),
         format!(
@@ -146,12 +147,14 @@ mod tests {
     fn names_list_and_address() {
         for (reply, list, address) in [
             (
-                "550 5.7.1 Email rejected because 192.0.2.41 is listed by zen.spamhaus.org. Please see http://example.org/q?192.0.2.41 for more information.",
+                "550 5.7.1 Email rejected because 192.0.2.41 is listed by zen.spamhaus.org. \
+                 Please see http://example.org/q?192.0.2.41 for more information.",
                 "Spamhaus ZEN",
                 "192.0.2.41",
             ),
             (
-                "554 5.7.1 Service unavailable; Client host [192.0.2.41] blocked using bl.spamcop.net; Blocked - see https://example.org/",
+                "554 5.7.1 Service unavailable; Client host [192.0.2.41] blocked using \
+                 bl.spamcop.net; Blocked - see https://example.org/",
                 "SpamCop",
                 "192.0.2.41",
             ),

@@ -38,8 +38,13 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "content",
         Party::Policy,
         confidence,
-        format!("{peer} has read the message and refuses what is in it: a spam or virus check, or a rule about attachments. The address is right, the connection is fine."),
-        "Send a short plain text without attachments and links: if that passes, it is something in this message. If even that does not, ask the recipient to have their administrator look for the refusal by its time and these words.",
+        format!(
+            "{peer} has read the message and refuses what is in it: a spam or virus check, \
+         or a rule about attachments. The address is right, the connection is fine."
+        ),
+        "Send a short plain text without attachments and links: if that passes, it is something \
+         in this message. If even that does not, ask the recipient to have their administrator \
+         look for the refusal by its time and these words.",
     ))
 }
 

@@ -14,21 +14,25 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
             "null-mx",
             Party::Client,
             Confidence::Certain,
-            format!("The domain {domain} declares in the DNS that it takes no mail at all (null MX, RFC 7505)."),
+            format!("The domain {domain} declares in the DNS that it takes no mail at all (null \
+             MX, RFC 7505)."),
             "The address cannot be right. Ask the recipient for another one.",
         ),
         (4, 6) => evidence.finding(
             "loop-to-self",
             Party::Dns,
             Confidence::Likely,
-            format!("The MX records of {domain} lead back to this server, which does not keep mail for it."),
-            "Either the MX records are wrong, or this server should be told that the domain is its own.",
+            format!("The MX records of {domain} lead back to this server, which does not keep \
+             mail for it."),
+            "Either the MX records are wrong, or this server should be told that the domain is \
+             its own.",
         ),
         _ if status.class == 5 && (status.subject == 1 || text.contains("nxdomain")) => evidence.finding(
             "no-such-domain",
             Party::Client,
             Confidence::Certain,
-            format!("The DNS says that there is no domain {domain}, or nothing under that name that could take mail."),
+            format!("The DNS says that there is no domain {domain}, or nothing under that name \
+             that could take mail."),
             "Check the spelling behind the @. If it is right, the domain's registration or its name service \
              has a fault that its owner has to mend.",
         ),

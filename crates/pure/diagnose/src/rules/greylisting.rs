@@ -3,33 +3,30 @@
 use super::Evidence;
 use crate::finding::{Confidence, Finding, Party};
 
-/// How servers say it, in lower case.
-const PHRASES: [&str; 10] = [
-    "greylist",
-    "graylist",
-    "grey list",
-    "gray list",
-    "greylisted",
-    "postgrey",
-    "try again in",
-    "retry in",
-    "deferred for",
-    "come back later",
-];
+/// Servers that call it by its name, in lower case.
+const NAMES: [&str; 5] = ["greylist", "graylist", "grey list", "gray list", "postgrey"];
+/// Servers that only ask to come back, which a passing trouble of theirs may also be.
+const HINTS: [&str; 4] = ["try again in", "retry in", "deferred for", "come back later"];
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
-    if !(reply.is_transient() && by_words) {
+    let confidence = match (evidence.says(&NAMES), evidence.says(&HINTS)) {
+        (true, _) => Confidence::Certain,
+        (false, true) => Confidence::Possible,
+        (false, false) => return None,
+    };
+    if !reply.is_transient() {
         return None;
     }
-    let confidence = Confidence::Certain;
     let peer = evidence.peer();
     Some(evidence.finding(
         "greylisting",
         Party::Policy,
         confidence,
-        format!("{peer} asks unknown senders to come back later: spam programs rarely do, mail servers do. Nothing is wrong."),
+        format!(
+            "{peer} asks unknown senders to come back later: spam programs rarely do, mail \
+         servers do. Nothing is wrong."
+        ),
         "Nothing to do: the next attempts come by themselves, and one of them will be let in.",
     ))
 }

@@ -33,7 +33,10 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "mailbox-full",
         Party::Server,
         confidence,
-        format!("The mailbox of {path} is full, so {peer} takes no more mail for it. The address is right."),
+        format!(
+            "The mailbox of {path} is full, so {peer} takes no more mail for it. The address \
+         is right."
+        ),
         "Tell the recipient by other means. Send again when there is room.",
     ))
 }

@@ -104,7 +104,8 @@ mod tests {
             ),
             // the login is what is missing here, and the server says so
             (
-                "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test>\nS: 503 5.5.1 authentication required",
+                "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test>\nS: 503 5.5.1 \
+                 authentication required",
                 Stage::Mail,
                 "login-wanted",
                 4,
@@ -119,7 +120,8 @@ mod tests {
     #[test]
     fn it_is_not_the_recipient() {
         let finding = found(
-            "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test>\nS: 250 ok\nC: RCPT TO:<bob@b.test>\nS: 503 bad",
+            "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test>\nS: 250 ok\nC: RCPT \
+             TO:<bob@b.test>\nS: 503 bad",
             Stage::Rcpt,
             Trouble::Reply(reply("503 bad")),
         );

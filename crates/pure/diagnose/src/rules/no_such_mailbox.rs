@@ -48,8 +48,13 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "no-such-mailbox",
         Party::Client,
         confidence,
-        format!("The domain {domain} has no mailbox of that name, says {peer}, its mail server. The way there worked; only the part in front of the @ is not known."),
-        "Check the spelling of the address. If it is right, the mailbox was closed or renamed: ask the recipient by other means for the current address, and remove the old one from address books and lists.",
+        format!(
+            "The domain {domain} has no mailbox of that name, says {peer}, its mail server. \
+         The way there worked; only the part in front of the @ is not known."
+        ),
+        "Check the spelling of the address. If it is right, the mailbox was closed or renamed: \
+         ask the recipient by other means for the current address, and remove the old one from \
+         address books and lists.",
     ))
 }
 
@@ -62,7 +67,8 @@ mod tests {
         for (reply, is_it) in [
             ("550 5.1.1 no mailbox here by that name", true),
             (
-                "550 <bob@b.test>: Recipient address rejected: User unknown in virtual mailbox table",
+                "550 <bob@b.test>: Recipient address rejected: User unknown in virtual mailbox \
+                 table",
                 true,
             ),
             ("550 No such user here", true),

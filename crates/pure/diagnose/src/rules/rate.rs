@@ -41,8 +41,13 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "rate",
         Party::Client,
         confidence,
-        format!("{peer} limits how much it takes from one sender in a time (connections, messages or recipients), and the limit is reached."),
-        "Nothing to do for the sender: it is tried again more slowly. If it happens all the time, look whether an account is abused, and lower the number of connections to that server.",
+        format!(
+            "{peer} limits how much it takes from one sender in a time (connections, \
+         messages or recipients), and the limit is reached."
+        ),
+        "Nothing to do for the sender: it is tried again more slowly. If it happens all the \
+         time, look whether an account is abused, and lower the number of connections to that \
+         server.",
     ))
 }
 

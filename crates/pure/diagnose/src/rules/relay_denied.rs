@@ -35,8 +35,15 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "relay-denied",
         Party::Unknown,
         confidence,
-        format!("{peer} does not take mail for {domain} from us: it holds itself not responsible for that domain, and does not pass on mail for strangers. Either mail for the domain is led to the wrong server (MX records, or a configured next hop), or this server should have logged in there."),
-        "Check the spelling behind the @. If it is right: who runs the domain should check its MX records and that the server named there knows the domain; who runs the sending server, whether this next hop wants a login.",
+        format!(
+            "{peer} does not take mail for {domain} from us: it holds itself not responsible \
+         for that domain, and does not pass on mail for strangers. Either mail for the domain is \
+         led to the wrong server (MX records, or a configured next hop), or this server should \
+         have logged in there."
+        ),
+        "Check the spelling behind the @. If it is right: who runs the domain should check its \
+         MX records and that the server named there knows the domain; who runs the sending \
+         server, whether this next hop wants a login.",
     ))
 }
 

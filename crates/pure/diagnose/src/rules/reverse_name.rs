@@ -35,8 +35,13 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "reverse-name",
         Party::Us,
         confidence,
-        format!("{peer} takes mail only from addresses whose name in the DNS leads back to them, and that of the sending server does not, or does not fit the name it gives at EHLO."),
-        "Nothing to do for the sender. Who runs the sending server has to set the PTR record of its address (its network provider does that), an address record that matches, and the same name at EHLO.",
+        format!(
+            "{peer} takes mail only from addresses whose name in the DNS leads back to them, \
+         and that of the sending server does not, or does not fit the name it gives at EHLO."
+        ),
+        "Nothing to do for the sender. Who runs the sending server has to set the PTR record of \
+         its address (its network provider does that), an address record that matches, and the \
+         same name at EHLO.",
     ))
 }
 

@@ -26,15 +26,22 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     if !(reply.code >= 400 && (by_words || by_status)) {
         return None;
     }
-    // A status alone may be a careless choice of whoever wrote the reply.
-    let confidence = if by_words { Confidence::Certain } else { Confidence::Likely };
+    // A status alone may be a careless choice, and the word alone stand in a web address.
+    let confidence = if by_words && by_status { Confidence::Certain } else { Confidence::Likely };
     let peer = evidence.peer();
     Some(evidence.finding(
         "sender-authentication",
         Party::Client,
         confidence,
-        format!("{peer} checks whether the originator's domain allows this server to send for it (SPF), whether the message is signed by it (DKIM), and what the domain wants done otherwise (DMARC), and the check did not pass. The recipient's address is not the reason."),
-        "Send by the mail server that the domain of your address provides. For who runs the sending server: put its address into the domain's SPF record and sign with the domain's DKIM key; forwarded mail fails SPF by nature, so there DKIM has to carry it.",
+        format!(
+            "{peer} checks whether the originator's domain allows this server to send for it \
+         (SPF), whether the message is signed by it (DKIM), and what the domain wants done \
+         otherwise (DMARC), and the check did not pass. The recipient's address is not the \
+         reason."
+        ),
+        "Send by the mail server that the domain of your address provides. For who runs the \
+         sending server: put its address into the domain's SPF record and sign with the domain's \
+         DKIM key; forwarded mail fails SPF by nature, so there DKIM has to carry it.",
     ))
 }
 
@@ -47,7 +54,8 @@ mod tests {
         for (reply, is_it) in [
             ("550 5.7.23 SPF validation failed", true),
             (
-                "550 5.7.26 Unauthenticated email from a.test is not accepted due to domain's DMARC policy",
+                "550 5.7.26 Unauthenticated email from a.test is not accepted due to domain's \
+                 DMARC policy",
                 true,
             ),
             ("550 SPF: 192.0.2.9 may not send for a.test", true),

@@ -44,7 +44,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
             Party::Server,
             Confidence::Likely,
             format!(
-                "The certificate of {peer} could not be verified, and a verified one is required here."
+                "The certificate of {peer} could not be verified, and a verified one is required \
+                 here."
             ),
         )
     } else if any(&[

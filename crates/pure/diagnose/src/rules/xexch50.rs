@@ -50,7 +50,8 @@ mod tests {
             ("-: closed", Trouble::Closed, false), // announced is not used
             // harmless: refused, then it goes on, and fails for another reason
             (
-                "C: XEXCH50 1904 2\nS: 504 Need to authenticate first\nC: BDAT 1211 LAST\nS: 250 ok",
+                "C: XEXCH50 1904 2\nS: 504 Need to authenticate first\nC: BDAT 1211 LAST\nS: 250 \
+                 ok",
                 Trouble::Closed,
                 false,
             ),

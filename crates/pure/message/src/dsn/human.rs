@@ -186,7 +186,8 @@ fn what(fate: &Fate<'_>, cause: &Cause) -> String {
         }
         Trouble::Malformed(text) => {
             format!(
-                "{peer} answered something that is not the language of mail servers, {step}: {text}."
+                "{peer} answered something that is not the language of mail servers, {step}: \
+                 {text}."
             )
         }
         Trouble::Tls(text) => {

@@ -36,11 +36,13 @@ fn leaves() {
         // bare line ends are octets, so they get base64
         (
             b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\na\nb\r\n",
-            "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nYQpiDQo=\r\n",
+            "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: \
+             base64\r\n\r\nYQpiDQo=\r\n",
         ),
         (
             b"MIME-Version: 1.0\r\nContent-Type: image/x\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\xff",
-            "MIME-Version: 1.0\r\nContent-Type: image/x\r\nContent-Transfer-Encoding: base64\r\n\r\nAP8=\r\n",
+            "MIME-Version: 1.0\r\nContent-Type: image/x\r\nContent-Transfer-Encoding: \
+             base64\r\n\r\nAP8=\r\n",
         ),
         // a text that ends without a line end does so afterwards
         (
@@ -94,7 +96,8 @@ fn refusals() {
         ("Content-Transfer-Encoding: x-uue\r\n\r\n\u{e9}\r\n", Encoding),
         ("Content-Transfer-Encoding: base64\r\n\r\n=A\u{e9}\r\n", Encoding),
         (
-            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n\r\n\u{e9}\r\n",
+            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: \
+             base64\r\n\r\n\r\n\u{e9}\r\n",
             Encoding,
         ),
         (deep.as_str(), TooDeep),
