@@ -7,3 +7,4 @@ pub mod events;
 pub mod evidence;
 pub mod handle;
 pub mod metrics;
+pub mod why;

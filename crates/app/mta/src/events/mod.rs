@@ -103,3 +103,6 @@ fn flush_on_panic(events: &Arc<Events>) {
         before(panic);
     }));
 }
+
+#[cfg(test)]
+mod tests;

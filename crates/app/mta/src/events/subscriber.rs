@@ -42,7 +42,7 @@ const OURS: [&str; 9] =
 impl Events {
     /// Starts the thread that writes lines to `sink`.
     pub fn new(sink: Sink, text: bool, colour: bool, level: Level) -> io::Result<Self> {
-        let writer = Writer::start(sink)?;
+        let writer = Writer::start(sink, if text { lost_as_text } else { lost_as_json })?;
         Ok(Self { writer, text, colour, level: AtomicU8::new(rank(level)) })
     }
 
@@ -131,6 +131,14 @@ impl Subscriber for Events {
     fn enter(&self, _: &span::Id) {}
 
     fn exit(&self, _: &span::Id) {}
+}
+
+fn lost_as_text(lost: u64) -> String {
+    format!("             WARN  events lost, as nobody took them count={lost}\n")
+}
+
+fn lost_as_json(lost: u64) -> String {
+    format!("{{\"level\":\"WARN\",\"message\":\"events lost, as nobody took them\",\"count\":{lost}}}\n")
 }
 
 fn rank(level: Level) -> u8 {

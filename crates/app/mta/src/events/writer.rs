@@ -16,7 +16,7 @@ use tracing::Level;
 pub enum Sink {
     /// The process's standard error.
     StandardError,
-    /// Anything else, for tests and tools.
+    /// Anything else.
     Other(Box<dyn Write + Send>),
 }
 
@@ -46,6 +46,8 @@ struct Shared {
     wake: Condvar,
     sink: Mutex<SinkAndSpare>,
     stopped: AtomicBool,
+    /// How to say that events were lost.
+    lost_line: fn(u64) -> String,
 }
 
 #[derive(Default)]
@@ -61,12 +63,13 @@ struct SinkAndSpare {
 }
 
 impl Writer {
-    pub(super) fn start(sink: Sink) -> io::Result<Self> {
+    pub(super) fn start(sink: Sink, lost_line: fn(u64) -> String) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             waiting: Mutex::default(),
             wake: Condvar::new(),
             sink: Mutex::new(SinkAndSpare { sink, spare: Vec::new() }),
             stopped: AtomicBool::new(false),
+            lost_line,
         });
         let worker = Arc::clone(&shared);
         let work = move || {
@@ -134,9 +137,7 @@ impl Shared {
         let lost = std::mem::take(&mut waiting.lost);
         drop(waiting);
         if lost > 0 {
-            let told =
-                format!("{{\"level\":\"WARN\",\"message\":\"events lost\",\"lost\":{lost}}}\n");
-            lines.extend_from_slice(told.as_bytes());
+            lines.extend_from_slice((self.lost_line)(lost).as_bytes());
         }
         if !lines.is_empty() {
             // When nobody reads the events any more, there is nobody to tell.

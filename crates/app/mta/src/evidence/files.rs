@@ -179,6 +179,8 @@ impl Files {
 
     fn start(&mut self) -> io::Result<()> {
         let number = self.next_number;
+        // An index whose log file a crash has lost would speak for this one.
+        self.remove(number)?;
         let file = self.disk.open(&self.log_path(number), Open::Any)?;
         write_all_at(&*file, 0, &FILE_HEADER)?;
         self.next_number += 1;

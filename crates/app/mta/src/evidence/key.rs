@@ -192,5 +192,5 @@ mod tests {
         assert_eq!(KeyRef::Address("bob@b.test").hash(), HASH_OF_BOB);
     }
 
-    const HASH_OF_BOB: u64 = 0;
+    const HASH_OF_BOB: u64 = 16089218796760540667;
 }
