@@ -138,7 +138,9 @@ fn lost_as_text(lost: u64) -> String {
 }
 
 fn lost_as_json(lost: u64) -> String {
-    format!("{{\"level\":\"WARN\",\"message\":\"events lost, as nobody took them\",\"count\":{lost}}}\n")
+    format!(
+        "{{\"level\":\"WARN\",\"message\":\"events lost, as nobody took them\",\"count\":{lost}}}\n"
+    )
 }
 
 fn rank(level: Level) -> u8 {

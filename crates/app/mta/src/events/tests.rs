@@ -70,7 +70,11 @@ fn lines_for_people() {
 #[test]
 fn lines_in_colour_hold_no_escapes_of_a_peer() {
     let lines = lines(true, true, samples);
-    assert!(lines[0].contains("\x1b[32mINFO \x1b[0m relayed \x1b[2mid=\x1b[0m00A7KQ"), "{}", lines[0]);
+    assert!(
+        lines[0].contains("\x1b[32mINFO \x1b[0m relayed \x1b[2mid=\x1b[0m00A7KQ"),
+        "{}",
+        lines[0]
+    );
     assert!(!lines[1].contains("\x1b[31m"), "{}", lines[1]);
 }
 
@@ -120,7 +124,11 @@ fn nothing_waits_for_long_and_an_error_does_not_wait() {
     tracing::subscriber::with_default(Arc::clone(&events), || {
         for (start, level) in [(Instant::now(), "info"), (Instant::now(), "error")] {
             let before = written.text().len();
-            if level == "info" { info!("quiet") } else { error!("loud") }
+            if level == "info" {
+                info!("quiet")
+            } else {
+                error!("loud")
+            }
             while written.text().len() == before {
                 assert!(start.elapsed() < Duration::from_secs(5), "{level} was never written");
                 std::thread::sleep(Duration::from_millis(1));

@@ -24,9 +24,9 @@ mod log;
 pub use entry::{
     Attempted, Client, Decided, Decision, DsnKind, Entry, Kind, Learned, Origin, Received, Refused,
 };
+pub use find::Order;
 pub use key::Key;
 pub use log::{EvidenceError, Log, Pace, Settings, Usage};
-pub use find::Order;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,11 @@ pub fn span(length: Duration) -> String {
     match seconds {
         0..10 => {
             let tenths = length.as_millis() / 100;
-            if tenths % 10 == 0 { format!("{}s", tenths / 10) } else { format!("{}.{}s", tenths / 10, tenths % 10) }
+            if tenths % 10 == 0 {
+                format!("{}s", tenths / 10)
+            } else {
+                format!("{}.{}s", tenths / 10, tenths % 10)
+            }
         }
         10..60 => format!("{seconds}s"),
         60..3_600 => two(seconds / 60, "m", if seconds < 600 { seconds % 60 } else { 0 }, "s"),

@@ -43,7 +43,11 @@ impl Why {
         }
         for story in &self.stories {
             if !self.rows.is_empty() {
-                let which = if story.state.is_trouble() { "The newest one in trouble" } else { "The newest one" };
+                let which = if story.state.is_trouble() {
+                    "The newest one in trouble"
+                } else {
+                    "The newest one"
+                };
                 page.blank();
                 page.heading(which);
             }
@@ -60,7 +64,10 @@ fn nothing(page: &mut Page<'_>, subject: &str) {
         "It is not in the queue, and the evidence log has no word of it: it never came here, or it is so \
          long ago that its evidence was dropped (`evidence` in the configuration says how much is kept).",
     );
-    page.text(2, "A queue id, an address, a domain or a Message-ID can be asked for; part of one can't.");
+    page.text(
+        2,
+        "A queue id, an address, a domain or a Message-ID can be asked for; part of one can't.",
+    );
 }
 
 fn table(page: &mut Page<'_>, why: &Why, moments: &Moments<'_>) {
@@ -111,11 +118,13 @@ fn state_word(state: State) -> &'static str {
 fn headline(story: &Story, moments: &Moments<'_>) -> String {
     let name = story.id.as_deref().unwrap_or("This mail");
     let count = |state: State| story.recipients.iter().filter(|r| r.state == state).count();
-    let attempts = story.steps.iter().filter(|step| matches!(step, super::Step::Attempt(_))).count();
+    let attempts =
+        story.steps.iter().filter(|step| matches!(step, super::Step::Attempt(_))).count();
     let decided = story.recipients.iter().find(|r| r.state == story.state);
     let next_hop = decided.and_then(|r| r.next_hop.as_deref());
     let when = decided.and_then(|r| r.at).map(|at| moments.moment(at));
-    let kinds: std::collections::BTreeSet<State> = story.recipients.iter().map(|r| r.state).collect();
+    let kinds: std::collections::BTreeSet<State> =
+        story.recipients.iter().map(|r| r.state).collect();
     if kinds.len() > 1 {
         let parts: Vec<String> =
             kinds.iter().map(|state| format!("{} {}", count(*state), state_word(*state))).collect();
@@ -134,12 +143,15 @@ fn headline(story: &Story, moments: &Moments<'_>) -> String {
         },
         State::Held => format!("{name} is on hold: it is not tried until an operator releases it."),
         State::Deferred => {
-            let times = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+            let times =
+                if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
             format!("{name} is waiting after {times} that did not go through; {}.", next(story.due))
         }
         State::Waiting => format!("{name} is waiting and was not tried yet; {}.", next(story.due)),
         State::Active => format!("{name} is being tried at this moment."),
-        State::Unknown => format!("{name} is not in the queue any more; how it ended is not in the evidence."),
+        State::Unknown => {
+            format!("{name} is not in the queue any more; how it ended is not in the evidence.")
+        }
         State::Removed => format!("{name} was removed by an operator."),
         State::Relayed => match (next_hop, when) {
             (Some(hop), Some(when)) => format!("{name} was handed over to {hop} at {when}."),

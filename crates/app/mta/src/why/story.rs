@@ -46,9 +46,11 @@ pub fn refusal(at: Timestamp, refused: &Refused<'_>) -> Story {
         said: Some(said.clone()),
     };
     let last = refused.transcript.lines().enumerate();
-    let last = last.filter(|(_, line)| line.by == smtp::Party::Server).map(|(index, _)| index).last();
+    let last =
+        last.filter(|(_, line)| line.by == smtp::Party::Server).map(|(index, _)| index).last();
     let asked = refused.transcript.lines().enumerate().take(last.unwrap_or(0));
-    let asked = asked.filter(|(_, line)| line.by == smtp::Party::Client).map(|(index, _)| index).last();
+    let asked =
+        asked.filter(|(_, line)| line.by == smtp::Party::Client).map(|(index, _)| index).last();
     Story {
         id: None,
         state: State::Refused,
@@ -176,7 +178,8 @@ impl Teller {
         let all_relayed = attempt.outcomes.iter().all(|(_, outcome)| is_relayed(outcome));
         for (index, (path, outcome)) in attempt.outcomes.iter().enumerate() {
             let finding = (index < EXAMINED_MAX).then(|| diagnose::examine(attempt, path));
-            if let Some(finding) = finding.as_ref().filter(|_| all_relayed || !is_relayed(outcome)) {
+            if let Some(finding) = finding.as_ref().filter(|_| all_relayed || !is_relayed(outcome))
+            {
                 decisive.extend(finding.line);
                 commands.extend(finding.command);
             }

@@ -200,7 +200,9 @@ fn sequence_broken(minutes: u64, number: u32) -> Entry<'static> {
         minutes,
         number,
         part: 0,
-        dialogue: &format!("{OPENING}+190 S: 503 5.5.1 Error: Bad sequence\nC: QUIT\nS: 221 2.0.0 bye"),
+        dialogue: &format!(
+            "{OPENING}+190 S: 503 5.5.1 Error: Bad sequence\nC: QUIT\nS: 221 2.0.0 bye"
+        ),
         outcomes: vec![(
             "bob@b.test",
             deferred(Stage::Rcpt, said(503, (5, 5, 1), "Error: Bad sequence")),
@@ -331,7 +333,10 @@ fn recipients_apart() {
             "carol@c.test",
             deferred(
                 Stage::Routing,
-                Trouble::Dns(EnhancedStatus::new(4, 4, 3), "cannot resolve `c.test` for now: SERVFAIL".into()),
+                Trouble::Dns(
+                    EnhancedStatus::new(4, 4, 3),
+                    "cannot resolve `c.test` for now: SERVFAIL".into(),
+                ),
             ),
         )],
         next: Some(Timestamp(NOW.0 + 5 * MINUTE)),
@@ -375,7 +380,11 @@ fn refused_at_our_door() {
         reverse_path: Some("spam@elsewhere.test".into()),
         recipients: vec!["victim@c.test".into()],
         message_id: None,
-        reply: Cow::Owned(Reply::new(550, (5, 7, 1), "no relaying to c.test from here: log in, or ask who runs this server")),
+        reply: Cow::Owned(Reply::new(
+            550,
+            (5, 7, 1),
+            "no relaying to c.test from here: log in, or ask who runs this server",
+        )),
         rule: "listener mx relays for nobody: c.test is not among [domains]".into(),
         transcript: Cow::Owned(transcript(
             "S: 220 mx.a.test\nC: EHLO friend\nS: 250 mx.a.test\nC: MAIL FROM:<spam@elsewhere.test>\n\
@@ -442,7 +451,14 @@ mod asking {
     #[test]
     fn one_message_by_each_of_its_names() {
         let log = log(&[received(285, &["bob@b.test"]), sequence_broken(12, 1)]);
-        for text in ["00AJKX.1", "Bob@B.test", "b.test", "alice@a.test", "<20261113.1@a.test>", "20261113.1@a.test"] {
+        for text in [
+            "00AJKX.1",
+            "Bob@B.test",
+            "b.test",
+            "alice@a.test",
+            "<20261113.1@a.test>",
+            "20261113.1@a.test",
+        ] {
             let text = text.replace("00AJKX", &MESSAGE.to_string());
             let why = ask(&text, &log, &|_| None, NOW).expect("a subject");
             assert_eq!(why.stories.len(), 1, "{text}");

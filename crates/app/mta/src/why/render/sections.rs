@@ -36,9 +36,13 @@ pub(super) fn story(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
 
 fn envelope(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
     match story.reverse_path.as_deref() {
-        Some("") => page.item("From", "<> (the null reverse-path: a report, never answered by one)"),
+        Some("") => {
+            page.item("From", "<> (the null reverse-path: a report, never answered by one)")
+        }
         Some(path) => page.item("From", path),
-        None if story.state == State::Refused => page.item("From", "(not said: the client never came to MAIL)"),
+        None if story.state == State::Refused => {
+            page.item("From", "(not said: the client never came to MAIL)")
+        }
         None => page.item("From", "(not in the evidence any more)"),
     }
     for (index, recipient) in story.recipients.iter().take(RECIPIENTS_MAX).enumerate() {
@@ -62,7 +66,9 @@ fn envelope(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
     };
     page.item("Came in", &format!("{}, from {}", moments.moment(came.at), came.from));
     match (&came.message_id, came.size) {
-        (Some(id), Some(size)) => page.item("Message-ID", &format!("{id}, {} octets", grouped(size))),
+        (Some(id), Some(size)) => {
+            page.item("Message-ID", &format!("{id}, {} octets", grouped(size)))
+        }
         (Some(id), None) => page.item("Message-ID", id),
         (None, Some(size)) => page.item("Message-ID", &format!("(none), {} octets", grouped(size))),
         (None, None) => {}
@@ -135,7 +141,13 @@ fn in_a_line(page: &mut Page<'_>, first: &Step, last: &Step, times: usize, momen
     match (first, last) {
         (Step::Attempt(a), Step::Attempt(b)) if times > 1 => {
             let until = moments.clock(b.at);
-            page.text(2, &format!("{clock} to {until}: attempts {} to {}, each at {}", a.number, b.number, a.next_hop));
+            page.text(
+                2,
+                &format!(
+                    "{clock} to {until}: attempts {} to {}, each at {}",
+                    a.number, b.number, a.next_hop
+                ),
+            );
             page.text(6, &a.summary);
         }
         (Step::Attempt(attempt), _) => {
@@ -170,7 +182,8 @@ fn in_full_attempt(page: &mut Page<'_>, attempt: &AttemptStep, moments: &Moments
     let took = span(std::time::Duration::from_millis(attempt.took));
     page.item("When", &format!("{}; it took {took}", moments.moment(attempt.at)));
     let address = attempt.address.as_deref();
-    let address = address.map_or(String::from(" (no connection)"), |address| format!(" at {address}"));
+    let address =
+        address.map_or(String::from(" (no connection)"), |address| format!(" at {address}"));
     page.item("Next hop", &format!("{}{address}", attempt.next_hop));
     for (index, line) in attempt.route.iter().enumerate() {
         page.item(if index == 0 { "Chosen by" } else { "" }, line);
@@ -225,15 +238,22 @@ fn next(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
     let Some(id) = &story.id else { return };
     let mut lines = Vec::new();
     match story.due {
-        Some(due) if due > moments.now => lines.push(format!("Tried again at {}.", moments.moment(due))),
-        Some(_) => lines.push("Due now: it is tried as soon as a connection to the next hop is free.".to_owned()),
+        Some(due) if due > moments.now => {
+            lines.push(format!("Tried again at {}.", moments.moment(due)))
+        }
+        Some(_) => lines.push(
+            "Due now: it is tried as soon as a connection to the next hop is free.".to_owned(),
+        ),
         None => {}
     }
     if let Some(next_hop) = &story.next_hop {
         lines.push(format!("It goes to {next_hop}."));
     }
     if let Some(gives_up) = story.gives_up {
-        lines.push(format!("Given up, with a report to the originator, at {}.", moments.moment(gives_up)));
+        lines.push(format!(
+            "Given up, with a report to the originator, at {}.",
+            moments.moment(gives_up)
+        ));
     }
     match story.state {
         State::Held => lines.push(format!("`mailwright queue release {id}` lets it go on.")),
