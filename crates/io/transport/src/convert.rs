@@ -14,11 +14,14 @@
 
 use std::io;
 
+use bytes::{Bytes, BytesMut};
 use message::header::{self, ContentFacts};
 use smtp::{BodyType, Cause, EnhancedStatus, Envelope, Outcome, Stage, Trouble, client::Features};
 
 use crate::content::{Content, Memory};
 
+/// Content is converted in memory, up to this many octets.
+const CONVERTED_MAX: u64 = 16 * 1024 * 1024;
 /// Octets looked at to find out whether the header section is ASCII.
 const HEADER_MAX: usize = 256 * 1024;
 /// RFC 5322 section 2.1.1.
@@ -55,7 +58,10 @@ impl Fitting {
 impl Unfit {
     fn failed(status: (u8, u16, u16), text: String) -> Self {
         let status = EnhancedStatus::new(status.0, status.1, status.2);
-        Self { permanent: true, cause: Cause { stage: Stage::Mail, trouble: Trouble::Local(status, text) } }
+        Self {
+            permanent: true,
+            cause: Cause { stage: Stage::Mail, trouble: Trouble::Local(status, text) },
+        }
     }
 
     fn unreadable(error: &io::Error) -> Self {
@@ -82,8 +88,8 @@ pub(crate) async fn fit(
     content: &dyn Content,
     usable: Features,
 ) -> Result<Fitting, Unfit> {
-    let smtputf8 = envelope.smtputf8
-        && (usable.has(Features::SMTPUTF8) || !has_ascii_header(content).await?);
+    let smtputf8 =
+        envelope.smtputf8 && (usable.has(Features::SMTPUTF8) || !has_ascii_header(content).await?);
     let as_it_is = |body| Fitting { body, smtputf8, converted: None, note: None };
     if carries(usable, envelope.body) {
         return Ok(as_it_is(envelope.body));
@@ -95,11 +101,20 @@ pub(crate) async fn fit(
     let text = text || envelope.body == BodyType::EightBitMime;
     let body = if facts.eight_bit { BodyType::EightBitMime } else { BodyType::SevenBit };
     if text && carries(usable, body) {
-        let note = Some(format!("the next hop does not offer {lacking}; the content does not need it"));
+        let note =
+            Some(format!("the next hop does not offer {lacking}; the content does not need it"));
         return Ok(Fitting { note, ..as_it_is(body) });
     }
-    let text = format!("the next hop does not offer {lacking}, which the content needs");
-    Err(Unfit::failed((5, 6, 3), text))
+    let whole = whole(content, lacking).await?;
+    let converted = message::seven_bit::convert(&whole).map_err(|why| {
+        let text = format!(
+            "the next hop does not offer {lacking} and the content can't be converted: {why}"
+        );
+        Unfit::failed((5, 6, 3), text)
+    })?;
+    let note = format!("the next hop does not offer {lacking}; the content was converted to 7 bit");
+    let converted = Some(Memory(Bytes::from(converted)));
+    Ok(Fitting { converted, note: Some(note), ..as_it_is(BodyType::SevenBit) })
 }
 
 fn carries(usable: Features, body: BodyType) -> bool {
@@ -129,7 +144,8 @@ async fn facts_of(content: &dyn Content) -> Result<ContentFacts, Unfit> {
     let mut whole = ContentFacts::default();
     let mut offset = 0;
     while offset < content.len() {
-        let mut piece = content.read(offset, PIECE).await.map_err(|error| Unfit::unreadable(&error))?;
+        let mut piece =
+            content.read(offset, PIECE).await.map_err(|error| Unfit::unreadable(&error))?;
         if piece.is_empty() {
             return Err(Unfit::unreadable(&io::ErrorKind::UnexpectedEof.into()));
         }
@@ -145,4 +161,26 @@ async fn facts_of(content: &dyn Content) -> Result<ContentFacts, Unfit> {
         whole.line_length_max = whole.line_length_max.max(facts.line_length_max);
     }
     Ok(whole)
+}
+
+async fn whole(content: &dyn Content, lacking: &str) -> Result<Bytes, Unfit> {
+    if content.len() > CONVERTED_MAX {
+        let text = format!(
+            "the next hop does not offer {lacking}, and {} octets are too many to be converted (up to {CONVERTED_MAX})",
+            content.len()
+        );
+        return Err(Unfit::failed((5, 6, 3), text));
+    }
+    let mut whole = BytesMut::new();
+    while (whole.len() as u64) < content.len() {
+        let piece = content
+            .read(whole.len() as u64, PIECE)
+            .await
+            .map_err(|error| Unfit::unreadable(&error))?;
+        if piece.is_empty() {
+            return Err(Unfit::unreadable(&io::ErrorKind::UnexpectedEof.into()));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
 }

@@ -274,12 +274,15 @@ impl Driver {
         let now = self.now();
         match error.kind() {
             // Under TLS: closed without a `close_notify`, as many do.
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => self.client.closed_by_peer(now),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
+                self.client.closed_by_peer(now)
+            }
             io::ErrorKind::ConnectionReset => {
                 self.client.network_failed(now, "the connection was reset by the peer".to_owned());
             }
             io::ErrorKind::TimedOut => {
-                self.client.network_failed(now, "the peer's machine does not answer any more".to_owned());
+                self.client
+                    .network_failed(now, "the peer's machine does not answer any more".to_owned());
             }
             _ => self.client.network_failed(now, error.to_string()),
         }

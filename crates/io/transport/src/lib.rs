@@ -22,7 +22,9 @@ pub mod wire;
 
 pub use content::Content;
 pub use open::open;
-pub use plan::{Credentials, Endpoint, Features, Learned, Plan, Protocol, Target, Timeouts, TlsLevel};
+pub use plan::{
+    Credentials, Endpoint, Features, Learned, Plan, Protocol, Target, Timeouts, TlsLevel,
+};
 pub use session::{Failure, Mail, Relayed, Session};
 pub use tls::{ClientTls, ServerIdentity, TlsError, Verify};
 pub use wire::Wire;

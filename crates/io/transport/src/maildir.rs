@@ -40,8 +40,12 @@ pub async fn deliver(world: &World, directory: &Path, mail: &Delivery<'_>) -> Ou
     let name = unique_name(world, mail.host);
     let (temporary, new) = (directory.join("tmp").join(&name), directory.join("new").join(&name));
     match write(world, directory, &temporary, &new, mail).await {
-        Ok(()) => Outcome::Relayed(Reply::new(250, (2, 0, 0), format!("delivered as {}", new.display()))),
-        Err(error) => Outcome::Deferred(Cause { stage: Stage::Mailbox, trouble: trouble(directory, &error) }),
+        Ok(()) => {
+            Outcome::Relayed(Reply::new(250, (2, 0, 0), format!("delivered as {}", new.display())))
+        }
+        Err(error) => {
+            Outcome::Deferred(Cause { stage: Stage::Mailbox, trouble: trouble(directory, &error) })
+        }
     }
 }
 
@@ -126,7 +130,8 @@ fn head(mail: &Delivery<'_>) -> Bytes {
 fn unique_name(world: &World, host: &str) -> PathBuf {
     let now = world.clock.now().0;
     // A `/` would leave the directory, a `:` begins the flags of `cur`.
-    let host: String = host.chars().map(|c| if matches!(c, '/' | ':' | '\0') { '_' } else { c }).collect();
+    let host: String =
+        host.chars().map(|c| if matches!(c, '/' | ':' | '\0') { '_' } else { c }).collect();
     PathBuf::from(format!("{}.M{:03}R{:016x}.{host}", now / 1000, now % 1000, world.random.u64()))
 }
 
@@ -140,14 +145,20 @@ async fn blocking<T: Send + 'static>(
         return work(world);
     }
     let own = world.clone();
-    tokio::task::spawn_blocking(move || work(&own)).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    tokio::task::spawn_blocking(move || work(&own))
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 fn trouble(directory: &Path, error: &io::Error) -> Trouble {
     let mailbox = directory.display();
     let (status, text) = match error.kind() {
-        io::ErrorKind::StorageFull => ((4, 3, 1), format!("the disk that holds `{mailbox}` is full")),
-        io::ErrorKind::QuotaExceeded => ((4, 2, 2), format!("the quota for `{mailbox}` is used up")),
+        io::ErrorKind::StorageFull => {
+            ((4, 3, 1), format!("the disk that holds `{mailbox}` is full"))
+        }
+        io::ErrorKind::QuotaExceeded => {
+            ((4, 2, 2), format!("the quota for `{mailbox}` is used up"))
+        }
         io::ErrorKind::PermissionDenied => {
             ((4, 2, 0), format!("no permission to write into `{mailbox}`"))
         }

@@ -33,7 +33,12 @@ use crate::{
 ///
 /// # Errors
 /// Where and why it ended, with all that was said.
-pub async fn open(world: &World, tls: &ClientTls, target: &Target, plan: &Plan) -> Result<Session, Failure> {
+pub async fn open(
+    world: &World,
+    tls: &ClientTls,
+    target: &Target,
+    plan: &Plan,
+) -> Result<Session, Failure> {
     let opening = Opening { world, tls, target, plan, origin: Instant::now() };
     let broken = match opening.once(Features::NONE).await {
         Err(failure) if plan.may_go_in_clear() && is_about_tls(&failure.cause) => failure,
@@ -118,11 +123,19 @@ impl Opening<'_> {
         match (error.kind(), self.plan.source) {
             (io::ErrorKind::ConnectionRefused, _) => format!("connection refused by {target}"),
             (io::ErrorKind::ConnectionReset, _) => format!("connection reset by {target}"),
-            (io::ErrorKind::TimedOut, _) => format!("no answer from {target} in {}s", wait.as_secs()),
-            (io::ErrorKind::HostUnreachable, _) => format!("no route to {target}: host unreachable"),
-            (io::ErrorKind::NetworkUnreachable, _) => format!("no route to {target}: network unreachable"),
+            (io::ErrorKind::TimedOut, _) => {
+                format!("no answer from {target} in {}s", wait.as_secs())
+            }
+            (io::ErrorKind::HostUnreachable, _) => {
+                format!("no route to {target}: host unreachable")
+            }
+            (io::ErrorKind::NetworkUnreachable, _) => {
+                format!("no route to {target}: network unreachable")
+            }
             (io::ErrorKind::AddrNotAvailable, Some(source)) => {
-                format!("cannot connect to {target} from {source}, which is no address of this machine")
+                format!(
+                    "cannot connect to {target} from {source}, which is no address of this machine"
+                )
             }
             (io::ErrorKind::PermissionDenied, _) => {
                 format!("this machine forbids the connection to {target} (firewall or permissions)")
@@ -142,7 +155,9 @@ impl Opening<'_> {
 
     async fn handshake(&self, driver: &mut Driver) {
         let Some(Ok(stream)) = driver.take_wire().map(Wire::into_stream) else {
-            return driver.client.tls_failed(driver.now(), "there is no connection in clear".to_owned());
+            return driver
+                .client
+                .tls_failed(driver.now(), "there is no connection in clear".to_owned());
         };
         let (wait, host) = (self.plan.timeouts.ehlo, &self.target.host);
         let handshake = tls::connect(stream, self.tls, host, self.plan.tls.verify());
@@ -174,7 +189,8 @@ impl Opening<'_> {
 
     /// Ends the session, politely if the machine still has something to say.
     async fn failure(&self, mut driver: Driver, cause: Cause, permanent: bool) -> Failure {
-        let address = driver.wire().and_then(|wire| wire.peer().socket()).or(self.target.endpoint.socket());
+        let address =
+            driver.wire().and_then(|wire| wire.peer().socket()).or(self.target.endpoint.socket());
         while driver.next().await != Output::Close {}
         Failure {
             cause,

@@ -118,7 +118,8 @@ impl Plan {
 
     /// Whether a session whose TLS broke may be repeated in clear.
     pub(crate) fn may_go_in_clear(&self) -> bool {
-        let secret = self.credentials.as_ref().is_some_and(|credentials| !credentials.in_clear_allowed);
+        let secret =
+            self.credentials.as_ref().is_some_and(|credentials| !credentials.in_clear_allowed);
         self.tls == TlsLevel::Opportunistic && !self.implicit_tls && !secret
     }
 }
@@ -142,7 +143,9 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {
-            Endpoint::Ip(address) => write!(f, "{} [{}]:{}", self.host, address.ip(), address.port()),
+            Endpoint::Ip(address) => {
+                write!(f, "{} [{}]:{}", self.host, address.ip(), address.port())
+            }
             Endpoint::Unix(path) => write!(f, "{}", path.display()),
         }
     }

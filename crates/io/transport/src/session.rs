@@ -190,7 +190,9 @@ impl Session {
                     driver.settle();
                     return Err(cause);
                 }
-                Output::Close => return Err(Cause { stage: Stage::Other, trouble: Trouble::Closed }),
+                Output::Close => {
+                    return Err(Cause { stage: Stage::Other, trouble: Trouble::Closed });
+                }
                 _ => {}
             }
         }
@@ -213,7 +215,12 @@ fn too_many(outcomes: &[Outcome]) -> Vec<usize> {
     if !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Relayed(_))) {
         return Vec::new();
     }
-    outcomes.iter().enumerate().filter(|(_, outcome)| is_too_many(outcome)).map(|(number, _)| number).collect()
+    outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, outcome)| is_too_many(outcome))
+        .map(|(number, _)| number)
+        .collect()
 }
 
 /// Which feature this transaction may have broken on: one at a time, the likeliest first. What was
@@ -221,7 +228,9 @@ fn too_many(outcomes: &[Outcome]) -> Vec<usize> {
 fn learn(used: Features, outcomes: &mut [Outcome]) -> Learned {
     let mut learned = Learned::default();
     let suspect = outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::Deferred(cause) | Outcome::Failed(cause) => suspect(used, cause).map(|feature| (feature, cause)),
+        Outcome::Deferred(cause) | Outcome::Failed(cause) => {
+            suspect(used, cause).map(|feature| (feature, cause))
+        }
         Outcome::Relayed(_) => None,
     });
     let Some((feature, cause)) = suspect else { return learned };

@@ -4,7 +4,7 @@ mod peer;
 
 use std::{path::Path, sync::Arc};
 
-use peer::{memory, PEER};
+use peer::{PEER, memory};
 use smtp::{Outcome, Recipient};
 use transport::maildir::{Delivery, deliver};
 use world::{
@@ -14,7 +14,8 @@ use world::{
 };
 
 fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(test)
 }
 
@@ -22,8 +23,12 @@ async fn deliver_one(world: &World) -> Outcome {
     let content = memory("Subject: x\r\n\r\nhello\r\n");
     let recipient = Recipient::new("b@b.test".parse().expect("an address"));
     let reverse_path = Some("a@a.test".parse().expect("an address"));
-    let delivery =
-        Delivery { reverse_path: &reverse_path, recipient: &recipient, host: "mx/b:test", content: &content };
+    let delivery = Delivery {
+        reverse_path: &reverse_path,
+        recipient: &recipient,
+        host: "mx/b:test",
+        content: &content,
+    };
     deliver(world, Path::new("/mail/b"), &delivery).await
 }
 
@@ -47,7 +52,8 @@ fn two_trace_fields_stand_on_top() {
         let world = SimWorld::new(3).world_for(PEER.into(), Arc::new(disk.clone()));
         assert!(matches!(deliver_one(&world).await, Outcome::Relayed(_)));
         assert!(matches!(deliver_one(&world).await, Outcome::Relayed(_)));
-        let expected = "Return-Path: <a@a.test>\r\nDelivered-To: b@b.test\r\nSubject: x\r\n\r\nhello\r\n";
+        let expected =
+            "Return-Path: <a@a.test>\r\nDelivered-To: b@b.test\r\nSubject: x\r\n\r\nhello\r\n";
         assert_eq!(delivered(&disk), [expected; 2]);
         assert!(disk.list(Path::new("/mail/b/tmp")).expect("there").is_empty());
     });

@@ -10,14 +10,22 @@ use peer::{Pair, envelope, mail, memory, said};
 use smtp::{BodyType, Outcome, Stage, Trouble};
 use transport::{ClientTls, Content, Features, Plan, TlsLevel, open};
 
-const OPENING: &str = "S: 220 mx.b.test\nC: EHLO a.test\nS: 250-mx.b.test\nS: 250-PIPELINING\nS: 250 8BITMIME\n";
+const OPENING: &str =
+    "S: 220 mx.b.test\nC: EHLO a.test\nS: 250-mx.b.test\nS: 250-PIPELINING\nS: 250 8BITMIME\n";
 
 fn plan() -> Plan {
     Plan::new("a.test")
 }
 
+/// Reading the machine's issuers takes its time, and nothing here depends on them.
+fn trust(pair: &Pair) -> ClientTls {
+    static TRUST: std::sync::OnceLock<ClientTls> = std::sync::OnceLock::new();
+    TRUST.get_or_init(|| ClientTls::new(&pair.ours).expect("TLS")).clone()
+}
+
 fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(test)
 }
 
@@ -25,8 +33,10 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 fn two_messages_in_one_session() {
     run(async {
         let pair = Pair::new();
-        let peer = pair.play(None, &[&format!(
-            "{OPENING}
+        let peer = pair.play(
+            None,
+            &[&format!(
+                "{OPENING}
             C: MAIL FROM:<a@a.test>
             C: RCPT TO:<b@b.test>
             C: DATA
@@ -45,18 +55,27 @@ fn two_messages_in_one_session() {
             S: 250 2.0.0 second
             C: QUIT
             S: 221 bye"
-        )]);
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
+            )],
+        );
+        let tls = trust(&pair);
         let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
         let content = memory("Subject: x\r\n\r\n.dot\r\nend");
         let first = session.relay(&mail(&envelope(&["b@b.test"]), &content)).await;
         assert!(matches!(&first.outcomes[..], [Outcome::Relayed(reply)] if reply.text == "first"));
         assert!(session.is_reusable() && !session.is_dead());
         let second = session.relay(&mail(&envelope(&["c@b.test"]), &content)).await;
-        assert!(matches!(&second.outcomes[..], [Outcome::Relayed(reply)] if reply.text == "second"));
+        assert!(
+            matches!(&second.outcomes[..], [Outcome::Relayed(reply)] if reply.text == "second")
+        );
         let text = said(&second.transcript);
-        assert!(text.starts_with("-: connected to mx.b.test [192.0.2.2]:25 from 192.0.2.1:"), "{text}");
-        assert!(text.contains("c@b.test") && !text.contains("b@b.test>"), "its own evidence only:\n{text}");
+        assert!(
+            text.starts_with("-: connected to mx.b.test [192.0.2.2]:25 from 192.0.2.1:"),
+            "{text}"
+        );
+        assert!(
+            text.contains("c@b.test") && !text.contains("b@b.test>"),
+            "its own evidence only:\n{text}"
+        );
         assert!(said(&session.quit().await).ends_with("C: QUIT\nS: 221 bye\n"));
         assert_eq!(peer.await.expect("played"), vec![b"Subject: x\r\n\r\n..dot\r\nend\r\n"; 2]);
     });
@@ -66,8 +85,10 @@ fn two_messages_in_one_session() {
 fn recipients_have_their_own_fates() {
     run(async {
         let pair = Pair::new();
-        let peer = pair.play(None, &[&format!(
-            "{OPENING}
+        let peer = pair.play(
+            None,
+            &[&format!(
+                "{OPENING}
             C: MAIL
             C: RCPT TO:<one@b.test>
             C: RCPT TO:<two@b.test>
@@ -83,8 +104,9 @@ fn recipients_have_their_own_fates() {
             content
             S: 250 kept
             end"
-        )]);
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
+            )],
+        );
+        let tls = trust(&pair);
         let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
         let recipients = ["one@b.test", "two@b.test", "three@b.test", "four@b.test"];
         let relayed = session.relay(&mail(&envelope(&recipients), &memory("x\r\n"))).await;
@@ -109,7 +131,9 @@ fn every_wait_ends() {
         (&format!("{quick}C: MAIL\nS: 250 x\nsilence"), Stage::Rcpt, minutes(5)),
         (&format!("{quick}C: MAIL\nS: 250 x\nC: RCPT\nS: 250 x\nsilence"), Stage::Data, minutes(2)),
         (
-            &format!("{quick}C: MAIL\nS: 250 x\nC: RCPT\nS: 250 x\nC: DATA\nS: 354 x\ncontent\nsilence"),
+            &format!(
+                "{quick}C: MAIL\nS: 250 x\nC: RCPT\nS: 250 x\nC: DATA\nS: 354 x\ncontent\nsilence"
+            ),
             Stage::EndOfData,
             minutes(10),
         ),
@@ -117,12 +141,13 @@ fn every_wait_ends() {
         run(async {
             let pair = Pair::new();
             let peer = pair.play(None, &[script]);
-            let tls = ClientTls::new(&pair.ours).expect("TLS");
+            let tls = trust(&pair);
             let begun = tokio::time::Instant::now();
             let cause = match open(&pair.ours, &tls, &pair.target(), &plan()).await {
                 Err(failure) => failure.cause,
                 Ok(mut session) => {
-                    let relayed = session.relay(&mail(&envelope(&["b@b.test"]), &memory("x\r\n"))).await;
+                    let relayed =
+                        session.relay(&mail(&envelope(&["b@b.test"]), &memory("x\r\n"))).await;
                     assert!(!session.is_reusable());
                     match relayed.outcomes.into_iter().next() {
                         Some(Outcome::Deferred(cause)) => cause,
@@ -142,14 +167,18 @@ fn every_wait_ends() {
 fn a_connection_that_fails_says_how() {
     run(async {
         let pair = Pair::new();
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
-        let refused = open(&pair.ours, &tls, &pair.target(), &plan()).await.err().expect("nobody listens");
+        let tls = trust(&pair);
+        let refused =
+            open(&pair.ours, &tls, &pair.target(), &plan()).await.err().expect("nobody listens");
         let text = "connection refused by mx.b.test [192.0.2.2]:25";
         assert_eq!(refused.cause.trouble, Trouble::Network(text.to_owned()));
         assert_eq!(said(&refused.transcript), format!("-: {text}\n"));
         pair.sim.net.cut(peer::PEER.into());
         let silent = open(&pair.ours, &tls, &pair.target(), &plan()).await.err().expect("cut off");
-        assert_eq!(silent.cause.trouble.to_string(), "no answer from mx.b.test [192.0.2.2]:25 in 60s");
+        assert_eq!(
+            silent.cause.trouble.to_string(),
+            "no answer from mx.b.test [192.0.2.2]:25 in 60s"
+        );
     });
 }
 
@@ -162,7 +191,7 @@ fn a_peer_that_went_away_is_noticed_before_reuse() {
         run(async {
             let pair = Pair::new();
             let peer = pair.play(None, &[script]);
-            let tls = ClientTls::new(&pair.ours).expect("TLS");
+            let tls = trust(&pair);
             let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
             assert!(!session.is_dead());
             tokio::time::sleep(Duration::from_secs(61)).await;
@@ -202,11 +231,15 @@ fn big_content_is_streamed() {
     for (name, chunking) in [("DATA", ""), ("BDAT", "S: 250-CHUNKING\n")] {
         run(async {
             let pair = Pair::new();
-            let go_on = if chunking.is_empty() { "C: DATA\nS: 250 x\nS: 250 x\nS: 354 x" } else { "S: 250 x\nS: 250 x\nC: BDAT" };
+            let go_on = if chunking.is_empty() {
+                "C: DATA\nS: 250 x\nS: 250 x\nS: 354 x"
+            } else {
+                "S: 250 x\nS: 250 x\nC: BDAT"
+            };
             let peer = pair.play(None, &[&format!(
                 "S: 220 x\nC: EHLO\nS: 250-x\n{chunking}S: 250 PIPELINING\nC: MAIL\nC: RCPT\n{go_on}\ncontent\nS: 250 kept\nend"
             )]);
-            let tls = ClientTls::new(&pair.ours).expect("TLS");
+            let tls = trust(&pair);
             let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
             let content = Lines(800_000);
             let relayed = session.relay(&mail(&envelope(&["b@b.test"]), &content)).await;
@@ -226,7 +259,7 @@ fn a_reply_in_mid_content_ends_it() {
         let peer = pair.play(None, &[&format!(
             "{OPENING}C: MAIL\nC: RCPT\nC: DATA\nS: 250 x\nS: 250 x\nS: 354 x\nS: 552 5.3.4 too big\nsilence"
         )]);
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
+        let tls = trust(&pair);
         let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
         let relayed = session.relay(&mail(&envelope(&["b@b.test"]), &Lines(50_000_000))).await;
         let Outcome::Failed(cause) = &relayed.outcomes[0] else { panic!("{relayed:?}") };
@@ -240,9 +273,10 @@ fn a_reply_in_mid_content_ends_it() {
 fn a_peer_that_stops_reading_is_given_up() {
     run(async {
         let pair = Pair::new();
-        let script = format!("{OPENING}C: MAIL\nC: RCPT\nC: DATA\nS: 250 x\nS: 250 x\nS: 354 x\nsilence");
+        let script =
+            format!("{OPENING}C: MAIL\nC: RCPT\nC: DATA\nS: 250 x\nS: 250 x\nS: 354 x\nsilence");
         let peer = pair.play(None, &[&script]);
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
+        let tls = trust(&pair);
         let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
         let relayed = session.relay(&mail(&envelope(&["b@b.test"]), &Lines(50_000_000))).await;
         let Outcome::Deferred(cause) = &relayed.outcomes[0] else { panic!("{relayed:?}") };
@@ -256,8 +290,11 @@ fn a_peer_that_stops_reading_is_given_up() {
 fn lost_pipelined_answers_are_learned() {
     run(async {
         let pair = Pair::new();
-        let peer = pair.play(None, &[&format!("{OPENING}C: MAIL\nC: RCPT\nC: DATA\nS: 250 x\nclose\nsilence")]);
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
+        let peer = pair.play(
+            None,
+            &[&format!("{OPENING}C: MAIL\nC: RCPT\nC: DATA\nS: 250 x\nclose\nsilence")],
+        );
+        let tls = trust(&pair);
         let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
         let relayed = session.relay(&mail(&envelope(&["b@b.test"]), &memory("x\r\n"))).await;
         assert!(relayed.learned.avoid.has(Features::PIPELINING), "{relayed:?}");
@@ -272,7 +309,7 @@ fn a_failed_handshake_goes_on_in_clear_if_it_may() {
     let clear = "S: 220 x\nC: EHLO\nS: 250-x\nS: 250 STARTTLS\nC: QUIT\nS: 221 bye";
     run(async {
         let pair = Pair::new();
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
+        let tls = trust(&pair);
         let peer = pair.play(None, &[closed, clear]);
         let session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("in clear");
         assert!(session.tls().is_none() && session.learned().avoid.has(Features::STARTTLS));
@@ -282,10 +319,11 @@ fn a_failed_handshake_goes_on_in_clear_if_it_may() {
     });
     run(async {
         let pair = Pair::new();
-        let tls = ClientTls::new(&pair.ours).expect("TLS");
+        let tls = trust(&pair);
         let peer = pair.play(None, &[broken]);
         let required = Plan { tls: TlsLevel::Required, ..plan() };
-        let failure = open(&pair.ours, &tls, &pair.target(), &required).await.err().expect("no TLS, no mail");
+        let failure =
+            open(&pair.ours, &tls, &pair.target(), &required).await.err().expect("no TLS, no mail");
         assert_eq!(failure.cause.stage, Stage::Tls);
         assert_eq!(failure.cause.trouble.to_string(), "what it sent is no TLS");
         peer.abort();
@@ -293,24 +331,53 @@ fn a_failed_handshake_goes_on_in_clear_if_it_may() {
 }
 
 #[test]
-fn content_fits_the_next_hop() {
+fn content_fits_a_next_hop_without_8bitmime() {
+    let head = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n";
+    let eight = format!("{head}Content-Transfer-Encoding: 8bit\r\n\r\nso gr\u{fc}n ist es hier\r\n");
+    let seven = format!("{head}Content-Transfer-Encoding: quoted-printable\r\n\r\nso gr=C3=BCn ist es hier\r\n");
+    let plain = "Subject: x\r\n\r\nplain\r\n".to_owned();
     for (declared, text, expected) in [
-        (BodyType::EightBitMime, "Subject: x\r\n\r\nplain\r\n", true), // declared so, but 7 bit
-        (BodyType::BinaryMime, "Subject: x\r\n\r\nplain\r\n", true),
+        (BodyType::EightBitMime, &plain, &plain), // declared so, but 7 bit
+        (BodyType::BinaryMime, &plain, &plain),
+        (BodyType::EightBitMime, &eight, &seven),
+        (BodyType::SevenBit, &eight, &eight), // declared 7BIT: not looked at
     ] {
         run(async {
             let pair = Pair::new();
-            let peer = pair.play(
-                None,
-                &["S: 220 x\nC: EHLO\nS: 250 x\nC: MAIL FROM:<a@a.test>\nS: 250 x\nC: RCPT\nS: 250 x\nC: DATA\nS: 354 x\ncontent\nS: 250 x"],
-            );
-            let tls = ClientTls::new(&pair.ours).expect("TLS");
+            let opening =
+                "S: 220 x\nC: EHLO\nS: 250 x\nC: MAIL FROM:<a@a.test>\nS: 250 x\nC: RCPT\n";
+            let rest = "S: 250 x\nC: DATA\nS: 354 x\ncontent\nS: 250 x";
+            let peer = pair.play(None, &[&format!("{opening}{rest}")]);
+            let tls = trust(&pair);
             let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
             let mut envelope = envelope(&["b@b.test"]);
             std::sync::Arc::make_mut(&mut envelope).body = declared;
             let relayed = session.relay(&mail(&envelope, &memory(text))).await;
-            assert_eq!(matches!(&relayed.outcomes[..], [Outcome::Relayed(_)]), expected, "{relayed:?}");
-            assert_eq!(peer.await.expect("played"), [text.as_bytes()]);
+            assert!(matches!(&relayed.outcomes[..], [Outcome::Relayed(_)]), "{relayed:?}");
+            let heard = peer.await.expect("played");
+            assert_eq!(String::from_utf8_lossy(&heard[0]), *expected);
         });
     }
+}
+
+#[test]
+fn what_cannot_be_converted_fails_with_the_keyword() {
+    run(async {
+        let pair = Pair::new();
+        let peer = pair.play(None, &["S: 220 x\nC: EHLO\nS: 250 x\nC: QUIT\nS: 221 x"]);
+        let tls = trust(&pair);
+        let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
+        let mut envelope = envelope(&["b@b.test"]);
+        std::sync::Arc::make_mut(&mut envelope).body = BodyType::EightBitMime;
+        let text = "Subject: gr\u{fc}n\r\n\r\n\r\n";
+        let relayed = session.relay(&mail(&envelope, &memory(text))).await;
+        let Outcome::Failed(cause) = &relayed.outcomes[0] else { panic!("{relayed:?}") };
+        assert_eq!(cause.status(true).to_string(), "5.6.3");
+        let text = cause.trouble.to_string();
+        let expected = "the next hop does not offer 8BITMIME and the content can't be converted: ";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(session.is_reusable());
+        session.quit().await;
+        peer.await.expect("played");
+    });
 }

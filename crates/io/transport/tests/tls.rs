@@ -9,7 +9,8 @@ use smtp::{Outcome, Stage, Timestamp};
 use transport::{ClientTls, Credentials, Plan, ServerIdentity, TlsLevel, open};
 use world::{Clock, World};
 
-const STARTTLS: &str = "S: 220 x\nC: EHLO\nS: 250-x\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\ntls\n";
+const STARTTLS: &str =
+    "S: 220 x\nC: EHLO\nS: 250-x\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\ntls\n";
 const OPEN: &str = "C: EHLO\nS: 250-x\nS: 250 AUTH PLAIN\n";
 
 /// A self-signed certificate of that name, its server configuration, and a file that trusts it.
@@ -38,7 +39,8 @@ fn at(world: &World, time: Timestamp) -> World {
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(test)
 }
 
@@ -47,13 +49,22 @@ fn opportunistic_takes_any_certificate_and_says_what_it_is() {
     run(async {
         let pair = Pair::new();
         let shown = certificate(&pair.theirs, "other.test");
-        let script = format!("{STARTTLS}{OPEN}C: MAIL\nS: 250 x\nC: RCPT\nS: 250 x\nC: DATA\nS: 354 x\ncontent\nS: 250 x\nC: QUIT\nS: 221 x");
+        let script = format!(
+            "{STARTTLS}{OPEN}C: MAIL\nS: 250 x\nC: RCPT\nS: 250 x\nC: DATA\nS: 354 x\ncontent\nS: 250 x\nC: QUIT\nS: 221 x"
+        );
         let peer = pair.play(Some(shown.config), &[&script]);
         let tls = ClientTls::with_authorities(&pair.ours, &shown.file).expect("trust");
-        let mut session = open(&pair.ours, &tls, &pair.target(), &Plan::new("a.test")).await.expect("open");
+        let mut session =
+            open(&pair.ours, &tls, &pair.target(), &Plan::new("a.test")).await.expect("open");
         let facts = session.tls().expect("encrypted").clone();
-        assert_eq!((facts.version.as_str(), facts.server_name.as_deref()), ("TLSv1.3", Some("mx.b.test")));
-        assert_eq!(facts.verified, Err("its certificate is not for `mx.b.test` but for other.test".to_owned()));
+        assert_eq!(
+            (facts.version.as_str(), facts.server_name.as_deref()),
+            ("TLSv1.3", Some("mx.b.test"))
+        );
+        assert_eq!(
+            facts.verified,
+            Err("its certificate is not for `mx.b.test` but for other.test".to_owned())
+        );
         assert!(facts.certificate[0].starts_with("subject: CN=other.test"), "{facts:?}");
         let relayed = session.relay(&mail(&envelope(&["b@b.test"]), &memory("x\r\n"))).await;
         assert!(matches!(&relayed.outcomes[..], [Outcome::Relayed(_)]));
@@ -69,15 +80,26 @@ fn verified_wants_the_right_name_issuer_and_time() {
     let now = Timestamp(1_767_225_600_000);
     for (name, made_at, trusted, expected) in [
         ("mx.b.test", now, true, None),
-        ("other.test", now, true, Some("its certificate is not for `mx.b.test` but for other.test")),
+        (
+            "other.test",
+            now,
+            true,
+            Some("its certificate is not for `mx.b.test` but for other.test"),
+        ),
         ("mx.b.test", now, false, Some("its certificate is self-signed (`CN=mx.b.test`)")),
-        ("mx.b.test", Timestamp(0), true, Some("its certificate has expired (on Jan  1 00:00:00 1980 +00:00)")),
+        (
+            "mx.b.test",
+            Timestamp(1_120_000_000_000),
+            true,
+            Some("its certificate has expired (on Jan  1 00:00:00 2015 +00:00)"),
+        ),
     ] {
         run(async {
             let pair = Pair::new();
             let shown = certificate(&at(&pair.theirs, made_at), name);
             let stranger = certificate(&pair.theirs, "stranger.test");
-            let peer = pair.play(Some(shown.config), &[&format!("{STARTTLS}{OPEN}C: QUIT\nS: 221 x")]);
+            let peer =
+                pair.play(Some(shown.config), &[&format!("{STARTTLS}{OPEN}C: QUIT\nS: 221 x")]);
             let file = if trusted { &shown.file } else { &stranger.file };
             let tls = ClientTls::with_authorities(&pair.ours, file).expect("trust");
             let plan = Plan { tls: TlsLevel::Verified, ..Plan::new("a.test") };
@@ -132,18 +154,33 @@ fn an_identity_that_cannot_be_used_says_why() {
         let garbled = format!("# mine\n{begin}\n!!!\n{end}\n");
         let encrypted = one.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
         for (certificate, key, expected) in [
-            (&one.certificate, &two.key, "`k`: the key in line 1 is not that of the first certificate in `c`"),
+            (
+                &one.certificate,
+                &two.key,
+                "`k`: the key in line 1 is not that of the first certificate in `c`",
+            ),
             (&one.certificate, &one.certificate, "`k`: there is no private key in it"),
             (&one.key, &one.key, "`c`: there is no `-----BEGIN CERTIFICATE-----` in it"),
             (&cut, &one.key, "`c`: what begins in line 1 has no `-----END CERTIFICATE-----`"),
             (&garbled, &one.key, "`c`: the certificate in line 2:"),
-            (&one.certificate, &encrypted, "`k`: the key in line 1 is encrypted; take the passphrase off"),
+            (
+                &one.certificate,
+                &encrypted,
+                "`k`: the key in line 1 is encrypted; take the passphrase off",
+            ),
         ] {
-            let error = ServerIdentity::from_pem(certificate, key, ("c", "k")).expect_err(expected).to_string();
+            let error = ServerIdentity::from_pem(certificate, key, ("c", "k"))
+                .expect_err(expected)
+                .to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-        let missing = ServerIdentity::load(&PathBuf::from("/nowhere/c.pem"), &PathBuf::from("/nowhere/k.pem"));
-        assert!(missing.expect_err("missing").to_string().starts_with("cannot read `/nowhere/c.pem`: "));
+        let missing = ServerIdentity::load(
+            &PathBuf::from("/nowhere/c.pem"),
+            &PathBuf::from("/nowhere/k.pem"),
+        );
+        assert!(
+            missing.expect_err("missing").to_string().starts_with("cannot read `/nowhere/c.pem`: ")
+        );
     });
 }
 
@@ -152,14 +189,19 @@ fn expiry_is_warned_of() {
     run(async {
         let pair = Pair::new();
         let day = 86_400_000;
-        // Made in 1970, so valid until the end of 1979.
-        let end = 315_532_800_000;
-        let made = ServerIdentity::self_signed(&at(&pair.ours, Timestamp(0)), &["a.test".to_owned()]).expect("made");
-        let identity = ServerIdentity::from_pem(&made.certificate, &made.key, ("c", "k")).expect("read");
+        // Made in 2005, so valid until the end of 2014.
+        let end = 1_420_070_400_000;
+        let made = ServerIdentity::self_signed(
+            &at(&pair.ours, Timestamp(1_120_000_000_000)),
+            &["a.test".to_owned()],
+        )
+        .expect("made");
+        let identity =
+            ServerIdentity::from_pem(&made.certificate, &made.key, ("c", "k")).expect("read");
         for (now, expected) in [
             (end - 100 * day, None),
             (end - 5 * day, Some("the certificate in `c` expires in 5 days")),
-            (end, Some("the certificate in `c` has expired (on Jan  1 00:00:00 1980 +00:00)")),
+            (end, Some("the certificate in `c` has expired (on Jan  1 00:00:00 2015 +00:00)")),
         ] {
             let warnings = identity.warnings(&at(&pair.ours, Timestamp(now)));
             assert_eq!(warnings.first().map(String::as_str), expected);

@@ -4,14 +4,11 @@
 //! [`Verify::Record`] takes any, and the verdict is written down afterwards. What is always checked is
 //! the handshake's signature: that the peer holds the key of the certificate it showed.
 
-use std::{
-    fmt,
-    path::Path,
-    sync::Arc,
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
+    SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -55,7 +52,10 @@ impl ClientTls {
         let trust = rustls_platform_verifier::Verifier::new(provider())
             .map(|verifier| Arc::new(verifier) as Arc<dyn ServerCertVerifier>)
             .map_err(|error| {
-                format!("this machine has no trusted issuers (Debian: install ca-certificates): {error}").into()
+                format!(
+                    "this machine has no trusted issuers (Debian: install ca-certificates): {error}"
+                )
+                .into()
             });
         Self::with_trust(world, trust, "the issuers that this machine trusts")
     }
@@ -187,14 +187,19 @@ impl ServerCertVerifier for Verifier {
             return Ok(ServerCertVerified::assertion());
         }
         let refuse = |why: String| {
-            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Refused(why)))))
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(
+                Refused(why),
+            ))))
         };
         let trust = self.trust.as_ref().map_err(|why| refuse(why.to_string()))?;
-        trust.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(|error| {
-            // Said here, where the certificate is at hand: the handshake gives nothing else back.
-            let certificates: Vec<_> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
-            refuse(explain::error(&error, Some(&server_name.to_str()), &certificates))
-        })
+        trust
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .map_err(|error| {
+                // Said here, where the certificate is at hand: the handshake gives nothing else back.
+                let certificates: Vec<_> =
+                    std::iter::once(end_entity).chain(intermediates).cloned().collect();
+                refuse(explain::error(&error, Some(&server_name.to_str()), &certificates))
+            })
     }
 
     fn verify_tls12_signature(

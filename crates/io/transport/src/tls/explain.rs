@@ -19,12 +19,18 @@ pub(super) fn handshake(error: &io::Error) -> String {
 }
 
 /// The same for what rustls itself found.
-pub(super) fn error(error: &Error, name: Option<&str>, certificates: &[CertificateDer<'_>]) -> String {
+pub(super) fn error(
+    error: &Error,
+    name: Option<&str>,
+    certificates: &[CertificateDer<'_>],
+) -> String {
     match error {
         Error::InvalidCertificate(error) => wrong_certificate(error, name, certificates),
         Error::AlertReceived(alert) => alerted(*alert),
         Error::InvalidMessage(_) => "what it sent is no TLS".to_owned(),
-        Error::PeerIncompatible(why) => format!("there is no TLS version or cipher that both know ({why:?})"),
+        Error::PeerIncompatible(why) => {
+            format!("there is no TLS version or cipher that both know ({why:?})")
+        }
         Error::General(text) => text.clone(),
         other => other.to_string(),
     }
@@ -33,7 +39,9 @@ pub(super) fn error(error: &Error, name: Option<&str>, certificates: &[Certifica
 fn alerted(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::UnknownCA => "it does not trust the issuer of our certificate".to_owned(),
-        AlertDescription::CertificateExpired => "it says that our certificate has expired".to_owned(),
+        AlertDescription::CertificateExpired => {
+            "it says that our certificate has expired".to_owned()
+        }
         AlertDescription::BadCertificate => "it refused our certificate".to_owned(),
         AlertDescription::ProtocolVersion => "it knows neither TLS 1.2 nor 1.3".to_owned(),
         other => format!("it broke the handshake off with the alert `{other:?}`"),
@@ -60,7 +68,9 @@ fn wrong_certificate(
         }
         CertificateError::UnknownIssuer => match leaf.and_then(facts::issuer_of) {
             Some((issuer, true)) => format!("its certificate is self-signed (`{issuer}`)"),
-            Some((issuer, false)) => format!("its certificate is from an issuer not trusted here: `{issuer}`"),
+            Some((issuer, false)) => {
+                format!("its certificate is from an issuer not trusted here: `{issuer}`")
+            }
             None => "its certificate is from an issuer not trusted here".to_owned(),
         },
         CertificateError::Revoked => "its certificate was revoked".to_owned(),

@@ -1,6 +1,8 @@
 //! What a handshake came to, for the evidence; and what a certificate says.
 
-use rustls::{CommonState, ProtocolVersion, ServerConnection, SupportedCipherSuite, pki_types::CertificateDer};
+use rustls::{
+    CommonState, ProtocolVersion, ServerConnection, SupportedCipherSuite, pki_types::CertificateDer,
+};
 use smtp::TlsFacts;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
@@ -20,7 +22,11 @@ pub(super) fn of_client(
     facts(session, named.then(|| server_name.to_owned()), verified)
 }
 
-fn facts(session: &CommonState, server_name: Option<String>, verified: Result<String, String>) -> TlsFacts {
+fn facts(
+    session: &CommonState,
+    server_name: Option<String>,
+    verified: Result<String, String>,
+) -> TlsFacts {
     TlsFacts {
         version: session.protocol_version().map_or_else(String::new, version),
         cipher: session.negotiated_cipher_suite().map_or_else(String::new, cipher),

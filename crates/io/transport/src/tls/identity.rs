@@ -48,14 +48,19 @@ impl ServerIdentity {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn from_pem(certificate: &str, key: &str, origins: (&str, &str)) -> Result<Self, TlsError> {
-        let chain: Vec<_> =
-            pem::certificates(certificate, origins.0)?.into_iter().map(|section| section.der).collect();
+        let chain: Vec<_> = pem::certificates(certificate, origins.0)?
+            .into_iter()
+            .map(|section| section.der)
+            .collect();
         let key = pem::private_key(key, origins.1)?;
         let names = chain.first().map(facts::names_of).unwrap_or_default();
         let certified = CertifiedKey::from_der(chain, key.der, &provider()).map_err(|error| {
             let why = match error {
                 rustls::Error::InconsistentKeys(_) => {
-                    format!("the key in line {} is not that of the first certificate in `{}`", key.line, origins.0)
+                    format!(
+                        "the key in line {} is not that of the first certificate in `{}`",
+                        key.line, origins.0
+                    )
                 }
                 error => format!("the key in line {} can't be used: {error}", key.line),
             };
@@ -91,7 +96,11 @@ impl ServerIdentity {
         let now = i64::try_from(world.clock.now().0 / 1000).unwrap_or(i64::MAX);
         let days = (until - now) / 86_400;
         if now >= until {
-            vec![format!("the certificate in `{}` has expired{}", self.file, facts::expiry_of(leaf))]
+            vec![format!(
+                "the certificate in `{}` has expired{}",
+                self.file,
+                facts::expiry_of(leaf)
+            )]
         } else if now < from {
             vec![format!("the certificate in `{}` is not valid yet", self.file)]
         } else if days < EXPIRY_WARNING_DAYS {
@@ -135,7 +144,10 @@ impl ServerIdentity {
 
 impl fmt::Debug for ServerIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerIdentity").field("file", &self.file).field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("ServerIdentity")
+            .field("file", &self.file)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }
 

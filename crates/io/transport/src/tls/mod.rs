@@ -48,7 +48,10 @@ pub enum TlsError {
 ///
 /// # Errors
 /// What the peer did wrong, or said, in one clause.
-pub async fn accept(stream: Stream, config: &Arc<rustls::ServerConfig>) -> Result<(Wire, TlsFacts), String> {
+pub async fn accept(
+    stream: Stream,
+    config: &Arc<rustls::ServerConfig>,
+) -> Result<(Wire, TlsFacts), String> {
     let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
     let tls = accepted.map_err(|error| explain::handshake(&error))?;
     let facts = facts::of_server(tls.get_ref().1);

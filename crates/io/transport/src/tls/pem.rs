@@ -18,7 +18,8 @@ pub(super) fn read(file: &Path) -> Result<String, TlsError> {
         .map_err(|source| TlsError::Unreadable { file: file.display().to_string(), source })?;
     String::from_utf8(octets).map_err(|_| TlsError::Wrong {
         file: file.display().to_string(),
-        why: "is no PEM text; if it is DER, convert it: openssl x509 -inform der -in FILE".to_owned(),
+        why: "is no PEM text; if it is DER, convert it: openssl x509 -inform der -in FILE"
+            .to_owned(),
     })
 }
 
@@ -29,8 +30,9 @@ pub(super) fn certificates(
 ) -> Result<Vec<Section<CertificateDer<'static>>>, TlsError> {
     let mut found = Vec::new();
     for raw in sections(text, file)?.into_iter().filter(|raw| raw.label == "CERTIFICATE") {
-        let der = CertificateDer::from_pem_slice(raw.text.as_bytes())
-            .map_err(|error| wrong(file, format!("the certificate in line {}: {error}", raw.line)))?;
+        let der = CertificateDer::from_pem_slice(raw.text.as_bytes()).map_err(|error| {
+            wrong(file, format!("the certificate in line {}: {error}", raw.line))
+        })?;
         found.push(Section { line: raw.line, der });
     }
     if found.is_empty() {
@@ -40,7 +42,10 @@ pub(super) fn certificates(
 }
 
 /// The first private key.
-pub(super) fn private_key(text: &str, file: &str) -> Result<Section<PrivateKeyDer<'static>>, TlsError> {
+pub(super) fn private_key(
+    text: &str,
+    file: &str,
+) -> Result<Section<PrivateKeyDer<'static>>, TlsError> {
     for raw in sections(text, file)? {
         if raw.label == "ENCRYPTED PRIVATE KEY" || raw.text.contains("Proc-Type: 4,ENCRYPTED") {
             let why = format!(
@@ -68,7 +73,8 @@ fn sections<'a>(text: &'a str, file: &str) -> Result<Vec<Raw<'a>>, TlsError> {
     let mut found = Vec::new();
     let mut open: Option<Raw<'a>> = None;
     for (number, line) in text.lines().enumerate() {
-        let begins = line.trim().strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
+        let begins =
+            line.trim().strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
         if let Some(label) = begins {
             if let Some(raw) = open {
                 return Err(unended(file, &raw));

@@ -51,7 +51,11 @@ impl Pair {
     }
 
     /// Plays one script for each connection, in their order.
-    pub fn play(&self, tls: Option<Arc<rustls::ServerConfig>>, scripts: &[&str]) -> JoinHandle<Heard> {
+    pub fn play(
+        &self,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        scripts: &[&str],
+    ) -> JoinHandle<Heard> {
         play(&self.theirs, SocketAddr::from((PEER, 25)), tls, scripts).0
     }
 }
@@ -85,10 +89,17 @@ struct Player {
 }
 
 impl Player {
-    async fn play(&mut self, script: &str, tls: Option<&Arc<rustls::ServerConfig>>, heard: &mut Heard) {
+    async fn play(
+        &mut self,
+        script: &str,
+        tls: Option<&Arc<rustls::ServerConfig>>,
+        heard: &mut Heard,
+    ) {
         for step in script.lines().map(str::trim).filter(|step| !step.is_empty()) {
             match step.split_once(' ').unwrap_or((step, "")) {
-                ("S:", text) => self.wire().write_all(format!("{text}\r\n").as_bytes()).await.expect("sent"),
+                ("S:", text) => {
+                    self.wire().write_all(format!("{text}\r\n").as_bytes()).await.expect("sent")
+                }
                 ("C:", text) => {
                     let line = self.line().await;
                     assert!(line.starts_with(text), "expected `{text}`, heard `{line}`");
@@ -98,15 +109,19 @@ impl Player {
                 }
                 ("content", _) => heard.push(self.content().await),
                 ("tls", _) => {
-                    let stream = self.wire.take().expect("open").into_stream().ok().expect("in clear");
+                    let stream =
+                        self.wire.take().expect("open").into_stream().ok().expect("in clear");
                     // The client may be one that refuses us.
-                    let Ok((wire, _)) = transport::tls::accept(stream, tls.expect("an identity")).await else {
+                    let Ok((wire, _)) =
+                        transport::tls::accept(stream, tls.expect("an identity")).await
+                    else {
                         return;
                     };
                     self.wire = Some(wire);
                 }
                 ("wait", seconds) => {
-                    tokio::time::sleep(Duration::from_secs(seconds.parse().expect("a number"))).await;
+                    tokio::time::sleep(Duration::from_secs(seconds.parse().expect("a number")))
+                        .await;
                 }
                 ("silence", _) => std::future::pending().await,
                 ("close", _) => self.wire = None,
