@@ -194,6 +194,19 @@ fn a_chunk_of_the_wrong_length_is_not_passed_off() {
     }
 }
 
+/// The next hop says goodbye in the same breath as its EHLO reply: the driver hears `Ready` first.
+#[test]
+fn a_session_that_is_over_before_it_is_used_defers() {
+    let mut client = client(Plan::new("mx.a.test"), &["220 hi"]);
+    client.feed(SECOND, b"250 hi\r\n421 4.3.2 sorry\r\n");
+    assert_eq!(client.poll(), Some(Output::Ready));
+    client.begin(SECOND, transaction());
+    let Some(Output::Finished(outcomes)) = client.poll() else { panic!("no verdict") };
+    let [Outcome::Deferred(cause)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(cause.trouble, Trouble::Closed);
+    assert_eq!((client.poll(), client.poll()), (Some(Output::Close), None));
+}
+
 #[test]
 fn what_the_next_hop_offers_is_kept_as_it_said_it() {
     let facts = TlsFacts {

@@ -53,10 +53,7 @@ impl Client {
         self.wire.now = now;
         let count = transaction.envelope.recipients.len();
         if !self.is_reusable() {
-            let text = "a transaction was begun in a session that is not ready".to_owned();
-            let trouble = Trouble::Local(EnhancedStatus::new(4, 3, 5), text);
-            let outcome = Outcome::Deferred(Cause { stage: Stage::Mail, trouble });
-            return self.outputs.push_back(Output::Finished(vec![outcome; count]));
+            return self.begun_too_late(count);
         }
         self.transactions += 1;
         self.wire.transcript.truncate(self.opened);
@@ -73,6 +70,22 @@ impl Client {
         self.state = State::Transacting(Progress::new(transaction, usable, unfinished));
         self.proceed();
         self.rearm();
+    }
+
+    /// The session ended before the driver came to read that it was ready (or the driver is wrong).
+    fn begun_too_late(&mut self, count: usize) {
+        let trouble = match self.state {
+            State::Closed | State::Quitting => Trouble::Closed,
+            _ => {
+                let text = "a transaction was begun in a session that is not ready".to_owned();
+                Trouble::Local(EnhancedStatus::new(4, 3, 5), text)
+            }
+        };
+        let outcome = Outcome::Deferred(Cause { stage: Stage::Mail, trouble });
+        // Nothing comes behind `Close`.
+        let closing = self.outputs.back() == Some(&Output::Close);
+        let place = self.outputs.len() - usize::from(closing);
+        self.outputs.insert(place, Output::Finished(vec![outcome; count]));
     }
 
     /// Writes what can be written now, or ends the transaction if all is decided.
