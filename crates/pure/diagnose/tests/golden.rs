@@ -334,6 +334,23 @@ fn dsn_relayed() {
     check("dsn-relayed.md", &dsn_page("Passed on to a server without DSN", &dsn, ORIGINAL));
 }
 
+/// A DSN that could not be delivered itself: nobody is addressed as its author.
+#[test]
+fn dsn_double_bounce() {
+    let line = "550 5.1.1 no such user";
+    let attempt =
+        attempt(&format!("{UP_TO_RCPT}S: {line}"), &[("bob@b.test", failed(Stage::Rcpt, line))]);
+    let explanation = explained(&attempt, "bob@b.test");
+    let bob = Recipient::new(address("bob@b.test"));
+    let envelope = Envelope { reverse_path: None, ..envelope(vec![bob.clone()]) };
+    let postmaster = address("postmaster@a.test");
+    let fates = [fate(&bob, &attempt, &explanation)];
+    let dsn = dsn::write(&report(&envelope, &postmaster, &fates));
+    let page = dsn_page("A double bounce, told to the postmaster", &dsn, ORIGINAL);
+    assert!(!page.contains("Your message"));
+    check("dsn-double-bounce.md", &page);
+}
+
 /// An ASCII reader gets 7 bit; only the returned header section is as it was.
 #[test]
 fn dsn_utf8() {

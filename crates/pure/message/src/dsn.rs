@@ -5,7 +5,8 @@
 //! `head`, then the part of the original that [`Original`] names, then `tail`, so that one of 50 MB
 //! need not be in memory.
 //!
-//! The caller keeps the laws: no DSN to a null reverse-path (the type allows none), and only for
+//! The caller keeps the laws: no DSN to a null reverse-path (the type allows none; what could not be
+//! told so may be told to the postmaster), and only for
 //! recipients whose NOTIFY asks for it. The DSN's own reverse-path is null.
 //!
 //! Everything but the returned original is 7 bit, unless the reader's own address shows that it can
@@ -28,7 +29,7 @@ pub struct Report<'a> {
     pub host: &'a str,
     /// The From field's value, for example `Mail Delivery System <postmaster@mx.a.test>`.
     pub from: &'a str,
-    /// The originator: the original's reverse-path.
+    /// The originator: the original's reverse-path; for a double bounce, whoever is told instead.
     pub to: &'a Address,
     /// When the DSN is written.
     pub at: Timestamp,
@@ -235,9 +236,7 @@ fn write_header(report: &Report<'_>, returned: &returned::Returned, out: &mut Ve
     out.extend_from_slice(boundary.as_bytes());
     out.extend_from_slice(b"\"\r\n");
     field(out, "Content-Transfer-Encoding", returned::encoding_name(returned.body));
-    out.extend_from_slice(
-        b"\r\nThis is a MIME message: a report on mail that you sent, in three parts.\r\n",
-    );
+    out.extend_from_slice(b"\r\nThis is a MIME message: a report on mail, in three parts.\r\n");
 }
 
 /// Undelivered before delayed before delivered: the worst news first.

@@ -33,6 +33,12 @@ pub(super) fn write(report: &Report<'_>, returned: &Returned, out: &mut Vec<u8>)
 fn text(report: &Report<'_>, returned: &Returned) -> String {
     let mut out = String::with_capacity(2048);
     wrap::paragraph(&mut out, &format!("This is the mail server {}.", report.host), "", WIDTH);
+    if report.envelope.reverse_path.is_none() {
+        // Then the caller tells somebody else: the postmaster.
+        let text = "The message below has a null reverse-path, as reports have: there is no originator \
+                    to tell. So it comes to you.";
+        wrap::paragraph(&mut out, text, "", WIDTH);
+    }
     let groups = group(report.fates);
     for (index, fates) in groups.iter().enumerate() {
         out.push('\n');
@@ -75,7 +81,7 @@ fn write_group(report: &Report<'_>, returned: &Returned, fates: &[&Fate<'_>], ou
         Action::Relayed => "has been passed on for",
         Action::Delivered => "has been delivered to",
     };
-    wrap::paragraph(out, &format!("{} {what}", message_name(returned)), "", WIDTH);
+    wrap::paragraph(out, &format!("{} {what}", message_name(report, returned)), "", WIDTH);
     out.push('\n');
     for fate in fates {
         let path = &fate.recipient.forward_path;
@@ -88,8 +94,9 @@ fn write_group(report: &Report<'_>, returned: &Returned, fates: &[&Fate<'_>], ou
     }
 }
 
-fn message_name(returned: &Returned) -> String {
-    let mut name = "Your message".to_owned();
+fn message_name(report: &Report<'_>, returned: &Returned) -> String {
+    let is_readers_own = report.envelope.reverse_path.is_some();
+    let mut name = if is_readers_own { "Your message" } else { "The message" }.to_owned();
     if let Some(subject) = &returned.subject {
         let short: String = subject.chars().take(120).collect();
         let dots = if short.len() < subject.len() { "..." } else { "" };
@@ -219,7 +226,7 @@ fn step(stage: Stage) -> &'static str {
         Stage::StartTls => "when we asked for encryption (STARTTLS)",
         Stage::Tls => "while encryption was agreed on (TLS)",
         Stage::Auth => "when we logged in (AUTH)",
-        Stage::Mail => "when we named you as the originator (MAIL)",
+        Stage::Mail => "when we named the originator (MAIL)",
         Stage::Rcpt => "when we named the recipient (RCPT)",
         Stage::Data => "before the message itself was sent (DATA)",
         Stage::Content => "while the message itself was being sent",

@@ -42,12 +42,12 @@ pub(super) fn decide(report: &Report<'_>) -> Returned {
             BodyType::SevenBit if !head.is_ascii() => BodyType::EightBitMime,
             declared => declared,
         };
-        (Original::Whole, body, media_type, "Your message")
+        (Original::Whole, body, media_type, "The message")
     } else {
         // RFC 6533 section 5; RFC 6522 section 4.
         let media_type = if is_utf8 { "message/global-headers" } else { "text/rfc822-headers" };
         let body = if facts.eight_bit { BodyType::EightBitMime } else { BodyType::SevenBit };
-        (Original::Headers(facts.header_length), body, media_type, "Header section of your message")
+        (Original::Headers(facts.header_length), body, media_type, "Header section of the message")
     };
     let (subject, date) = (text("Subject"), text("Date"));
     Returned { original, body, media_type, description, message_id, subject, date }
