@@ -429,3 +429,6 @@ impl fmt::Debug for SimListener {
         write!(f, "SimListener({} on {})", self.key.1, self.key.0)
     }
 }
+
+#[cfg(test)]
+mod tests;
