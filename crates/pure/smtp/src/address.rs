@@ -2,8 +2,8 @@
 
 mod parse;
 
-pub use parse::{AddressError, Path};
 pub(crate) use parse::domain as check_domain;
+pub use parse::{AddressError, Path};
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

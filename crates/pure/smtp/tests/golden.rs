@@ -33,7 +33,7 @@ fn play(page: &Page, piece: usize) {
 }
 
 fn play_block(page: &Page, block: &Block, mut driver: Driver, piece: usize) -> Driver {
-    let starts_with_client = block.entries.first().is_none_or(|entry| is_action(entry));
+    let starts_with_client = block.entries.first().is_none_or(is_action);
     if starts_with_client {
         driver.drop_greeting();
     }

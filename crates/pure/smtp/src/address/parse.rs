@@ -60,9 +60,7 @@ impl AddressError {
             }
             Self::Literal => "an address literal looks like [192.0.2.1] or [IPv6:2001:db8::1]",
             Self::PathLength => "the path is longer than 256 octets",
-            Self::Route => {
-                "a source route looks like <@one.example,@two.example:user@example.org>"
-            }
+            Self::Route => "a source route looks like <@one.example,@two.example:user@example.org>",
         }
     }
 }
@@ -259,7 +257,7 @@ mod tests {
             (r#""a\"@example.org"#, Err(E::Quotes)), // the backslash quotes the end
             ("\"user@example.org\"", Err(E::NoDomain)), // one quoted string is no mailbox
             ("\"a\"b@example.org", Err(E::Quotes)), // section 4.1.2: dot-string or quoted, not both
-            ("\"\"@example.org", Ok(2)), // QcontentSMTP may be empty
+            ("\"\"@example.org", Ok(2)),        // QcontentSMTP may be empty
             ("a..b@example.org", Err(E::Dots)),
             (".a@example.org", Err(E::Dots)),
             ("a.@example.org", Err(E::Dots)),
@@ -282,7 +280,7 @@ mod tests {
             ("a@[]", Err(E::Literal)),
             ("a@[", Err(E::Literal)),
             ("a@[x:y]", Err(E::Literal)),
-            ("δοκιμή@παράδειγμα.gr", Ok(12)), // RFC 6531
+            ("δοκιμή@παράδειγμα.gr", Ok(12)),            // RFC 6531
             ("a\u{85}b@example.org", Err(E::LocalPart)), // C1 control
         ] {
             let found = mailbox(text).map(|address| usize::from(address.at));

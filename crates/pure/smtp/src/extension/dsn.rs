@@ -39,14 +39,17 @@ pub(super) fn read_ret(_: &Offer, value: Option<&str>, into: &mut Envelope) -> R
 }
 
 pub(super) fn read_envid(_: &Offer, value: Option<&str>, into: &mut Envelope) -> Result<(), Reply> {
-    let valid =
-        |text: &&str| (1..=ENVID_LENGTH_MAX).contains(&text.len()) && xtext::is_valid(text);
+    let valid = |text: &&str| (1..=ENVID_LENGTH_MAX).contains(&text.len()) && xtext::is_valid(text);
     let wrong = || Reply::bad_parameter("ENVID is xtext of 1 to 100 characters");
     into.envid = Some(value.filter(valid).ok_or_else(wrong)?.into());
     Ok(())
 }
 
-pub(super) fn read_notify(_: &Offer, value: Option<&str>, into: &mut Recipient) -> Result<(), Reply> {
+pub(super) fn read_notify(
+    _: &Offer,
+    value: Option<&str>,
+    into: &mut Recipient,
+) -> Result<(), Reply> {
     let value = value.unwrap_or_default();
     if value.eq_ignore_ascii_case("NEVER") {
         into.notify = Notify::NEVER;
@@ -69,9 +72,14 @@ pub(super) fn read_notify(_: &Offer, value: Option<&str>, into: &mut Recipient) 
     Ok(())
 }
 
-pub(super) fn read_orcpt(_: &Offer, value: Option<&str>, into: &mut Recipient) -> Result<(), Reply> {
+pub(super) fn read_orcpt(
+    _: &Offer,
+    value: Option<&str>,
+    into: &mut Recipient,
+) -> Result<(), Reply> {
     let valid = |text: &&str| text.len() <= ORCPT_LENGTH_MAX && is_typed_address(text);
-    let wrong = || Reply::bad_parameter("ORCPT is an address in xtext, like rfc822;user@example.org");
+    let wrong =
+        || Reply::bad_parameter("ORCPT is an address in xtext, like rfc822;user@example.org");
     into.orcpt = Some(value.filter(valid).ok_or_else(wrong)?.into());
     Ok(())
 }

@@ -21,7 +21,11 @@ pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
     }
 }
 
-pub(super) fn read(offer: &Offer, value: Option<&str>, envelope: &mut Envelope) -> Result<(), Reply> {
+pub(super) fn read(
+    offer: &Offer,
+    value: Option<&str>,
+    envelope: &mut Envelope,
+) -> Result<(), Reply> {
     let value = value.unwrap_or_default();
     let is = |name: &str| value.eq_ignore_ascii_case(name);
     envelope.body = match () {

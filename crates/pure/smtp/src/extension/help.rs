@@ -14,7 +14,9 @@ pub fn reply(topic: &str) -> Reply {
     if topic.is_empty() {
         let verbs: Vec<_> = Verb::all().filter(|verb| !verb.is_refused()).map(Verb::text).collect();
         let verbs = verbs.join(" ");
-        return Reply::help([verbs.as_str(), "HELP and a verb tells how it is written"].into_iter());
+        return Reply::help(
+            [verbs.as_str(), "HELP and a verb tells how it is written"].into_iter(),
+        );
     }
     match Verb::parse(topic) {
         Some(verb) if !verb.is_refused() => Reply::help([verb.usage()].into_iter()),

@@ -80,7 +80,11 @@ struct Parameter<T> {
 
 const MAIL: [Parameter<Envelope>; 6] = [
     Parameter { keyword: "SIZE", is_offered: size::is_offered, read: size::read },
-    Parameter { keyword: "BODY", is_offered: eight_bit_mime::is_offered, read: eight_bit_mime::read },
+    Parameter {
+        keyword: "BODY",
+        is_offered: eight_bit_mime::is_offered,
+        read: eight_bit_mime::read,
+    },
     Parameter { keyword: "SMTPUTF8", is_offered: smtputf8::is_offered, read: smtputf8::read },
     Parameter { keyword: "RET", is_offered: dsn::is_offered, read: dsn::read_ret },
     Parameter { keyword: "ENVID", is_offered: dsn::is_offered, read: dsn::read_envid },
@@ -105,12 +109,7 @@ pub fn read_rcpt(offer: &Offer, text: &str, recipient: &mut Recipient) -> Result
     read(&RCPT, offer, text, recipient)
 }
 
-fn read<T>(
-    table: &[Parameter<T>],
-    offer: &Offer,
-    text: &str,
-    into: &mut T,
-) -> Result<(), Reply> {
+fn read<T>(table: &[Parameter<T>], offer: &Offer, text: &str, into: &mut T) -> Result<(), Reply> {
     let glued = || Reply::bad_parameter("a blank stands between the path and each parameter");
     let mut seen = [false; 8];
     for (keyword, value) in parameters(text).ok_or_else(glued)? {

@@ -21,7 +21,11 @@ pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
     }
 }
 
-pub(super) fn read(offer: &Offer, value: Option<&str>, envelope: &mut Envelope) -> Result<(), Reply> {
+pub(super) fn read(
+    offer: &Offer,
+    value: Option<&str>,
+    envelope: &mut Envelope,
+) -> Result<(), Reply> {
     let digits = |text: &&str| {
         (1..=DIGITS_MAX).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
     };

@@ -33,9 +33,11 @@ impl<P: Proof> Server<P> {
     /// Writes the command down without what is secret in it.
     pub(super) fn hear_auth(&mut self, now: Duration, word: &str, argument: &str) {
         let (mechanism, rest) = argument.split_once(' ').unwrap_or((argument, ""));
-        // RFC 4422 section 3.1. What does not look like a mechanism might be a password.
-        let shown = mechanism.len() <= 20
-            && mechanism.bytes().all(|o| o.is_ascii_alphanumeric() || o == b'-' || o == b'_');
+        // RFC 4422 section 3.1: capitals. What does not look like a mechanism might be a password.
+        let known = ["PLAIN", "LOGIN"].iter().any(|known| known.eq_ignore_ascii_case(mechanism));
+        let capital =
+            |o: u8| o.is_ascii_uppercase() || o.is_ascii_digit() || o == b'-' || o == b'_';
+        let shown = known || (mechanism.len() <= 20 && mechanism.bytes().all(capital));
         let line = match (argument.is_empty(), shown, rest.is_empty()) {
             (true, ..) => word.to_owned(),
             (_, false, _) => format!("{word} ****"),
@@ -91,7 +93,8 @@ impl<P: Proof> Server<P> {
 
     /// A line inside the exchange.
     pub(super) fn hear_response(&mut self, now: Duration, line: &[u8]) {
-        let State::Authenticating(exchange) = std::mem::replace(&mut self.state, State::Ready) else {
+        let State::Authenticating(exchange) = std::mem::replace(&mut self.state, State::Ready)
+        else {
             return;
         };
         if line == b"*" {
@@ -170,7 +173,6 @@ impl<P: Proof> Server<P> {
     }
 
     fn failed(&mut self, now: Duration, mechanism: Mechanism, user: Option<String>, reply: Reply) {
-        self.auth_refused = true;
         let over = reply.is_permanent() && self.is_over(RefusalKind::Auth);
         self.report(Event::AuthenticationFailed { mechanism, user, reply: reply.clone() });
         if over {
@@ -181,7 +183,6 @@ impl<P: Proof> Server<P> {
 
     /// AUTH is refused without a look at any credentials.
     fn refuse_auth(&mut self, now: Duration, reply: Reply) {
-        self.auth_refused = true;
         self.refuse_command(now, Verb::Auth.text(), reply);
     }
 }

@@ -50,7 +50,11 @@ impl<P: Proof> Server<P> {
             }
             Step::TooLong { taken, length } => {
                 self.report(Event::LineTooLong { length: length as u64 });
-                self.refuse_line(now, Reply::line_too_long(), &format!("a line of {length} octets"));
+                self.refuse_line(
+                    now,
+                    Reply::line_too_long(),
+                    &format!("a line of {length} octets"),
+                );
                 taken
             }
             Step::Endless => {
@@ -113,9 +117,8 @@ impl<P: Proof> Server<P> {
             Verb::Auth => self.hear_auth(now, word, argument),
             _ => self.voice.hear(now, line.as_bytes()),
         }
-        if verb != Verb::Auth {
-            self.auth_refused = false;
-        }
+        // Until AUTH succeeds.
+        self.auth_refused = verb == Verb::Auth;
         self.carry_out(now, verb, argument);
     }
 
@@ -169,10 +172,8 @@ impl<P: Proof> Server<P> {
         let alone = matches!(verb, Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls);
         let needs = matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Vrfy | Verb::Auth | Verb::Bdat);
         // RFC 3207 section 4.
-        let before_tls = matches!(
-            verb,
-            Verb::Noop | Verb::Ehlo | Verb::Helo | Verb::StartTls | Verb::Quit
-        );
+        let before_tls =
+            matches!(verb, Verb::Noop | Verb::Ehlo | Verb::Helo | Verb::StartTls | Verb::Quit);
         match () {
             () if verb.is_refused() || !self.is_offered(verb) => Err(Reply::not_implemented()),
             () if self.offer.tls_required && self.tls().is_none() && !before_tls => {

@@ -240,7 +240,12 @@ mod tests {
         let whole = read(make(), octets, octets.len().max(1));
         for piece in 1..8 {
             let pieces = read(make(), octets, piece);
-            assert_eq!(pieces, whole, "{:?} in pieces of {piece}", octets.escape_ascii().to_string());
+            assert_eq!(
+                pieces,
+                whole,
+                "{:?} in pieces of {piece}",
+                octets.escape_ascii().to_string()
+            );
         }
         whole
     }
@@ -293,7 +298,8 @@ mod tests {
     #[test]
     fn chunks_have_no_dots() {
         let text = b".one\r\n..two\r\n.\r\n";
-        let (content, ..) = in_all_pieces(|| Scanner::chunked(LineEndings::Refuse, None, false), text);
+        let (content, ..) =
+            in_all_pieces(|| Scanner::chunked(LineEndings::Refuse, None, false), text);
         assert_eq!(content, text);
         let (content, _, _, fault) =
             in_all_pieces(|| Scanner::chunked(LineEndings::Refuse, None, true), b"\n\r\0\n.");

@@ -55,7 +55,7 @@ impl LineBuffer {
     /// Looks for the end of the line. After [`Step::Line`], get it by [`LineBuffer::line`].
     pub(super) fn take(&mut self, octets: &[u8], limits: Limits) -> Step {
         if self.discard.is_some() {
-            return self.throw_away(octets, 0, limits);
+            return self.throw_away(octets, limits);
         }
         // A window: what is beyond the limit need not be searched for the end of the line.
         let window = octets.len().min((limits.line + 1).saturating_sub(self.start.len()));
@@ -99,13 +99,14 @@ impl LineBuffer {
         let start = std::mem::take(&mut self.start);
         let cr = start.last() == Some(&b'\r');
         self.discard = Some(Discard { length: start.len(), cr, answered: false });
-        self.throw_away(octets, 0, limits)
+        self.throw_away(octets, limits)
     }
 
-    fn throw_away(&mut self, octets: &[u8], mut at: usize, limits: Limits) -> Step {
+    fn throw_away(&mut self, octets: &[u8], limits: Limits) -> Step {
         let Some(discard) = &mut self.discard else { return Step::Taken };
         let room = limits.discard.saturating_sub(discard.length);
         let window = octets.len().min(room);
+        let mut at = 0;
         loop {
             let Some(found) = memchr(b'\n', &octets[at..window]) else {
                 if octets.len() > room || room == 0 {

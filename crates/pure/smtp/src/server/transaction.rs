@@ -154,7 +154,8 @@ impl<P: Proof> Server<P> {
     }
 
     fn data_ended(&mut self, now: Duration) {
-        if let State::Data(transaction, scanner) = std::mem::replace(&mut self.state, State::Ready) {
+        if let State::Data(transaction, scanner) = std::mem::replace(&mut self.state, State::Ready)
+        {
             self.content_ended(now, transaction, &scanner);
         }
     }
@@ -179,7 +180,9 @@ impl<P: Proof> Server<P> {
         let refused = match self.may_begin() {
             _ if misspelt => Reply::syntax(Verb::Bdat.usage()),
             Ok(_) => return self.ask(Question::Begin, Asked::BeginChunks(chunk)),
-            Err(_) if matches!(self.state, State::Chunks(..)) => return self.begin_chunk(now, chunk),
+            Err(_) if matches!(self.state, State::Chunks(..)) => {
+                return self.begin_chunk(now, chunk);
+            }
             Err(reply) => reply,
         };
         // Its octets are on their way, and no commands.

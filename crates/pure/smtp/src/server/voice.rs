@@ -71,8 +71,7 @@ impl Voice {
         if std::mem::take(&mut self.ended) {
             self.transcript.truncate(self.opening);
             self.transaction = self.opening;
-        } else if !in_transaction
-            && self.transcript.length_since(self.opening) > CHATTER_LENGTH_MAX
+        } else if !in_transaction && self.transcript.length_since(self.opening) > CHATTER_LENGTH_MAX
         {
             self.transcript.truncate(self.opening);
             self.transaction = self.opening;

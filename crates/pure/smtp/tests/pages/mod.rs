@@ -2,6 +2,8 @@
 //!
 //! This reads them; `golden.rs` plays the servers' pages, its neighbour the clients'.
 
+#![allow(dead_code)] // each test uses its part
+
 use std::{fs, path::PathBuf};
 
 /// One file.
@@ -70,7 +72,8 @@ impl Entry {
 /// All pages of the repository whose names start with `prefix`, by name.
 pub fn read(prefix: &str) -> Vec<Page> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/golden"));
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
     let wanted = |path: &PathBuf| {
@@ -81,7 +84,8 @@ pub fn read(prefix: &str) -> Vec<Page> {
 }
 
 fn read_page(path: PathBuf) -> Page {
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut blocks: Vec<Block> = Vec::new();
     let mut inside = None;
@@ -93,7 +97,11 @@ fn read_page(path: PathBuf) -> Page {
                 let ours = words.next().as_deref() == Some("smtp");
                 inside = Some(ours);
                 if ours {
-                    blocks.push(Block { line: number, words: words.collect(), entries: Vec::new() });
+                    blocks.push(Block {
+                        line: number,
+                        words: words.collect(),
+                        entries: Vec::new(),
+                    });
                 }
             }
             (Some(_), Some(_)) => inside = None,

@@ -31,6 +31,8 @@ pub struct Driver {
     asked: Vec<String>,
     events: Vec<String>,
     kept: Option<Vec<u8>>,
+    /// Every content that was kept, in order.
+    pub all_kept: Vec<Vec<u8>>,
     messages: usize,
     closed: bool,
     starting_tls: bool,
@@ -104,6 +106,7 @@ impl Driver {
             asked: Vec::new(),
             events: Vec::new(),
             kept: None,
+            all_kept: Vec::new(),
             messages: 0,
             closed: false,
             starting_tls: false,
@@ -171,11 +174,14 @@ impl Driver {
     }
 
     fn keep(&mut self, refusal: Option<Reply>) -> Result<Receipt, Reply> {
+        let envelope = self.server.envelope().expect("content belongs to a transaction");
+        assert!(!envelope.recipients.is_empty(), "content without a recipient");
         let content = self.server.content().split().to_vec();
         assert_eq!(content.len() as u64, self.server.content_length());
         match refusal {
             Some(reply) => Err(reply),
             None => {
+                self.all_kept.push(content.clone());
                 self.kept = Some(content);
                 self.messages += 1;
                 Ok(Receipt(format!("Q{}", self.messages)))
@@ -204,7 +210,9 @@ impl Driver {
                 let text = envelope.reverse_path.as_ref().map(|address| address.as_str());
                 format!("reverse-path {}", path(text))
             }
-            Question::Recipient(it) => format!("recipient {}", path(Some(it.forward_path.as_str()))),
+            Question::Recipient(it) => {
+                format!("recipient {}", path(Some(it.forward_path.as_str())))
+            }
             Question::Verify(text) => format!("verify {text}"),
             Question::Begin => "begin".into(),
             Question::Keep => {

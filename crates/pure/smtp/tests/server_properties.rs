@@ -1,0 +1,168 @@
+//! What holds of the server machine whatever a client sends.
+
+mod pages;
+mod server_driver;
+
+use proptest::{collection::vec, prelude::*};
+use server_driver::Driver;
+
+/// Things that a client may send, good, bad and broken off; joined in any order.
+const FRAGMENTS: &[&[u8]] = &[
+    b"EHLO client.example.org\r\n",
+    b"HELO client.example.org\r\n",
+    b"EHLO\r\n",
+    b"MAIL FROM:<ann@example.org>\r\n",
+    b"MAIL FROM:<> BODY=BINARYMIME SIZE=10\r\n",
+    b"MAIL FROM:<ann@example.org> SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\n",
+    b"mail from:<two words@example.org>\r\n",
+    b"RCPT TO:<bob@example.test>\r\n",
+    b"RCPT TO:<bob@example.test> NOTIFY=NEVER ORCPT=rfc822;a@b\r\n",
+    b"RCPT TO:<nobody@example.test>\r\n",
+    b"RCPT TO:<user@elsewhere.test>\r\n",
+    b"RCPT TO:<>\r\n",
+    b"DATA\r\n",
+    b"Subject: x\r\n\r\ntext\r\n.\r\n",
+    b".\r\n",
+    b"..\r\n",
+    b"\r\n.\r\n",
+    b"\n.\r\n",
+    b"\r.\r\n",
+    b"\r",
+    b"\n",
+    b".",
+    b"\0",
+    b"BDAT 10\r\n",
+    b"BDAT 5 LAST\r\n",
+    b"BDAT 0 LAST\r\n",
+    b"BDAT 2000 LAST\r\n",
+    b"BDAT x\r\n",
+    b"0123456789",
+    b"RSET\r\n",
+    b"NOOP\r\n",
+    b"VRFY bob\r\n",
+    b"HELP\r\n",
+    b"AUTH PLAIN\r\n",
+    b"AUTH PLAIN AHRlc3RlckBleGFtcGxlLnRlc3QAc2VjcmV0\r\n",
+    b"AHRlc3RlckBleGFtcGxlLnRlc3QAc2VjcmV0\r\n",
+    b"AUTH LOGIN\r\n",
+    b"dGVzdGVyQGV4YW1wbGUudGVzdA==\r\n",
+    b"c2VjcmV0\r\n",
+    b"*\r\n",
+    b"STARTTLS\r\n",
+    b"QUIT\r\n",
+    b"XYZZY\r\n",
+    b"\xff\xfe\r\n",
+    &[b'x'; 1_200],
+    &[b'y'; 5_000],
+];
+
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    let fragment = prop_oneof![
+        20 => proptest::sample::select(FRAGMENTS).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..40),
+    ];
+    vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
+}
+
+fn variant() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec!["auth", "tls", "submission", "implicit", "plain", "normalize"])
+}
+
+/// Replies, kept content and the transcript's lines.
+type Story = (Vec<String>, Vec<Vec<u8>>, Vec<Vec<u8>>, bool);
+
+fn story(variant: &str, octets: &[u8], cuts: &[usize]) -> Story {
+    let mut driver = Driver::new(&[variant.to_owned()]);
+    let mut rest = octets;
+    for cut in cuts {
+        let (piece, after) = rest.split_at((*cut).min(rest.len()));
+        driver.send(piece, usize::MAX);
+        rest = after;
+    }
+    driver.send(rest, usize::MAX);
+    let lines = driver.server.transcript().lines();
+    // What was thrown away behind STARTTLS is counted piece by piece.
+    let lines = lines.map(|line| line.text.to_vec()).filter(|line| !line.ends_with(b"thrown away"));
+    let lines = lines.collect();
+    (driver.take_replies(), std::mem::take(&mut driver.all_kept), lines, driver.is_closed())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// TCP has no message boundaries: what a client says does not depend on its packets.
+    #[test]
+    fn pieces_do_not_matter(
+        variant in variant(),
+        octets in octets(),
+        cuts in vec(0_usize..60, 0..200),
+    ) {
+        let whole = story(variant, &octets, &[]);
+        prop_assert_eq!(&story(variant, &octets, &cuts), &whole);
+        let octet_by_octet = vec![1; octets.len()];
+        prop_assert_eq!(&story(variant, &octets, &octet_by_octet), &whole);
+    }
+
+    /// The driver checks with each question that there is a transaction, and with Keep that it has
+    /// recipients that were accepted; and the machine never is stuck.
+    #[test]
+    fn anything_at_all(variant in variant(), octets in vec(any::<u8>(), 0..3_000)) {
+        story(variant, &octets, &[100, 7]);
+    }
+
+    /// No secret gets into the transcript, wherever it was sent.
+    #[test]
+    fn secrets_are_struck_out(variant in variant(), before in octets()) {
+        let mut octets = before;
+        octets.extend_from_slice(b"\r\nRSET\r\nEHLO a.example\r\nAUTH LOGIN\r\ndXNlcg==\r\nc2VjcmV0LXdvcmQ=\r\n");
+        octets.extend_from_slice(b"AUTH PLAIN AHVzZXIAc2VjcmV0LXdvcmQ=\r\nAUTH c2VjcmV0LXdvcmQ=\r\n");
+        let (_, _, lines, _) = story(variant, &octets, &[]);
+        for line in lines {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            prop_assert!(!text.contains("c2VjcmV0LXdvcmQ") && !text.contains("AHVzZXIA"), "{}", text);
+        }
+    }
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    let size = size_of::<smtp::server::Server<server_driver::Receipt>>();
+    assert!(size <= 1_024, "{size} octets");
+}
+
+#[test]
+fn a_long_session_stays_small() {
+    let mut driver = Driver::new(&["auth".to_owned()]);
+    driver.send(b"EHLO client.example.org\r\n", usize::MAX);
+    for _ in 0..200 {
+        driver.send(&b"NOOP\r\n".repeat(20), usize::MAX);
+        driver.send(b"MAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n", 9);
+        driver.send(b"Subject: x\r\n\r\n.\r\n", usize::MAX);
+        driver.take_replies();
+    }
+    let evidence = driver.server.transaction_transcript();
+    let lines: Vec<_> =
+        evidence.lines().map(|l| String::from_utf8_lossy(l.text).into_owned()).collect();
+    assert_eq!(lines.first().map(String::as_str), Some("220 mx.example.test ESMTP"));
+    let mail = lines.iter().position(|line| line.starts_with("MAIL")).expect("the transaction");
+    assert_eq!(lines[mail - 1], "250 HELP", "the opening, then the transaction");
+    assert_eq!(
+        lines[mail..],
+        [
+            "MAIL FROM:<ann@example.org>",
+            "250 2.1.0 reverse-path accepted",
+            "RCPT TO:<bob@example.test>",
+            "250 2.1.5 recipient accepted",
+            "DATA",
+            "354 send the content, end with <CRLF>.<CRLF>",
+            "content of 14 octets",
+            "250 2.0.0 kept as Q200",
+        ]
+    );
+    let length: usize = driver.server.transcript().lines().map(|line| line.text.len()).sum();
+    assert!(length < 10_000, "{length} octets of transcript");
+}
