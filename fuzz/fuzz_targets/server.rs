@@ -1,0 +1,96 @@
+//! The server machine: any octets in any pieces, any answers. It never panics, is never stuck, never
+//! asks to keep a message without a recipient that was accepted, and ends its replies with CRLF.
+
+#![no_main]
+
+use std::{sync::Arc, time::Duration};
+
+use libfuzzer_sys::fuzz_target;
+use smtp::{
+    Proof, Reply, TlsFacts,
+    server::{Answer, AuthOffer, LineEndings, Offer, Output, Peer, Question, Server},
+};
+
+struct Receipt;
+
+impl Proof for Receipt {
+    fn queue_id(&self) -> &str {
+        "Q1"
+    }
+}
+
+fn offer(choice: u8) -> Offer {
+    let mut offer = Offer::new("mx.example.test");
+    offer.size_max = Some(10_000);
+    offer.tls_available = choice & 1 != 0;
+    offer.auth = if choice & 2 != 0 { AuthOffer::Always } else { AuthOffer::InsideTls };
+    offer.auth_required = choice & 4 != 0;
+    offer.extensions.enhanced_status_codes = choice & 8 != 0;
+    if choice & 16 != 0 {
+        offer.line_endings = LineEndings::Normalize;
+    }
+    offer
+}
+
+fn tls_facts() -> TlsFacts {
+    TlsFacts {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        server_name: None,
+        verified: Err("not asked for".into()),
+        certificate: Vec::new(),
+    }
+}
+
+fn answer_to(question: Question, server: &mut Server<Receipt>, yes: bool) -> Answer<Receipt> {
+    let verdict = if yes { Ok(()) } else { Err(Reply::local_error()) };
+    match question {
+        Question::Authenticate { .. } => Answer::Authenticated(verdict),
+        Question::ReversePath | Question::Recipient(_) | Question::Begin => Answer::Go(verdict),
+        Question::Verify(_) => Answer::Verified(Reply::not_verified()),
+        Question::Keep => {
+            let envelope = server.envelope().expect("content belongs to a transaction");
+            assert!(!envelope.recipients.is_empty());
+            assert_eq!(server.content().split().len() as u64, server.content_length());
+            Answer::Kept(verdict.map(|()| Receipt))
+        }
+    }
+}
+
+fuzz_target!(|input: (u8, Vec<bool>, Vec<Vec<u8>>)| {
+    let (choice, mut answers, pieces) = input;
+    let address = ([192, 0, 2, 1], 25).into();
+    let peer = Peer { address, local: address, tls: None };
+    let mut server = Server::new(Arc::new(offer(choice)), peer, Duration::ZERO);
+    let mut now = Duration::ZERO;
+    for piece in &pieces {
+        now += Duration::from_secs(1);
+        let mut rest = &piece[..];
+        loop {
+            let used = server.feed(now, rest);
+            rest = &rest[used..];
+            let mut went_on = used > 0;
+            while let Some(output) = server.poll() {
+                went_on = true;
+                match output {
+                    Output::Ask(question) => {
+                        let answer =
+                            answer_to(question, &mut server, answers.pop().unwrap_or(true));
+                        server.answer(now, answer);
+                    }
+                    Output::StartTls => server.tls_established(now, tls_facts()),
+                    Output::Event(_) | Output::Close => {}
+                }
+            }
+            if rest.is_empty() {
+                break;
+            }
+            assert!(went_on, "stuck");
+        }
+        let replies = server.replies();
+        assert!(replies.is_empty() || replies.ends_with(b"\r\n"));
+        replies.clear();
+    }
+    server.closed_by_peer(now);
+    while server.poll().is_some() {}
+});
