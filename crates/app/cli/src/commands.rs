@@ -6,6 +6,7 @@ pub mod queue;
 pub mod queue_order;
 pub mod reload;
 pub mod serve;
+pub mod spool;
 pub mod status;
 pub mod stop;
 pub mod user;

@@ -33,6 +33,7 @@ enum Command {
     Stop(commands::stop::Stop),
     Reload(commands::reload::Reload),
     Why(commands::why::Why),
+    Spool(commands::spool::Spool),
     Completions(commands::completions::Completions),
 }
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Stop(command) => command.run(),
         Command::Reload(command) => command.run(),
         Command::Why(command) => command.run(),
+        Command::Spool(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     done.map_or_else(

@@ -6,12 +6,17 @@ use comfy_table::{ContentArrangement, Table, presets};
 use mta::config::units;
 use smtp::Timestamp;
 
-/// A plain table: no lines, as wide as the terminal, or 100 columns where there is none.
-pub fn table(head: &[&str]) -> Table {
+/// How wide tables are: as the terminal (`None`), or 100 columns where there is none.
+pub fn width() -> Option<u16> {
+    (!std::io::stdout().is_terminal()).then_some(100)
+}
+
+/// A plain table, without lines.
+pub fn table(head: &[&str], width: Option<u16>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if !std::io::stdout().is_terminal() {
-        table.set_width(100);
+    if let Some(width) = width {
+        table.set_width(width);
     }
     table.set_header(head);
     table

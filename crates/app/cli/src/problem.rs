@@ -73,6 +73,18 @@ impl Problem {
         Self(shown.collect())
     }
 
+    /// As they would be shown on a narrow terminal without colours.
+    #[cfg(test)]
+    pub fn plain(self) -> String {
+        let theme = miette::GraphicalTheme::unicode_nocolor();
+        let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(80);
+        let mut page = String::new();
+        for shown in &self.0 {
+            handler.render_report(&mut page, shown).expect("a String takes everything");
+        }
+        page
+    }
+
     /// Writes them to standard error.
     pub fn show(self) {
         for shown in self.0 {

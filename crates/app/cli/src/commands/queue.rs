@@ -123,18 +123,24 @@ impl List {
             })?;
         notes.iter().for_each(|note| eprintln!("{note}"));
         if !self.json {
-            println!("{}", show_list(&entries, count, world::Clock::Real.now()));
+            println!("{}", show_list(&entries, count, world::Clock::Real.now(), output::width()));
         }
         Ok(())
     }
 }
 
 /// The list, for people.
-pub(crate) fn show_list(entries: &[Entry], count: u64, now: Timestamp) -> String {
+pub(crate) fn show_list(
+    entries: &[Entry],
+    count: u64,
+    now: Timestamp,
+    width: Option<u16>,
+) -> String {
     if entries.is_empty() {
         return "nothing in the queue fits".to_owned();
     }
-    let mut table = output::table(&["ID", "AGE", "SIZE", "FROM", "TO", "TRIES", "NEXT", "LAST"]);
+    let mut table =
+        output::table(&["ID", "AGE", "SIZE", "FROM", "TO", "TRIES", "NEXT", "LAST"], width);
     for entry in entries {
         table.add_row([
             entry.id.clone(),

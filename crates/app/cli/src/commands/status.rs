@@ -36,7 +36,7 @@ impl Status {
 pub(crate) fn show(status: &handle::Status) -> String {
     let now = status.now;
     let mut page = String::new();
-    let mut row = |name: &str, text: String| page.push_str(&format!("{name:<11}{text}\n"));
+    let mut row = |name: &str, text: String| page.push_str(&format!("{name:<13}{text}\n"));
     let since = output::span(now.since(status.started));
     let stopping = if status.stopping { ", stopping" } else { "" };
     row(
@@ -83,7 +83,7 @@ pub(crate) fn show(status: &handle::Status) -> String {
     row(
         "since start",
         format!(
-            " {} accepted, {} rejected; {} relayed, {} delivered, {} deferred, {} failed",
+            "{} accepted, {} rejected; {} relayed, {} delivered, {} deferred, {} failed",
             counts.accepted,
             counts.rejected,
             counts.relayed,
