@@ -175,18 +175,23 @@ fn cost_of_an_event() {
         let (events, written) = events(text, false);
         let rounds = 20_000u32;
         tracing::subscriber::with_default(Arc::clone(&events), || {
-            let start = Instant::now();
-            for number in 0..rounds {
-                info!(
-                    id = %"00A7KQ",
-                    client = "192.0.2.7",
-                    reverse_path = "alice@a.test",
-                    octets = number,
-                    reply = "250 2.0.0 kept as 00A7KQ",
-                    "received"
-                );
-            }
-            println!("{name}: {:?} for an event", start.elapsed() / rounds);
+            let cost = || {
+                let start = Instant::now();
+                for number in 0..500 {
+                    info!(
+                        id = %"00A7KQ",
+                        client = "192.0.2.7",
+                        reverse_path = "alice@a.test",
+                        octets = number,
+                        reply = "250 2.0.0 kept as 00A7KQ",
+                        "received"
+                    );
+                }
+                start.elapsed() / 500
+            };
+            // The best of many batches: what it costs when nobody else wants the processor.
+            let each = (0..rounds / 500).map(|_| cost()).min().unwrap_or_default();
+            println!("{name}: {each:?} for an event");
         });
         events.flush();
         let (octets, writes) = written.0.lock().map(|w| (w.0.len(), w.1)).expect("whole");

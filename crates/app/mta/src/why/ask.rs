@@ -124,7 +124,7 @@ fn row(story: &Story) -> Row {
     Row {
         id: story.id.clone(),
         came: came(story),
-        reverse_path: story.reverse_path.clone().unwrap_or_default(),
+        reverse_path: story.reverse_path.clone(),
         recipients: story.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
         state: story.state,
         said: said.or(refused).unwrap_or_default(),

@@ -14,7 +14,7 @@ mod render;
 mod story;
 mod subject;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smtp::Timestamp;
 use spool::JobId;
 
@@ -54,7 +54,7 @@ pub struct QueuedView {
 }
 
 /// The answer. Times are milliseconds since 1970 UTC; queue ids as they are shown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Why {
     /// What was asked.
     pub subject: String,
@@ -69,14 +69,14 @@ pub struct Why {
 }
 
 /// A message on one line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Queue id; none for mail that was refused.
     pub id: Option<String>,
     /// When it came.
     pub came: Timestamp,
-    /// Empty for the null reverse-path.
-    pub reverse_path: String,
+    /// Empty for the null reverse-path; none if the evidence of its coming is gone.
+    pub reverse_path: Option<String>,
     /// All of them.
     pub recipients: Vec<String>,
     /// How it stands.
@@ -86,7 +86,7 @@ pub struct Row {
 }
 
 /// How a message, or a recipient, stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// We did not take it.
@@ -117,7 +117,7 @@ impl State {
 }
 
 /// One message, from its coming to its end.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Story {
     /// Queue id; none for mail that was refused.
     pub id: Option<String>,
@@ -133,6 +133,8 @@ pub struct Story {
     pub findings: Vec<Verdict>,
     /// Attempts and decisions, oldest first.
     pub steps: Vec<Step>,
+    /// Reports (DSNs) on it that went to its originator.
+    pub reports: Vec<Report>,
     /// When it is tried next, if it is in the queue and not held.
     pub due: Option<Timestamp>,
     /// When it is given up, if that is known.
@@ -142,7 +144,7 @@ pub struct Story {
 }
 
 /// How a recipient stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecipientState {
     /// Forward-path.
     pub address: String,
@@ -150,14 +152,14 @@ pub struct RecipientState {
     pub state: State,
     /// When that was decided.
     pub at: Option<Timestamp>,
-    /// The next hop that decided.
+    /// The next hop, if it was its reply that decided.
     pub next_hop: Option<String>,
     /// What decided, in one clause: its reply, mostly.
     pub said: Option<String>,
 }
 
 /// How a message came in.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Coming {
     /// When.
     pub at: Timestamp,
@@ -169,8 +171,21 @@ pub struct Coming {
     pub message_id: Option<String>,
 }
 
+/// A DSN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// When it was put into the queue.
+    pub at: Timestamp,
+    /// Its own queue id.
+    pub id: String,
+    /// To whom.
+    pub to: String,
+    /// `failure`, `delay` or `success`.
+    pub kind: String,
+}
+
 /// A finding, and whom it is about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The recipients concerned.
     pub recipients: Vec<String>,
@@ -180,7 +195,7 @@ pub struct Verdict {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "lowercase")]
 pub enum Step {
     /// A next hop was tried.
@@ -208,7 +223,7 @@ pub enum Step {
 }
 
 /// One attempt.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptStep {
     /// The job: the message's id, with `.2` and so on where it has several.
     pub job: String,
@@ -235,7 +250,7 @@ pub struct AttemptStep {
 }
 
 /// A line of a dialogue.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DialogueLine {
     /// Milliseconds since the connection's start.
     pub at: u64,

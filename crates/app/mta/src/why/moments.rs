@@ -35,11 +35,11 @@ pub(super) struct Moments<'z> {
 }
 
 impl Moments<'_> {
-    /// `03:12:07 today`, `Thu 12 Nov 23:12:07`, `12 Nov 2025 23:12`.
+    /// `today 03:12:07`, `Thu 12 Nov 23:12:07`, `12 Nov 2025 23:12`.
     pub(super) fn clock(&self, at: Timestamp) -> String {
         let (now, at) = (self.zoned(self.now), self.zoned(at));
         let form = if at.date() == now.date() {
-            "%H:%M:%S today"
+            "today %H:%M:%S"
         } else if at.year() == now.year() {
             "%a %-d %b %H:%M:%S"
         } else {
@@ -48,16 +48,31 @@ impl Moments<'_> {
         at.strftime(form).to_string()
     }
 
-    /// The same with the distance: `03:12:07 today, 4h ago` or `..., in 37m`.
+    /// The same with the distance: `today 03:12:07 (4h ago)` or `... (in 37m)`.
     pub(super) fn moment(&self, at: Timestamp) -> String {
         let clock = self.clock(at);
         if at > self.now {
-            format!("{clock}, in {}", span(at.since(self.now)))
+            format!("{clock} (in {})", span(at.since(self.now)))
         } else if self.now.since(at) < Duration::from_secs(1) {
-            format!("{clock}, just now")
+            format!("{clock} (just now)")
         } else {
-            format!("{clock}, {} ago", span(self.now.since(at)))
+            format!("{clock} ({} ago)", span(self.now.since(at)))
         }
+    }
+
+    /// For lists: no `today`, no seconds.
+    pub(super) fn brief(&self, at: Timestamp) -> String {
+        let (now, at) = (self.zoned(self.now), self.zoned(at));
+        let form = if at.date() == now.date() { "%H:%M" } else { "%-d %b %H:%M" };
+        at.strftime(form).to_string()
+    }
+
+    /// From one time to a later one: `today 00:35:00 to 02:35:00`.
+    pub(super) fn range(&self, first: Timestamp, last: Timestamp) -> String {
+        let until = self.clock(last);
+        let same_day = self.zoned(first).date() == self.zoned(last).date();
+        let until = if same_day { until.rsplit(' ').next().unwrap_or_default() } else { &until };
+        format!("{} to {until}", self.clock(first))
     }
 
     fn zoned(&self, at: Timestamp) -> jiff::Zoned {
@@ -93,10 +108,10 @@ mod tests {
         // Fri 13 Nov 2026 03:45:00
         let moments = Moments { now: Timestamp(1_794_541_500_000), zone: &zone };
         for (at, text) in [
-            (1_794_541_500_000, "03:45:00 today, just now"),
-            (1_794_543_720_000, "04:22:00 today, in 37m"),
-            (1_794_524_400_000, "Thu 12 Nov 23:00:00, 4h 45m ago"),
-            (1_762_988_400_000, "12 Nov 2025 23:00, 365d 4h ago"),
+            (1_794_541_500_000, "today 03:45:00 (just now)"),
+            (1_794_543_720_000, "today 04:22:00 (in 37m)"),
+            (1_794_524_400_000, "Thu 12 Nov 23:00:00 (4h 45m ago)"),
+            (1_762_988_400_000, "12 Nov 2025 23:00 (365d 4h ago)"),
         ] {
             assert_eq!(moments.moment(Timestamp(at)), text);
         }

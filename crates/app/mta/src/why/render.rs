@@ -87,14 +87,17 @@ fn table(page: &mut Page<'_>, why: &Why, moments: &Moments<'_>) {
 }
 
 fn cells(row: &Row, moments: &Moments<'_>) -> [String; 5] {
-    let from = if row.reverse_path.is_empty() { "<>" } else { &row.reverse_path };
+    let from = match row.reverse_path.as_deref() {
+        None => "?",
+        Some("") => "<>",
+        Some(path) => path,
+    };
     let to = match &row.recipients[..] {
         [] => "?".to_owned(),
         [one] => one.clone(),
         [one, more @ ..] => format!("{one} +{}", more.len()),
     };
-    let came = moments.clock(row.came);
-    let came = came.trim_end_matches(" today").to_owned();
+    let came = moments.brief(row.came);
     let id = row.id.clone().unwrap_or_else(|| "-".to_owned());
     [id, came, format!("{from} -> {to}"), state_word(row.state).to_owned(), row.said.clone()]
 }
@@ -131,15 +134,17 @@ fn headline(story: &Story, moments: &Moments<'_>) -> String {
         return format!("{name} has recipients in different states: {}.", parts.join(", "));
     }
     let next = |due: Option<Timestamp>| match due {
-        Some(due) if due > moments.now => format!("the next attempt is at {}", moments.moment(due)),
+        Some(due) if due > moments.now => {
+            format!("the next attempt is due {}", moments.moment(due))
+        }
         Some(_) => "the next attempt is due now".to_owned(),
         None => "the time of the next attempt is not known here".to_owned(),
     };
     match story.state {
         State::Refused => "This mail was refused: it is not in the queue and never was.".to_owned(),
         State::Failed => match when {
-            Some(when) => format!("{name} was given up at {when}."),
-            None => format!("{name} was given up."),
+            Some(when) => format!("{name} failed for good {when}{}.", reported(story)),
+            None => format!("{name} failed for good{}.", reported(story)),
         },
         State::Held => format!("{name} is on hold: it is not tried until an operator releases it."),
         State::Deferred => {
@@ -154,8 +159,15 @@ fn headline(story: &Story, moments: &Moments<'_>) -> String {
         }
         State::Removed => format!("{name} was removed by an operator."),
         State::Relayed => match (next_hop, when) {
-            (Some(hop), Some(when)) => format!("{name} was handed over to {hop} at {when}."),
+            (Some(hop), Some(when)) => format!("{name} was handed over to {hop} {when}."),
             _ => format!("{name} was handed over."),
         },
     }
+}
+
+fn reported(story: &Story) -> String {
+    let report = story.reports.iter().rev().find(|report| report.kind == "failure");
+    report.map_or(String::new(), |report| {
+        format!("; {} was told so by the report {}", report.to, report.id)
+    })
 }

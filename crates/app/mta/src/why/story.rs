@@ -7,7 +7,7 @@ use smtp::{Attempt, Outcome, Timestamp};
 use spool::MessageId;
 
 use super::{
-    AttemptStep, Coming, QueuedView, RecipientState, State, Step, Story, Verdict, clauses,
+    AttemptStep, Coming, QueuedView, RecipientState, Report, State, Step, Story, Verdict, clauses,
     dialogue::lines,
 };
 use crate::evidence::{Attempted, Decided, Decision, Entry, Kind, Origin, Received, Refused};
@@ -70,6 +70,7 @@ pub fn refusal(at: Timestamp, refused: &Refused<'_>) -> Story {
             rule: refused.rule.to_string(),
             dialogue: lines(&refused.transcript, last.as_slice(), asked.as_slice()),
         }],
+        reports: Vec::new(),
         due: None,
         gives_up: None,
         next_hop: None,
@@ -95,6 +96,7 @@ struct Teller {
     known: BTreeMap<String, Known>,
     steps: Vec<Step>,
     queued: Vec<String>,
+    reports: Vec<Report>,
     due: Option<Timestamp>,
     gives_up: Option<Timestamp>,
     next_hop: Option<String>,
@@ -111,6 +113,7 @@ impl Teller {
             known: BTreeMap::new(),
             steps: Vec::new(),
             queued: Vec::new(),
+            reports: Vec::new(),
             due: None,
             gives_up: None,
             next_hop: None,
@@ -187,10 +190,10 @@ impl Teller {
             let known = self.recipient(path.as_str());
             known.state.state = state;
             known.state.at = Some(at);
-            known.state.next_hop = Some(clauses::clean(&attempt.next_hop));
+            known.state.next_hop = is_replied(outcome).then(|| clauses::clean(&attempt.next_hop));
             known.state.said = Some(said);
             known.of_job = true;
-            known.finding = finding.filter(|_| state != State::Relayed);
+            known.finding = finding.filter(|_| state != State::Relayed).map(cleaned);
             outcomes.push(known.state.clone());
         }
         self.due = attempted.next;
@@ -210,6 +213,14 @@ impl Teller {
     }
 
     fn decided(&mut self, at: Timestamp, decided: &Decided<'_>) {
+        if let Decision::DsnSent { dsn, to, kind } = &decided.decision {
+            self.reports.push(Report {
+                at,
+                id: dsn.to_string(),
+                to: clauses::clean(to.as_str()),
+                kind: clauses::dsn_kind(*kind).to_owned(),
+            });
+        }
         self.note(at, clauses::decision(decided));
         let concerned: Vec<String> = match &*decided.recipients {
             [] => self.order.clone(),
@@ -304,10 +315,21 @@ impl Teller {
             came: self.came,
             findings,
             steps: self.steps,
+            reports: self.reports,
             due: self.due.filter(|_| open),
             gives_up: self.gives_up.filter(|_| open),
             next_hop: self.next_hop.filter(|_| open),
         }
+    }
+}
+
+/// A finding quotes the peer, whose octets must not reach a terminal as they are.
+fn cleaned(finding: Finding) -> Finding {
+    Finding {
+        what: clauses::clean(&finding.what),
+        why: clauses::clean(&finding.why),
+        remedy: clauses::clean(&finding.remedy),
+        ..finding
     }
 }
 
@@ -331,6 +353,16 @@ fn verdicts<'k>(known: impl Iterator<Item = &'k Known>) -> Vec<Verdict> {
         }
     }
     verdicts
+}
+
+/// Whether it was the next hop's reply that decided.
+fn is_replied(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Relayed(_) => true,
+        Outcome::Deferred(cause) | Outcome::Failed(cause) => {
+            matches!(cause.trouble, smtp::Trouble::Reply(_))
+        }
+    }
 }
 
 fn outcome_words(outcome: &Outcome) -> (State, String) {

@@ -507,3 +507,49 @@ mod asking {
         assert_eq!(json["stories"][0]["findings"][0]["rule"], "command-taken-away");
     }
 }
+
+#[test]
+fn the_json_is_read_back() {
+    let entries = [received(285, &["bob@b.test"]), sequence_broken(12, 1)];
+    let why = of_one(story(MESSAGE, None, &entries, Some(&[queued(&["bob@b.test"], 1, false)])));
+    let json = serde_json::to_string(&why).expect("JSON");
+    assert_eq!(serde_json::from_str::<Why>(&json).expect("read back"), why);
+}
+
+#[test]
+fn in_full_and_in_colour() {
+    let entries = [received(285, &["bob@b.test"]), sequence_broken(12, 1)];
+    let why = of_one(story(MESSAGE, None, &entries, None));
+    let look = Look { width: 60, colour: true, full: true, zone: TimeZone::UTC };
+    let text = why.render(&look);
+    assert!(text.contains("S: 250-PIPELINING"), "nothing is left out");
+    assert!(
+        text.contains("\x1b[1;31m  ->    0.630 S: 503 5.5.1 Error: Bad sequence\x1b[0m"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_peer_cannot_move_the_cursor() {
+    let evil = "\x1b[2J\r\nroot was here \u{9b}";
+    let failed = Try {
+        minutes: 1,
+        number: 1,
+        part: 0,
+        dialogue: &format!("{OPENING}S: 550 {}", evil.replace("\r\n", " ")),
+        outcomes: vec![(
+            "bob@b.test",
+            Outcome::Failed(Cause {
+                stage: Stage::Rcpt,
+                trouble: Trouble::Reply(Reply::new(550, (5, 0, 0), evil.to_owned())),
+            }),
+        )],
+        next: None,
+        took: 1,
+        connected: true,
+    };
+    let story = story(MESSAGE, None, &[received(2, &["bob@b.test"]), failed.entry()], None);
+    let look = Look { zone: TimeZone::UTC, ..Look::default() };
+    let text = of_one(story).render(&look);
+    assert!(!text.contains(['\x1b', '\r', '\u{9b}']), "{text:?}");
+}

@@ -19,7 +19,7 @@ pub(super) fn story(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
     envelope(page, story, moments);
     if !story.findings.is_empty() {
         page.blank();
-        page.heading(if story.state == State::Failed { "Why it failed" } else { "What is wrong" });
+        page.heading("What is wrong");
     }
     for (index, verdict) in story.findings.iter().take(FINDINGS_MAX).enumerate() {
         if index > 0 {
@@ -47,15 +47,21 @@ fn envelope(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
     }
     for (index, recipient) in story.recipients.iter().take(RECIPIENTS_MAX).enumerate() {
         let name = if index == 0 { "To" } else { "" };
-        let mut text = recipient.address.clone();
-        if story.recipients.len() > 1 {
-            text += &format!(" - {}", state_word(recipient.state));
-        }
-        if story.recipients.len() > 1 || recipient.state == State::Relayed {
-            if let (Some(hop), Some(said)) = (&recipient.next_hop, &recipient.said) {
-                text += &format!(", {hop} said: {said}");
+        let is_told = story.recipients.len() > 1 || recipient.state == State::Relayed;
+        let text = match (&recipient.next_hop, &recipient.said) {
+            _ if !is_told => recipient.address.clone(),
+            (Some(hop), Some(said)) => {
+                format!(
+                    "{}: {}, {hop} said: {said}",
+                    recipient.address,
+                    state_word(recipient.state)
+                )
             }
-        }
+            (None, Some(said)) => {
+                format!("{}: {}, {said}", recipient.address, state_word(recipient.state))
+            }
+            _ => format!("{}: {}", recipient.address, state_word(recipient.state)),
+        };
         page.item(name, &text);
     }
     if story.recipients.len() > RECIPIENTS_MAX {
@@ -80,41 +86,37 @@ fn finding(page: &mut Page<'_>, verdict: &Verdict, several: bool) {
     if several {
         page.text(2, &format!("For {}:", joined(verdict.recipients.iter().map(String::as_str))));
     }
-    page.item("What", &sentence(&finding.what));
+    page.item("What", &finding.what);
     page.item("Why", &sentence(&finding.why));
-    page.item("Who acts", &format!("{} ({})", finding.who, finding.confidence));
+    page.item("Lies with", &format!("{} ({})", finding.who, finding.confidence));
     page.item("What to do", &sentence(&finding.remedy));
 }
 
-/// Upper-case only where a sentence starts with a plain word, not with a name such as `mx1.b.test`.
+/// With a full stop, but not behind a reply's or an address's last character that might be mistaken.
 fn sentence(text: &str) -> String {
     let text = text.trim();
-    if text.ends_with(['.', '!', '?', ':']) { text.to_owned() } else { format!("{text}.") }
+    let plain = text.ends_with(|c: char| c.is_alphanumeric() || c == ')');
+    if plain { format!("{text}.") } else { text.to_owned() }
 }
 
 fn history(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
-    let is_attempt = |step: &&Step| matches!(step, Step::Attempt(_) | Step::Refusal { .. });
-    let newest = story.steps.iter().rposition(|step| is_attempt(&step));
-    for (index, step) in story.steps.iter().enumerate() {
-        if page.look.full || Some(index) == newest {
-            in_full(page, step, moments);
-        }
+    let page_is_full = page.look.full;
+    let newest = newest_of_each_job(&story.steps);
+    let in_detail = |index: &usize| {
+        let is_note = matches!(story.steps[*index], Step::Note { .. });
+        !is_note && (page_is_full || newest.contains(index))
+    };
+    let several = newest.len() > 1;
+    for index in (0..story.steps.len()).filter(in_detail) {
+        in_full(page, &story.steps[index], several, moments);
     }
-    let rest: Vec<&Step> = story
-        .steps
-        .iter()
-        .enumerate()
-        .filter(|(index, step)| {
-            let shown = is_attempt(step) && (page.look.full || Some(*index) == newest);
-            !shown
-        })
-        .map(|(_, step)| step)
-        .collect();
+    let rest = (0..story.steps.len()).filter(|index| !in_detail(index));
+    let rest: Vec<&Step> = rest.map(|index| &story.steps[index]).collect();
     if rest.is_empty() {
         return;
     }
     page.blank();
-    page.heading(if newest.is_some() { "What else happened" } else { "What happened" });
+    page.heading(if newest.is_empty() { "What happened" } else { "What else happened" });
     let mut steps = rest.into_iter().peekable();
     while let Some(step) = steps.next() {
         let mut last = step;
@@ -125,6 +127,22 @@ fn history(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
         }
         in_a_line(page, step, last, times, moments);
     }
+}
+
+/// Indices of the steps that are told in full: each job's newest attempt (the newest three), or the
+/// refusal.
+fn newest_of_each_job(steps: &[Step]) -> Vec<usize> {
+    let mut newest: Vec<(Option<&str>, usize)> = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        let job = match step {
+            Step::Attempt(attempt) => Some(attempt.job.as_str()),
+            Step::Refusal { .. } => None,
+            Step::Note { .. } => continue,
+        };
+        newest.retain(|(other, _)| *other != job);
+        newest.push((job, index));
+    }
+    newest.split_off(newest.len().saturating_sub(3)).into_iter().map(|(_, index)| index).collect()
 }
 
 fn is_same(a: &Step, b: &Step) -> bool {
@@ -140,14 +158,10 @@ fn in_a_line(page: &mut Page<'_>, first: &Step, last: &Step, times: usize, momen
     let clock = moments.clock(first.at());
     match (first, last) {
         (Step::Attempt(a), Step::Attempt(b)) if times > 1 => {
-            let until = moments.clock(b.at);
-            page.text(
-                2,
-                &format!(
-                    "{clock} to {until}: attempts {} to {}, each at {}",
-                    a.number, b.number, a.next_hop
-                ),
-            );
+            let range = moments.range(a.at, b.at);
+            let between = if times == 2 { "and" } else { "to" };
+            let numbers = format!("{} {between} {}", a.number, b.number);
+            page.text(2, &format!("{range}: attempts {numbers}, each at {}", a.next_hop));
             page.text(6, &a.summary);
         }
         (Step::Attempt(attempt), _) => {
@@ -161,9 +175,9 @@ fn in_a_line(page: &mut Page<'_>, first: &Step, last: &Step, times: usize, momen
     }
 }
 
-fn in_full(page: &mut Page<'_>, step: &Step, moments: &Moments<'_>) {
+fn in_full(page: &mut Page<'_>, step: &Step, several: bool, moments: &Moments<'_>) {
     match step {
-        Step::Attempt(attempt) => in_full_attempt(page, attempt, moments),
+        Step::Attempt(attempt) => in_full_attempt(page, attempt, several, moments),
         Step::Refusal { stage, reply, rule, dialogue, .. } => {
             page.blank();
             page.heading("The refusal");
@@ -176,11 +190,17 @@ fn in_full(page: &mut Page<'_>, step: &Step, moments: &Moments<'_>) {
     }
 }
 
-fn in_full_attempt(page: &mut Page<'_>, attempt: &AttemptStep, moments: &Moments<'_>) {
+fn in_full_attempt(
+    page: &mut Page<'_>,
+    attempt: &AttemptStep,
+    several: bool,
+    moments: &Moments<'_>,
+) {
     page.blank();
-    page.heading(&format!("Attempt {}", attempt.number));
+    let of_job = if several { format!(" of {}", attempt.job) } else { String::new() };
+    page.heading(&format!("Attempt {}{of_job}", attempt.number));
     let took = span(std::time::Duration::from_millis(attempt.took));
-    page.item("When", &format!("{}; it took {took}", moments.moment(attempt.at)));
+    page.item("When", &format!("{}, it took {took}", moments.moment(attempt.at)));
     let address = attempt.address.as_deref();
     let address =
         address.map_or(String::from(" (no connection)"), |address| format!(" at {address}"));
@@ -228,7 +248,11 @@ fn quoted(page: &mut Page<'_>, dialogue: &[DialogueLine]) {
                 page.quote(text.trim_end(), line.decisive, false);
             }
             Err(left_out) => {
-                page.quote(&format!("              ... {left_out} lines, see --full"), false, true);
+                page.quote(
+                    &format!("                 ... {left_out} lines, see --full"),
+                    false,
+                    true,
+                );
             }
         }
     }
@@ -237,23 +261,24 @@ fn quoted(page: &mut Page<'_>, dialogue: &[DialogueLine]) {
 fn next(page: &mut Page<'_>, story: &Story, moments: &Moments<'_>) {
     let Some(id) = &story.id else { return };
     let mut lines = Vec::new();
+    let whereto = story.next_hop.as_ref().map_or(String::new(), |hop| format!(", at {hop}"));
     match story.due {
         Some(due) if due > moments.now => {
-            lines.push(format!("Tried again at {}.", moments.moment(due)))
+            lines.push(format!("The next attempt is due {}{whereto}.", moments.moment(due)));
         }
-        Some(_) => lines.push(
-            "Due now: it is tried as soon as a connection to the next hop is free.".to_owned(),
-        ),
+        Some(_) => lines.push(format!(
+            "The next attempt is due now{whereto}: it waits for a free connection only."
+        )),
         None => {}
     }
-    if let Some(next_hop) = &story.next_hop {
-        lines.push(format!("It goes to {next_hop}."));
-    }
     if let Some(gives_up) = story.gives_up {
-        lines.push(format!(
-            "Given up, with a report to the originator, at {}.",
-            moments.moment(gives_up)
-        ));
+        let report = match story.reverse_path.as_deref() {
+            Some("") => "without a report, as it has a null reverse-path".to_owned(),
+            Some(path) => format!("and {path} gets a report"),
+            None => "and its originator gets a report".to_owned(),
+        };
+        let when = moments.moment(gives_up);
+        lines.push(format!("If nothing changes, it is given up {when}, {report}."));
     }
     match story.state {
         State::Held => lines.push(format!("`mailwright queue release {id}` lets it go on.")),
