@@ -197,7 +197,8 @@ struct Shared {
     refusing: Mutex<Option<String>>,
     is_refusing: AtomicBool,
     closed: AtomicBool,
-    _lock: Box<dyn Send + Sync>,
+    /// Given back by `close`, even if somebody still holds content.
+    held: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 /// What waits for the committer.
@@ -328,6 +329,11 @@ impl Shared {
         if let Some(segment) = index.segments.get_mut(&segment) {
             segment.end = end;
         }
+        let wants_maintenance = std::mem::take(&mut index.wants_maintenance);
+        drop(index);
+        if wants_maintenance {
+            self.work_for_maintenance();
+        }
         bodies
     }
 
@@ -359,10 +365,13 @@ impl Shared {
 
     /// Tries whether the disk takes new mail again.
     fn recover(&self) {
+        self.look_at_disk();
         let mut log = lock(&self.log);
-        let ready = log.is_active() && self.room.load(Ordering::Relaxed) > 0;
-        if ready || log.switch(self, Purpose::Arrival, 0).is_ok() {
-            self.accept_again();
+        if log.is_active() {
+            if self.fits(self.settings.segment_size / 8) {
+                self.accept_again();
+            }
+        } else if log.switch(self, Purpose::Arrival, 0).is_ok() {
             log.commit(self, Vec::new());
         }
     }
@@ -613,6 +622,9 @@ struct Prepared {
 impl Drop for LocalSpool {
     fn drop(&mut self) {
         self.stop();
+        if self.shared.pace == Pace::Task {
+            *lock(&self.shared.held) = None;
+        }
     }
 }
 
@@ -741,6 +753,7 @@ impl Spool for LocalSpool {
             }
             shared.drive();
             shared.put_away();
+            *lock(&shared.held) = None;
         };
         if self.shared.pace == Pace::Thread {
             if tokio::task::spawn_blocking(finish).await.is_err() {

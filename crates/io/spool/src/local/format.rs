@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn an_arrival_is_read_as_written_and_cut_short_it_is_none() {
-        let job = |part, lane: &str| NewJob {
+        let job = |part: u16, lane: &str| NewJob {
             lane: lane.into(),
             due: Timestamp(u64::from(part) + 5),
             held: part == 1,

@@ -136,6 +136,8 @@ pub struct Index {
     pub segments: BTreeMap<u64, Segment>,
     /// The segment that is being compacted: each `Finish` pins it, wherever the arrival is by now.
     pub compacting: Option<u64>,
+    /// A segment has become mostly or wholly dead.
+    pub wants_maintenance: bool,
     /// Queued jobs.
     pub jobs: u64,
     /// Octets of queued content.
@@ -166,7 +168,11 @@ impl Index {
 
     fn sub_live(&mut self, segment: u64, length: u32) {
         if let Some(segment) = self.segments.get_mut(&segment) {
-            segment.live = segment.live.saturating_sub(u64::from(length));
+            let before = segment.live;
+            segment.live = before.saturating_sub(u64::from(length));
+            let half = segment.disk / 2;
+            let crossed = before >= half && segment.live < half || segment.live == 0;
+            self.wants_maintenance |= segment.sealed && crossed;
         }
     }
 
@@ -261,7 +267,9 @@ impl Index {
                 && !segment.damaged
                 && segment.pins.iter().all(|pinned| !self.segments.contains_key(pinned))
         };
-        let busy = |number: u64| self.compacting == Some(number);
+        // The newest one says which ids were handed out.
+        let newest = self.segments.keys().next_back().copied();
+        let busy = |number: u64| self.compacting == Some(number) || newest == Some(number);
         let droppable = self.segments.iter().filter(|(number, s)| free(s) && !busy(**number));
         droppable.map(|(&number, _)| number).collect()
     }

@@ -161,9 +161,13 @@ fn read_segment(
         hint => {
             let mut scan =
                 scan_file(&*file, number, end, header_is_good).map_err(error_at(&path))?;
-            // What stands before the end that the hint knows was whole when the hint was written.
-            let settled = hint.map_or(0, |hint| hint.end);
-            scan.places.iter_mut().for_each(|place| place.unfinished &= place.offset >= settled);
+            // What the hint did not know as unfinished was whole when the hint was written.
+            if let Some(hint) = hint {
+                for place in scan.places.iter_mut().filter(|place| place.offset < hint.end) {
+                    place.unfinished =
+                        hint.places.iter().any(|p| p.offset == place.offset && p.unfinished);
+                }
+            }
             scan
         }
     };
@@ -373,7 +377,7 @@ pub fn load(
         refusing: Mutex::new(None),
         is_refusing: AtomicBool::new(false),
         closed: AtomicBool::new(false),
-        _lock: held,
+        held: Mutex::new(Some(held)),
     });
     report.orphans = shared.clear_orphans(&queue, &listed, &report)?;
     shared.write_hints(&log, &mut report);

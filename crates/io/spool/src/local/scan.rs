@@ -45,7 +45,7 @@ pub struct Scan {
     pub items: Vec<Item>,
     /// In order.
     pub places: Vec<Place>,
-    /// Where the last valid record ends.
+    /// Where the last valid group ends.
     pub end: u64,
 }
 
@@ -144,9 +144,9 @@ impl Walk<'_> {
         let start = offset as usize + RECORD_HEADER;
         let meta = self.octets.slice(start..start + header.meta_length as usize);
         let next = offset + header.length();
-        self.found.end = next;
         if header.kind == Kind::Gap {
             self.spoil_group();
+            self.found.end = next;
             return next;
         }
         if header.flags & FIRST != 0 {
@@ -159,6 +159,7 @@ impl Walk<'_> {
         self.group.push(Item { offset, header, meta });
         if header.flags & LAST != 0 {
             self.found.items.append(&mut self.group);
+            self.found.end = next;
         }
         next
     }
