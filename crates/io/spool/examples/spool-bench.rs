@@ -57,7 +57,7 @@ fn arrival(spool: &LocalSpool, content: NewContent) -> Arrival {
 
 fn cpu() -> Duration {
     let usage = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<u64> = usage
+    let fields: Vec<i64> = usage
         .rsplit(')')
         .next()
         .unwrap_or_default()
@@ -65,8 +65,8 @@ fn cpu() -> Duration {
         .filter_map(|f| f.parse().ok())
         .collect();
     // User and system ticks; the state letter is not a number.
-    let ticks: u64 = fields.iter().skip(10).take(2).sum();
-    Duration::from_millis(ticks * 10)
+    let ticks: i64 = fields.iter().skip(10).take(2).sum();
+    Duration::from_millis(ticks.unsigned_abs() * 10)
 }
 
 fn written() -> u64 {

@@ -27,8 +27,9 @@ pub struct LocalContent {
     shared: Arc<Shared>,
     id: MessageId,
     size: u64,
-    memory: Option<[Bytes; 2]>,
-    progress: Mutex<Progress>,
+    /// Boxed, like `progress`: a million of these wait in a long queue, and few are ever read.
+    memory: Option<Box<[Bytes; 2]>>,
+    progress: Mutex<Option<Box<Progress>>>,
 }
 
 /// How far a front-to-back reader has come.
@@ -151,7 +152,7 @@ impl Place {
 
 impl LocalContent {
     pub fn new(shared: Arc<Shared>, id: MessageId, size: u64, memory: Option<[Bytes; 2]>) -> Self {
-        Self { shared, id, size, memory, progress: Mutex::default() }
+        Self { shared, id, size, memory: memory.map(Box::new), progress: Mutex::default() }
     }
 }
 
@@ -217,7 +218,7 @@ impl Content for LocalContent {
     }
 
     fn in_memory(&self) -> Option<[Bytes; 2]> {
-        self.memory.clone()
+        self.memory.as_deref().cloned()
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes, ReadError> {
@@ -226,10 +227,11 @@ impl Content for LocalContent {
         if length == 0 && self.size > 0 {
             return Ok(Bytes::new());
         }
-        if let Some([prefix, content]) = &self.memory {
+        if let Some([prefix, content]) = self.memory.as_deref() {
             return Ok(from_memory(prefix, content, offset as usize, length));
         }
-        let (shared, id, progress) = (self.shared.clone(), self.id, *lock(&self.progress));
+        let progress = lock(&self.progress).as_deref().copied().unwrap_or_default();
+        let (shared, id) = (self.shared.clone(), self.id);
         let work = move || read(&shared, id, progress, offset, length);
         let done = if self.shared.pace == Pace::Thread {
             let failed = |panic| ReadError::Io {
@@ -247,7 +249,7 @@ impl Content for LocalContent {
                 lock(&self.shared.index).damaged += 1;
             }
         })?;
-        *lock(&self.progress) = progress;
+        *lock(&self.progress) = Some(Box::new(progress));
         Ok(octets)
     }
 }

@@ -350,8 +350,10 @@ pub fn load(
 ) -> Result<Loaded, OpenError> {
     disk.create_directory(&directory.join("bodies")).map_err(error_at(directory))?;
     let held = take_lock(&*disk, directory)?;
-    let log = read_log(&*disk, directory, true)?;
+    let mut log = read_log(&*disk, directory, true)?;
     let queue = Queue::new(&log);
+    // A million records weigh; only segments without a hint need theirs once more.
+    log.segments.values_mut().filter(|s| s.hinted).for_each(|s| s.scan.items = Vec::new());
     let mut report = report(&log);
     let next_id = next_id(&queue, &report, settings.shard);
     let listed = list_bodies(&*disk, directory)?;
@@ -382,6 +384,7 @@ pub fn load(
     report.orphans = shared.clear_orphans(&queue, &listed, &report)?;
     shared.write_hints(&log, &mut report);
     shared.begin_log(&log);
+    drop(log);
     for place in &report.damaged {
         tracing::error!(
             file = place.file,
@@ -448,6 +451,7 @@ fn index(log: &ReadLog, queue: &Queue, report: &Report) -> Index {
         };
         index.segments.insert(number, entry);
     }
+    index.messages.reserve(queue.messages.len());
     for (&id, queued) in &queue.messages {
         let place = |(job, segment, length): &(Job, u64, u32)| JobPlace {
             part: job.id.part,
