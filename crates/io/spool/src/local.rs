@@ -272,13 +272,26 @@ impl Shared {
         (taken, std::mem::take(&mut pending.finishes))
     }
 
-    /// One turn of the committer.
-    fn commit_round(&self, requests: Vec<Request>, finishes: Vec<(JobId, Revision)>) {
+    /// One turn of the committer. False if finishes could not be written: they wait for the next turn.
+    fn commit_round(&self, requests: Vec<Request>, finishes: Vec<(JobId, Revision)>) -> bool {
         let mut all = Vec::with_capacity(requests.len() + 2);
         all.extend(self.limit_request());
-        all.extend(self.finish_request(finishes));
+        let mut answer = None;
+        if let Some(mut request) = self.finish_request(&finishes) {
+            let (reply, receiver) = oneshot::channel();
+            request.reply = Some(reply);
+            answer = Some(receiver);
+            all.push(request);
+        }
         all.extend(requests);
         lock(&self.log).commit(self, all);
+        match answer.map(|mut answer| answer.try_recv()) {
+            Some(Ok(Err(KeepError::Full { .. } | KeepError::Io { .. }))) => {
+                lock(&self.pending).finishes.extend(finishes);
+                false
+            }
+            _ => true,
+        }
     }
 
     /// Covers more ids, when those covered run low.
@@ -290,14 +303,15 @@ impl Shared {
         Some(limit_request(next + LIMIT_BLOCK))
     }
 
-    fn finish_request(&self, finishes: Vec<(JobId, Revision)>) -> Option<Request> {
+    fn finish_request(&self, finishes: &[(JobId, Revision)]) -> Option<Request> {
         if finishes.is_empty() {
             return None;
         }
         let index = lock(&self.index);
         let mut seen = std::collections::HashSet::with_capacity(finishes.len());
         let valid: Vec<_> = finishes
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|(id, revision)| {
                 let is_current = index.revision(*id) == Some(*revision) && seen.insert(*id);
                 if !is_current {
@@ -404,7 +418,10 @@ impl Shared {
             if requests.is_empty() && finishes.is_empty() {
                 break;
             }
-            self.commit_round(requests, finishes);
+            let only_finishes = requests.is_empty();
+            if !self.commit_round(requests, finishes) && only_finishes {
+                break;
+            }
         }
         if std::mem::take(&mut lock(&self.maintenance).wanted) {
             while self.maintain() {}
@@ -413,6 +430,7 @@ impl Shared {
 
     /// `Pace::Thread`: the committer.
     fn run_committer(&self) {
+        let mut wrote = true;
         loop {
             let mut pending = lock(&self.pending);
             while pending.requests.is_empty() && !pending.stop {
@@ -430,12 +448,12 @@ impl Shared {
             }
             pending.idle = false;
             let (requests, finishes) = self.take(&mut pending);
-            let stop = pending.stop && requests.is_empty() && finishes.is_empty();
+            let stop = pending.stop && requests.is_empty() && (finishes.is_empty() || !wrote);
             drop(pending);
             if stop {
                 return;
             }
-            self.commit_round(requests, finishes);
+            wrote = self.commit_round(requests, finishes);
         }
     }
 

@@ -657,6 +657,27 @@ fn a_failed_sync_gives_no_receipt_and_the_next_message_another_segment() {
 }
 
 #[test]
+fn a_finish_that_could_not_be_written_is_not_forgotten() {
+    run(async {
+        let disk = SimDisk::new(9);
+        let opened = open(&disk);
+        let id = opened.spool.reserve();
+        opened.spool.accept(arrival(id, 100, 1)).await.unwrap();
+        disk.fail_sync(1);
+        opened.spool.finish_soon(JobId { message: id, part: 0 }, 1);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(opened.spool.usage().jobs, 1, "the sync failed");
+        let next = opened.spool.reserve();
+        opened.spool.accept(arrival(next, 100, 1)).await.unwrap();
+        disk.crash();
+        drop(opened);
+        let found: Vec<MessageId> =
+            open(&disk).found.iter().map(|found| found.job.id.message).collect();
+        assert_eq!(found, [next]);
+    });
+}
+
+#[test]
 fn disk_use_follows_what_is_queued() {
     run(async {
         let disk = SimDisk::new(4);
