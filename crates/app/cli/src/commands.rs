@@ -2,9 +2,11 @@
 
 pub mod completions;
 pub mod config;
+pub mod mx;
 pub mod queue;
 pub mod queue_order;
 pub mod reload;
+pub mod send;
 pub mod serve;
 pub mod spool;
 pub mod status;

@@ -35,11 +35,22 @@ enum Command {
     Reload(commands::reload::Reload),
     Why(commands::why::Why),
     Spool(commands::spool::Spool),
+    Send(commands::send::Send),
+    Mx(commands::mx::Mx),
     Completions(commands::completions::Completions),
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => {
+            // There is nowhere to report that standard error is closed.
+            let _ = error.print();
+            let is_wrong = error.use_stderr();
+            return if is_wrong { commands::send::EX_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = match command {
         Command::Serve(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::User(command) => command.run(),
@@ -49,6 +60,8 @@ fn main() -> ExitCode {
         Command::Reload(command) => command.run(),
         Command::Why(command) => command.run(),
         Command::Spool(command) => command.run(),
+        Command::Send(command) => return status(command.run()),
+        Command::Mx(command) => return status(command.run()),
         Command::Completions(command) => command.run(),
     };
     done.map_or_else(
@@ -58,6 +71,14 @@ fn main() -> ExitCode {
         },
         |()| ExitCode::SUCCESS,
     )
+}
+
+/// Of commands whose exit status says what came of them.
+fn status(done: Result<ExitCode, commands::send::Failed>) -> ExitCode {
+    done.unwrap_or_else(|failed| {
+        failed.problem.show();
+        ExitCode::from(failed.status)
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod maildir;
 pub mod mx;
 mod open;
 pub mod plan;
+pub mod send;
 pub mod session;
 pub mod tls;
 pub mod wire;

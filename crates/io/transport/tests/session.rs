@@ -333,8 +333,11 @@ fn a_failed_handshake_goes_on_in_clear_if_it_may() {
 #[test]
 fn content_fits_a_next_hop_without_8bitmime() {
     let head = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n";
-    let eight = format!("{head}Content-Transfer-Encoding: 8bit\r\n\r\nso gr\u{fc}n ist es hier\r\n");
-    let seven = format!("{head}Content-Transfer-Encoding: quoted-printable\r\n\r\nso gr=C3=BCn ist es hier\r\n");
+    let eight =
+        format!("{head}Content-Transfer-Encoding: 8bit\r\n\r\nso gr\u{fc}n ist es hier\r\n");
+    let seven = format!(
+        "{head}Content-Transfer-Encoding: quoted-printable\r\n\r\nso gr=C3=BCn ist es hier\r\n"
+    );
     let plain = "Subject: x\r\n\r\nplain\r\n".to_owned();
     for (declared, text, expected) in [
         (BodyType::EightBitMime, &plain, &plain), // declared so, but 7 bit

@@ -143,8 +143,7 @@ impl Player {
     async fn more(&mut self) {
         let mut buffer = [0; 16 * 1024];
         let count = self.wire().read(&mut buffer).await.expect("heard");
-        let so_far = String::from_utf8_lossy(&self.ahead).into_owned();
-        assert!(count > 0, "the client closed, behind {so_far:?}");
+        assert!(count > 0, "the client closed, behind {:?}", String::from_utf8_lossy(&self.ahead));
         self.ahead.extend_from_slice(&buffer[..count]);
     }
 
