@@ -71,7 +71,8 @@ pub fn real_world(resolvers: &[SocketAddr]) -> Result<World, Problem> {
 }
 
 fn show(found: &Exchangers, with_reasons: bool) -> String {
-    let mut table = output::table(&["preference", "host", "addresses", "ttl", "answered by"]);
+    let mut table =
+        output::table(&["preference", "host", "addresses", "ttl", "answered by"], output::width());
     for exchanger in &found.hosts {
         let addresses: Vec<String> = exchanger.addresses.iter().map(ToString::to_string).collect();
         let by = exchanger.by.or(found.by).map_or_else(String::new, |by| by.to_string());
