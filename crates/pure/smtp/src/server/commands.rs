@@ -146,7 +146,7 @@ impl<P: Proof> Server<P> {
             Verb::Bdat => return self.bdat(now, argument),
             Verb::Auth => return self.auth(now, argument),
             Verb::Rset => {
-                self.end_transaction(now);
+                self.end_transaction();
                 Ok(Some(Reply::reset()))
             }
             Verb::Noop => Ok(Some(Reply::still_here())),
@@ -155,7 +155,7 @@ impl<P: Proof> Server<P> {
                 Ok(None)
             }
             Verb::Help => Ok(Some(extension::help::reply(argument))),
-            Verb::StartTls => self.start_tls(now),
+            Verb::StartTls => self.start_tls(),
             Verb::Quit => return self.quit(now),
             _ => Err(Reply::not_implemented()),
         };
@@ -201,7 +201,7 @@ impl<P: Proof> Server<P> {
         if !name.is_ascii() || address::check_domain(name).is_err() {
             return Err(Reply::bad_helo());
         }
-        self.end_transaction(now);
+        self.end_transaction();
         let extended = verb == Verb::Ehlo;
         self.facts.helo = Some(Helo { name: name.into(), extended });
         let reply = if extended {
@@ -216,14 +216,14 @@ impl<P: Proof> Server<P> {
         Ok(None)
     }
 
-    fn start_tls(&mut self, now: Duration) -> Result<Option<Reply>, Reply> {
+    fn start_tls(&mut self) -> Result<Option<Reply>, Reply> {
         if self.tls().is_some() {
             return Err(Reply::already_tls());
         }
         if !self.facts.helo.as_ref().is_some_and(|helo| helo.extended) {
             return Err(Reply::out_of_sequence(Missing::Ehlo));
         }
-        self.end_transaction(now);
+        self.end_transaction();
         self.state = State::Handshake;
         self.outputs.push_back(Output::StartTls);
         Ok(Some(Reply::start_tls()))
@@ -231,7 +231,7 @@ impl<P: Proof> Server<P> {
 
     fn quit(&mut self, now: Duration) {
         // The transaction's end is reported before the session's.
-        self.end_transaction(now);
+        self.end_transaction();
         self.say_and_close(now, &Reply::goodbye());
     }
 

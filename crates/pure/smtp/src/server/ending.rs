@@ -40,7 +40,7 @@ impl<P: Proof> Server<P> {
         if matches!(self.state, State::Handshake) {
             self.voice.note(now, format!("TLS handshake failed: {why}"));
             self.report(Event::TlsFailed { why: why.to_owned() });
-            self.close(now);
+            self.close();
         }
     }
 
@@ -59,7 +59,7 @@ impl<P: Proof> Server<P> {
         self.report(Event::Idle);
         if matches!(self.state, State::Handshake) {
             self.voice.note(now, "no TLS handshake in time");
-            self.close(now);
+            self.close();
         } else {
             self.say_and_close(now, &Reply::idle_too_long());
         }
@@ -80,7 +80,7 @@ impl<P: Proof> Server<P> {
         if self.ending.peer_gone {
             self.voice.note(now, "closed by the client");
             self.report(Event::ClosedByPeer);
-            self.close(now);
+            self.close();
         } else if self.ending.shutting_down
             && self.swallow.is_none()
             && !self.state.is_in_content()
@@ -97,11 +97,11 @@ impl<P: Proof> Server<P> {
 
     pub(super) fn say_and_close(&mut self, now: Duration, reply: &Reply) {
         self.voice.say(now, reply);
-        self.close(now);
+        self.close();
     }
 
-    fn close(&mut self, now: Duration) {
-        self.end_transaction(now);
+    fn close(&mut self) {
+        self.end_transaction();
         self.state = State::Closed;
         self.swallow = None;
         self.line = super::LineBuffer::default();
@@ -109,7 +109,7 @@ impl<P: Proof> Server<P> {
     }
 
     /// Drops the transaction without its message, if there is one.
-    pub(super) fn end_transaction(&mut self, _now: Duration) {
+    pub(super) fn end_transaction(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Ready);
         if let Some(transaction) = state.transaction() {
             let recipients = transaction.envelope.recipients.len();
