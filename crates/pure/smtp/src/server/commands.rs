@@ -68,7 +68,7 @@ impl<P: Proof> Server<P> {
 
     /// Nothing was heard yet, and nothing protects the session.
     fn is_fresh(&self) -> bool {
-        self.facts.helo.is_none() && self.tls().is_none() && self.line.start().is_empty()
+        self.facts.helo.is_none() && self.tls().is_none() && self.line.is_at_start()
     }
 
     fn limits(&self, octets: &[u8]) -> Limits {

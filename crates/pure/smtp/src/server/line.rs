@@ -52,6 +52,11 @@ impl LineBuffer {
         &self.start
     }
 
+    /// Whether the next octet is the first of a line.
+    pub(super) fn is_at_start(&self) -> bool {
+        self.start.is_empty() && self.discard.is_none()
+    }
+
     /// Looks for the end of the line. After [`Step::Line`], get it by [`LineBuffer::line`].
     pub(super) fn take(&mut self, octets: &[u8], limits: Limits) -> Step {
         if self.discard.is_some() {
