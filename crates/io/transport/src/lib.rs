@@ -26,6 +26,7 @@ pub use open::open;
 pub use plan::{
     Credentials, Endpoint, Features, Learned, Plan, Protocol, Target, Timeouts, TlsLevel,
 };
+pub use rustls::ServerConfig;
 pub use session::{Failure, Mail, Relayed, Session};
 pub use tls::{ClientTls, ServerIdentity, TlsError, Verify};
 pub use wire::Wire;

@@ -351,6 +351,16 @@ impl Reply {
         Self::new(452, (4, 3, 1), "no room to keep the message, try again later")
     }
 
+    /// `452`: the client sends more in a minute than one client may.
+    pub fn too_many_messages() -> Self {
+        Self::new(452, (4, 7, 0), "too many messages in a minute, try again later")
+    }
+
+    /// `553`: the user is known, and may send as somebody else only.
+    pub fn reverse_path_not_yours() -> Self {
+        Self::new(553, (5, 7, 1), "this user may not send with this reverse-path")
+    }
+
     /// `451`: something failed here; the log says what.
     pub fn local_error() -> Self {
         Self::new(451, (4, 3, 0), "something failed here, try again later")
