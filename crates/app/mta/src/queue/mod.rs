@@ -1,0 +1,335 @@
+//! What is due, to whom, and how often: the queue.
+//!
+//! [`state::State`] knows where each job is; [`way`] finds a lane's next hops; a [`worker`] holds one
+//! connection to a site and takes job after job; [`settle`] turns what an attempt brought into spool
+//! records, DSNs, evidence and the next due time. Everything shares one lock, held for a few map
+//! operations at a time and never across an await.
+
+mod limit;
+mod operate;
+mod settle;
+mod state;
+mod way;
+mod worker;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use smtp::{Attempt, Timestamp, Transcript};
+use spool::{Content, Found, Job, JobId, Revision};
+use tokio::sync::Notify;
+use transport::Learned;
+
+pub use self::{
+    operate::{Action, NotDone, View},
+    settle::Around,
+    state::{Down, Entry, Place, SiteKey},
+    way::{By, Way},
+};
+use self::{
+    state::{Push, State},
+    way::Lane,
+};
+use crate::{carried::Carried, context::Context};
+
+/// Jobs that are taken off the waiting list at once, so that the lock is never held long.
+const DUE_BATCH: usize = 1_000;
+
+/// The queue of one transfer agent.
+pub struct Queue {
+    /// What everything in the transfer agent shares.
+    pub context: Arc<Context>,
+    inner: Mutex<Inner>,
+    /// Rung when a job is due earlier than all before it.
+    bell: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    state: State,
+    lanes: HashMap<Arc<str>, Lane, ahash::RandomState>,
+    closing: bool,
+}
+
+/// A job in a worker's hands.
+pub struct Taken {
+    /// Which.
+    pub id: JobId,
+    /// Its version.
+    pub revision: Revision,
+    /// The recipients' domain.
+    pub lane: Arc<str>,
+    /// Tries before this one.
+    pub attempts: u32,
+    /// When its message came.
+    pub arrived: Timestamp,
+    /// Octets.
+    pub size: u64,
+    /// The envelope.
+    pub carried: Arc<Carried>,
+    /// The content.
+    pub content: Option<Arc<dyn Content>>,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new(context: Arc<Context>) -> Arc<Self> {
+        Arc::new(Self { context, inner: Mutex::default(), bell: Notify::new() })
+    }
+
+    /// Takes over what the spool found at start.
+    pub fn restore(self: &Arc<Self>, found: Vec<Found>) {
+        let mut inner = self.lock();
+        for Found { job, at, content } in found {
+            match Carried::from_octets(&job.envelope) {
+                Ok(carried) => inner.state.insert(entry(&job, Arc::new(carried), at, content.len(), None)),
+                // The job stays in the spool untouched: whoever can read it shall have it.
+                Err(error) => tracing::error!(id = %job.id, %error, "queued job can't be read: left in the spool"),
+            }
+        }
+        drop(inner);
+        self.bell.notify_one();
+    }
+
+    /// Takes over a message that was just kept. Jobs that are due are tried at once, from memory.
+    pub fn admit(
+        self: &Arc<Self>,
+        jobs: Vec<Job>,
+        content: Arc<dyn Content>,
+        carried: Vec<Arc<Carried>>,
+        arrived: Timestamp,
+    ) {
+        let size = content.len();
+        let in_memory = content.in_memory().is_some();
+        let mut due = Vec::with_capacity(jobs.len());
+        {
+            let mut inner = self.lock();
+            for (job, carried) in jobs.iter().zip(carried) {
+                let content = in_memory.then(|| content.clone());
+                let entry = entry(job, carried, arrived, size, content);
+                if entry.held || entry.due > arrived {
+                    inner.state.insert(entry);
+                } else {
+                    due.push((entry.id, entry.lane.clone()));
+                    inner.state.insert_routing(entry);
+                }
+            }
+        }
+        self.dispatch(due);
+    }
+
+    /// Makes due jobs ready, for ever; ends when the queue closes.
+    pub async fn keep_time(self: Arc<Self>) {
+        const SWEEP_EVERY: Duration = Duration::from_secs(60);
+        loop {
+            let now = self.context.world.clock.now();
+            let (due, next, closing) = {
+                let mut inner = self.lock();
+                inner.state.sweep(now);
+                (inner.state.take_due(now, DUE_BATCH), inner.state.next_due(), inner.closing)
+            };
+            if closing {
+                return;
+            }
+            let more = due.len() == DUE_BATCH;
+            self.dispatch(due);
+            if more {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let wait = next.map_or(SWEEP_EVERY, |due| due.since(now)).min(SWEEP_EVERY);
+            // A millisecond more than the wait: the due time then has passed, whatever was rounded.
+            let wait = wait + Duration::from_millis(1);
+            let _rung_or_due = tokio::time::timeout(wait, self.bell.notified()).await;
+        }
+    }
+
+    /// Sends jobs on their way: to their site if the lane's next hops are known, else after a lookup.
+    fn dispatch(self: &Arc<Self>, due: Vec<(JobId, Arc<str>)>) {
+        if due.is_empty() {
+            return;
+        }
+        let now = self.context.world.clock.now();
+        let mut defer = Vec::new();
+        {
+            let mut inner = self.lock();
+            if inner.closing {
+                return;
+            }
+            for (id, lane) in due {
+                if let Some(down) = self.send_on(&mut inner, id, lane, now) {
+                    defer.push(down);
+                }
+            }
+        }
+        self.defer_for_down_site(defer);
+    }
+
+    /// One job of [`Queue::dispatch`]; gives it back if its site is down.
+    fn send_on(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        id: JobId,
+        lane: Arc<str>,
+        now: Timestamp,
+    ) -> Option<(Taken, Arc<Way>, Down)> {
+        let Inner { state, lanes, .. } = inner;
+        let reroute = state.job(id)?.carried.reroute.clone();
+        let name = reroute.as_ref().map_or_else(|| lane.clone(), |hop| format!("{lane} via {hop}").into());
+        let way = match lanes.get_mut(&name) {
+            Some(Lane::Known(way)) if now < way.until => way.clone(),
+            Some(Lane::Routing(waiting)) => {
+                waiting.push(id);
+                return None;
+            }
+            _ => match way::without_lookup(&self.context, &lane, reroute.as_deref()) {
+                Some(way) => {
+                    let way = Arc::new(way);
+                    lanes.insert(name, Lane::Known(way.clone()));
+                    way
+                }
+                None => {
+                    lanes.insert(name.clone(), Lane::Routing(vec![id]));
+                    self.context.tasks.spawn(self.clone().look_up(name, lane));
+                    return None;
+                }
+            },
+        };
+        let workers_max = self.context.config().config.queue.connections_max as usize;
+        match state.push(id, &way.site, way.connections_max, workers_max, now) {
+            Push::Queued => None,
+            Push::Wake(worker) => {
+                worker.notify_one();
+                None
+            }
+            Push::Spawn => {
+                self.context.tasks.spawn(worker::work(self.clone(), way));
+                None
+            }
+            Push::Down(down) => state.job(id).map(|entry| (Taken::from(entry), way, down)),
+        }
+    }
+
+    /// Finds a lane's next hops by DNS, then sends on the jobs that waited for them.
+    async fn look_up(self: Arc<Self>, name: Arc<str>, lane: Arc<str>) {
+        let found = way::by_lookup(&self.context, &lane).await;
+        let waiting = {
+            let mut inner = self.lock();
+            let waiting = match inner.lanes.remove(&name) {
+                Some(Lane::Routing(waiting)) => waiting,
+                _ => Vec::new(),
+            };
+            if let Ok(way) = &found {
+                inner.lanes.insert(name, Lane::Known(way.clone()));
+            }
+            waiting
+        };
+        match found {
+            Ok(_) => self.dispatch(waiting.into_iter().map(|id| (id, lane.clone())).collect()),
+            Err((attempt, way)) => {
+                let taken: Vec<_> = {
+                    let inner = self.lock();
+                    waiting.iter().filter_map(|&id| inner.state.job(id).map(Taken::from)).collect()
+                };
+                for job in taken {
+                    self.settle_all_alike(job, &way, &attempt).await;
+                }
+            }
+        }
+    }
+
+    /// Jobs for a site that is known to be down wait for its next probe, without an attempt of their own.
+    fn defer_for_down_site(self: &Arc<Self>, jobs: Vec<(Taken, Arc<Way>, Down)>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let queue = self.clone();
+        self.context.tasks.spawn(async move {
+            for (job, way, down) in jobs {
+                let attempt = Attempt {
+                    next_hop: down.next_hop.to_string(),
+                    address: None,
+                    route: vec![format!("not tried: {} was down a moment ago", way.site)],
+                    transcript: Transcript::default(),
+                    tls: None,
+                    outcomes: settle::alike(&job.carried, &smtp::Outcome::Deferred(down.cause.clone())),
+                };
+                let around = Around { not_before: Some(down.until), ..Around::default() };
+                queue.settle(job, &way, attempt, around).await;
+            }
+        });
+    }
+
+    /// Remembers what broke at a site, so that later attempts go without it.
+    fn learned(&self, site: &SiteKey, job: &Taken, learned: &Learned) {
+        const REMEMBER: Duration = Duration::from_secs(24 * 3600);
+        let now = self.context.world.clock.now();
+        let until = now.after(REMEMBER);
+        self.lock().state.learn(site, learned.avoid, until);
+        for reason in &learned.reasons {
+            tracing::warn!(id = %job.id, %site, reason, "switched a feature off for this site");
+            let change = learned.avoid.to_string();
+            self.context.evidence.learned(now, site, job, &change, reason, until);
+        }
+    }
+
+    /// Lets no new attempt begin, and forgets the timer. Attempts under way go on.
+    pub fn close(&self) {
+        self.lock().closing = true;
+        self.bell.notify_one();
+    }
+
+    /// Attempts under way, and connections that idle.
+    pub fn workers(&self) -> usize {
+        self.lock().state.workers()
+    }
+
+    /// Forgets what is known of lanes: the configuration has changed.
+    pub fn forget_ways(&self) {
+        self.lock().lanes.retain(|_, lane| matches!(lane, Lane::Routing(_)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<&Entry> for Taken {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            id: entry.id,
+            revision: entry.revision,
+            lane: entry.lane.clone(),
+            attempts: entry.attempts,
+            arrived: entry.arrived,
+            size: entry.size,
+            carried: entry.carried.clone(),
+            content: entry.content.clone(),
+        }
+    }
+}
+
+fn entry(
+    job: &spool::Job,
+    carried: Arc<Carried>,
+    arrived: Timestamp,
+    size: u64,
+    content: Option<Arc<dyn Content>>,
+) -> Entry {
+    Entry {
+        id: job.id,
+        revision: job.revision,
+        lane: job.lane.as_ref().into(),
+        due: job.due,
+        attempts: job.attempts,
+        held: job.held,
+        arrived,
+        size,
+        carried,
+        content,
+        place: Place::Waiting,
+    }
+}

@@ -1,0 +1,278 @@
+//! From what an attempt brought to what is recorded: finished, tried again, or told to the originator.
+//!
+//! | outcome of a recipient      | spool              | originator (null reverse-path: never)     |
+//! | relayed                     | finished           | DSN if NOTIFY=SUCCESS and nobody else will|
+//! | failed                      | finished           | DSN unless NOTIFY excludes it             |
+//! | deferred, time left         | deferred           | once, after `delay_notice`: DSN `delayed` |
+//! | deferred, too old           | finished           | DSN, with the last cause                  |
+//!
+//! A job's end and the DSN that reports it are one group: a crash leaves both or neither.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use smtp::{Attempt, Cause, EnhancedStatus, ForwardPath, Outcome, Recipient, Stage, Timestamp, Trouble};
+use spool::{Job, Op};
+
+use super::{Queue, Taken, Way, entry};
+use crate::{
+    carried::{Carried, LastTrouble},
+    evidence::Decision,
+    notify::{self, Told},
+};
+
+/// The same outcome for every recipient of a job.
+pub fn alike(carried: &Carried, outcome: &Outcome) -> Vec<(ForwardPath, Outcome)> {
+    carried.envelope.recipients.iter().map(|r| (r.forward_path.clone(), outcome.clone())).collect()
+}
+
+/// Whether an outcome says that the site has too much to do, so that fewer connections would help.
+pub fn is_strain(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Deferred(cause) => match &cause.trouble {
+            Trouble::Reply(reply) => reply.code == 421,
+            Trouble::Silence(_) | Trouble::Closed | Trouble::Network(_) => true,
+            _ => false,
+        },
+        Outcome::Relayed(_) | Outcome::Failed(_) => false,
+    }
+}
+
+/// What else is known of an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around {
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// The next one shall not be earlier.
+    pub not_before: Option<Timestamp>,
+    /// The next hop offered DSN: what NOTIFY asks for on success is its business now.
+    pub passes_dsn_on: bool,
+}
+
+/// A job's recipients, sorted by what is to be done about them.
+struct Sorted {
+    told: Vec<Told>,
+    left: Vec<Recipient>,
+    last: Option<LastTrouble>,
+    expired: bool,
+}
+
+impl Queue {
+    /// [`Queue::settle`] with one outcome for all recipients: that of the attempt's first, if any.
+    pub async fn settle_all_alike(self: &Arc<Self>, job: Taken, way: &Arc<Way>, attempt: &Attempt) {
+        let mut attempt = attempt.clone();
+        if let Some((_, outcome)) = attempt.outcomes.first().cloned() {
+            attempt.outcomes = alike(&job.carried, &outcome);
+        }
+        self.settle(job, way, attempt, Around::default()).await;
+    }
+
+    /// Records an attempt and what follows from it.
+    pub async fn settle(
+        self: &Arc<Self>,
+        job: Taken,
+        way: &Arc<Way>,
+        attempt: Attempt,
+        around: Around,
+    ) {
+        let now = self.context.world.clock.now();
+        let attempt = Arc::new(attempt);
+        let sorted = self.sort(&job, way, &attempt, now, &around);
+        let next = self.next_due(&job, way, now, around.not_before, &sorted);
+        self.log(&job, &attempt, next);
+        let took = around.began.map_or(Duration::ZERO, |began| now.since(began));
+        self.context.evidence.attempted(now, &job, took, &attempt, next);
+        if sorted.left.is_empty() && sorted.told.is_empty() {
+            // The common case, nothing to wait for: the record rides with the next group.
+            self.context.spool.finish_soon(job.id, job.revision);
+            self.lock().state.remove(job.id);
+            return;
+        }
+        self.record(job, way, sorted, next).await;
+    }
+
+    fn sort(&self, job: &Taken, way: &Way, attempt: &Arc<Attempt>, now: Timestamp, around: &Around) -> Sorted {
+        let mut sorted = Sorted { told: Vec::new(), left: Vec::new(), last: None, expired: false };
+        let age = now.since(job.arrived);
+        sorted.expired = age >= way.retry.give_up;
+        for recipient in &job.carried.envelope.recipients {
+            let found = attempt.outcomes.iter().find(|(path, _)| *path == recipient.forward_path);
+            let outcome = found.map_or_else(no_outcome, |(_, outcome)| outcome.clone());
+            let notify = recipient.notify;
+            let tell = |wanted: bool, action| wanted.then(|| Told::new(recipient, action, &outcome, attempt));
+            match &outcome {
+                Outcome::Relayed(_) => {
+                    sorted.told.extend(tell(notify.success && !around.passes_dsn_on, way.success_action()));
+                }
+                Outcome::Failed(_) => sorted.told.extend(tell(notify.failure, notify::Action::Failed)),
+                Outcome::Deferred(cause) => {
+                    let next_hop = attempt.next_hop.as_str().into();
+                    sorted.last = Some(LastTrouble { at: now, next_hop, cause: cause.clone() });
+                    if sorted.expired {
+                        sorted.told.extend(tell(notify.failure, notify::Action::Expired));
+                    } else {
+                        sorted.left.push(recipient.clone());
+                    }
+                }
+            }
+        }
+        let notice = way.retry.delay_notice;
+        if !notice.is_zero()
+            && !job.carried.delay_told
+            && age >= notice
+        {
+            let delayed = sorted.left.iter().filter(|recipient| recipient.notify.delay);
+            let told: Vec<_> = delayed
+                .filter_map(|recipient| {
+                    let (_, outcome) = attempt.outcomes.iter().find(|(p, _)| *p == recipient.forward_path)?;
+                    Some(Told::new(recipient, notify::Action::Delayed, outcome, attempt))
+                })
+                .collect();
+            sorted.told.extend(told);
+        }
+        sorted
+    }
+
+    fn next_due(
+        &self,
+        job: &Taken,
+        way: &Way,
+        now: Timestamp,
+        not_before: Option<Timestamp>,
+        sorted: &Sorted,
+    ) -> Option<Timestamp> {
+        if sorted.left.is_empty() {
+            return None;
+        }
+        let next = now.after(way.retry.wait(job.attempts + 1));
+        let next = not_before.map_or(next, |at| next.max(at));
+        // The last try comes at the very end of the time, not some hours before it.
+        Some(next.min(job.arrived.after(way.retry.give_up).max(now.after(way.retry.first))))
+    }
+
+    async fn record(
+        self: &Arc<Self>,
+        job: Taken,
+        way: &Way,
+        sorted: Sorted,
+        next: Option<Timestamp>,
+    ) {
+        let mut carried = job.carried.left_with(sorted.left);
+        carried.last = sorted.last.or(carried.last);
+        carried.delay_told |= sorted.told.iter().any(|told| told.action == notify::Action::Delayed);
+        let carried = Arc::new(carried);
+        let op = match next {
+            None => Op::Finish { id: job.id, revision: job.revision },
+            Some(due) => Op::Defer(Job {
+                id: job.id,
+                revision: job.revision,
+                lane: job.lane.as_ref().into(),
+                due,
+                attempts: job.attempts + 1,
+                held: false,
+                envelope: carried.to_octets(),
+            }),
+        };
+        let notice = notify::compose(&self.context, &job, way, &sorted.told).await;
+        self.commit(job, op, carried, next, notice).await;
+    }
+
+    /// Writes the change and the DSN; tries for as long as the spool refuses, for nothing may be lost
+    /// and nothing told twice. Until then the job is in this task's hands.
+    pub(super) async fn commit(
+        self: &Arc<Self>,
+        job: Taken,
+        op: Op,
+        carried: Arc<Carried>,
+        next: Option<Timestamp>,
+        mut notice: Option<notify::Notice>,
+    ) {
+        const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+        loop {
+            let arrivals = match &mut notice {
+                Some(notice) => match notice.arrival(&self.context).await {
+                    Ok(arrival) => vec![arrival],
+                    Err(error) => {
+                        tracing::error!(id = %job.id, %error, "DSN can't be kept: trying again");
+                        tokio::time::sleep(AGAIN).await;
+                        continue;
+                    }
+                },
+                None => Vec::new(),
+            };
+            match self.context.spool.apply(vec![op.clone()], arrivals).await {
+                Ok(accepted) => {
+                    self.committed(&job, &op, carried, next, notice.zip(accepted.into_iter().next()));
+                    return;
+                }
+                Err(spool::KeepError::Conflict { .. } | spool::KeepError::Closed) => {
+                    // Somebody else has finished it (an operator), or we are going down.
+                    self.lock().state.remove(job.id);
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(id = %job.id, %error, "the queue's change can't be written: trying again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn committed(
+        self: &Arc<Self>,
+        job: &Taken,
+        op: &Op,
+        carried: Arc<Carried>,
+        next: Option<Timestamp>,
+        dsn: Option<(notify::Notice, spool::Accepted)>,
+    ) {
+        {
+            let mut inner = self.lock();
+            inner.state.remove(job.id);
+            if let (Op::Defer(new), Some(_)) = (op, next) {
+                let new = Job { revision: job.revision + 1, ..new.clone() };
+                inner.state.insert(entry(&new, carried, job.arrived, job.size, None));
+            }
+        }
+        self.bell.notify_one();
+        if let Some((notice, accepted)) = dsn {
+            let now = self.context.world.clock.now();
+            self.context.metrics.dsn_sent.increment();
+            let id = accepted.receipt.id();
+            let sent = Decision::DsnSent { dsn: id, to: Cow::Borrowed(&notice.to), kind: notice.kind };
+            self.context.evidence.decided(now, job.id, None, &notice.about, sent);
+            self.context.evidence.dsn(now, id, job.id, notice.envelope(), notice.message_id(), accepted.content.len());
+            tracing::info!(id = %job.id, dsn = %id, to = %notice.to, kind = ?notice.kind, "DSN queued");
+            self.admit(accepted.jobs, accepted.content, notice.carried, now);
+        }
+    }
+
+    fn log(&self, job: &Taken, attempt: &Attempt, next: Option<Timestamp>) {
+        for (recipient, outcome) in &attempt.outcomes {
+            match outcome {
+                Outcome::Relayed(reply) => {
+                    self.context.metrics.relayed.increment();
+                    tracing::info!(id = %job.id, to = %recipient, next_hop = %attempt.next_hop, reply = %reply,
+                        "relayed");
+                }
+                Outcome::Deferred(cause) => {
+                    self.context.metrics.deferred.increment();
+                    let wait = next.map(|due| due.since(self.context.world.clock.now()).as_secs());
+                    tracing::warn!(id = %job.id, to = %recipient, next_hop = %attempt.next_hop,
+                        stage = %cause.stage, cause = %cause.trouble, again_in_s = wait, "deferred");
+                }
+                Outcome::Failed(cause) => {
+                    self.context.metrics.failed.increment();
+                    tracing::warn!(id = %job.id, to = %recipient, next_hop = %attempt.next_hop,
+                        stage = %cause.stage, cause = %cause.trouble, "failed");
+                }
+            }
+        }
+    }
+}
+
+/// A recipient that an attempt says nothing about was not tried: a fault of ours, never a loss.
+fn no_outcome() -> Outcome {
+    let status = EnhancedStatus::new(4, 3, 0);
+    let trouble = Trouble::Local(status, "the attempt left no word on this recipient".to_owned());
+    Outcome::Deferred(Cause { stage: Stage::Other, trouble })
+}

@@ -1,0 +1,359 @@
+//! Which job is where: a plain value, no clock, no task, no lock of its own.
+//!
+//! A job is in exactly one [`Place`]. Jobs that are due are queued by *site*: the set of hosts that a
+//! domain's mail goes to, so that a thousand domains behind one provider are one site with one limit of
+//! connections. Nothing here ever looks at every job to find one, but for the operator's list.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use smtp::{Cause, Timestamp};
+use spool::{Content, JobId, Revision};
+use tokio::sync::Notify;
+use transport::Features;
+
+use super::limit::Limit;
+use crate::carried::Carried;
+
+/// Names a site: see [`super::way::Way::site`].
+pub type SiteKey = Arc<str>;
+
+/// How long after its last trouble a site's record of failures counts for the next one.
+const DOWN_REMEMBERED: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// One queued job.
+pub struct Entry {
+    /// Which.
+    pub id: JobId,
+    /// Its version in the spool.
+    pub revision: Revision,
+    /// The recipients' domain, lower case.
+    pub lane: Arc<str>,
+    /// When it is to be tried next.
+    pub due: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// An operator holds it back.
+    pub held: bool,
+    /// When its message came.
+    pub arrived: Timestamp,
+    /// Octets of content.
+    pub size: u64,
+    /// The envelope.
+    pub carried: Arc<Carried>,
+    /// The content, while it is still in memory from its arrival.
+    pub content: Option<Arc<dyn Content>>,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Held by an operator.
+    Held,
+    /// Until it is due.
+    Waiting,
+    /// Until its lane's next hops are known.
+    Routing,
+    /// In a site's list.
+    Ready(SiteKey),
+    /// A worker has it.
+    Busy,
+}
+
+/// One set of next hops.
+pub struct Site {
+    /// Due jobs, oldest first.
+    pub ready: VecDeque<JobId>,
+    /// Workers, idle ones included.
+    pub workers: usize,
+    /// Wakes idle workers; the last one has the warmest connection.
+    pub idle: Vec<Arc<Notify>>,
+    /// How many workers there may be.
+    pub limit: Limit,
+    /// Since when and why nothing gets through.
+    pub down: Option<Down>,
+    /// Features that broke here, until when they are avoided.
+    pub learned: Option<(Features, Timestamp)>,
+}
+
+/// A site that could not be reached at all.
+#[derive(Clone, Debug)]
+pub struct Down {
+    /// Nothing is tried before.
+    pub until: Timestamp,
+    /// How often in a row.
+    pub times: u32,
+    /// What happened last.
+    pub cause: Cause,
+    /// At which host.
+    pub next_hop: Box<str>,
+}
+
+/// What is to be done after a job was added to a site's list.
+#[derive(Debug)]
+pub enum Push {
+    /// Busy workers will come to it.
+    Queued,
+    /// This idle worker shall.
+    Wake(Arc<Notify>),
+    /// A new worker shall.
+    Spawn,
+    /// The site is down: defer it.
+    Down(Down),
+}
+
+/// All jobs and sites.
+#[derive(Default)]
+pub struct State {
+    jobs: HashMap<JobId, Entry, ahash::RandomState>,
+    waiting: BTreeSet<(Timestamp, JobId)>,
+    sites: BTreeMap<SiteKey, Site>,
+    workers: usize,
+}
+
+impl State {
+    /// Adds a job (or a new version of it); it waits until it is due, unless held.
+    pub fn insert(&mut self, mut entry: Entry) {
+        self.remove(entry.id);
+        entry.place = if entry.held { Place::Held } else { Place::Waiting };
+        if entry.place == Place::Waiting {
+            self.waiting.insert((entry.due, entry.id));
+        }
+        self.jobs.insert(entry.id, entry);
+    }
+
+    /// Adds a job that is due at once and goes to its site without waiting.
+    pub fn insert_routing(&mut self, mut entry: Entry) {
+        entry.place = Place::Routing;
+        self.jobs.insert(entry.id, entry);
+    }
+
+    /// Takes a job out, wherever it is.
+    pub fn remove(&mut self, id: JobId) -> Option<Entry> {
+        let entry = self.jobs.remove(&id)?;
+        match &entry.place {
+            Place::Waiting => {
+                self.waiting.remove(&(entry.due, id));
+            }
+            Place::Ready(key) => {
+                if let Some(site) = self.sites.get_mut(key) {
+                    site.ready.retain(|&other| other != id);
+                }
+            }
+            Place::Held | Place::Routing | Place::Busy => {}
+        }
+        Some(entry)
+    }
+
+    /// Takes a waiting, ready or held job into the caller's hands.
+    pub fn claim(&mut self, id: JobId) -> Option<&Entry> {
+        let mut entry = self.remove(id)?;
+        entry.place = Place::Busy;
+        Some(&*self.jobs.entry(id).insert_entry(entry).into_mut())
+    }
+
+    /// Forgets that a site was down.
+    pub fn forgive(&mut self, key: &SiteKey) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.down = None;
+        }
+    }
+
+    /// A job.
+    pub fn job(&self, id: JobId) -> Option<&Entry> {
+        self.jobs.get(&id)
+    }
+
+    /// Every job, by id: for the operator's list only.
+    pub fn jobs_sorted(&self) -> Vec<&Entry> {
+        let mut all: Vec<_> = self.jobs.values().collect();
+        all.sort_unstable_by_key(|entry| entry.id);
+        all
+    }
+
+    /// How many jobs.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// When the next waiting job is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.waiting.first().map(|&(due, _)| due)
+    }
+
+    /// Takes up to `most` jobs that are due off the waiting list, for routing.
+    pub fn take_due(&mut self, now: Timestamp, most: usize) -> Vec<(JobId, Arc<str>)> {
+        let mut due = Vec::new();
+        while due.len() < most && self.waiting.first().is_some_and(|&(at, _)| at <= now) {
+            let Some((_, id)) = self.waiting.pop_first() else { break };
+            if let Some(entry) = self.jobs.get_mut(&id) {
+                entry.place = Place::Routing;
+                due.push((id, entry.lane.clone()));
+            }
+        }
+        due
+    }
+
+    /// Puts a routed job onto its site's list.
+    pub fn push(&mut self, id: JobId, key: &SiteKey, cap: usize, workers_max: usize, now: Timestamp) -> Push {
+        let Some(entry) = self.jobs.get_mut(&id) else { return Push::Queued };
+        if entry.place != Place::Routing {
+            return Push::Queued;
+        }
+        let site = self.sites.entry(key.clone()).or_insert_with(|| Site::new(cap));
+        site.limit.set_cap(cap);
+        if let Some(down) = site.down.as_ref().filter(|down| now < down.until) {
+            return Push::Down(down.clone());
+        }
+        entry.place = Place::Ready(key.clone());
+        site.ready.push_back(id);
+        if let Some(worker) = site.idle.pop() {
+            return Push::Wake(worker);
+        }
+        if site.workers < site.limit.allowed() && (self.workers < workers_max || site.workers == 0) {
+            site.workers += 1;
+            self.workers += 1;
+            return Push::Spawn;
+        }
+        Push::Queued
+    }
+
+    /// Gives a worker the site's next job.
+    pub fn take(&mut self, key: &SiteKey) -> Option<&Entry> {
+        let site = self.sites.get_mut(key)?;
+        loop {
+            let id = site.ready.pop_front()?;
+            if let Some(entry) = self.jobs.get_mut(&id) {
+                entry.place = Place::Busy;
+                return self.jobs.get(&id);
+            }
+        }
+    }
+
+    /// Whether a worker of the site is one too many, as its limit has shrunk.
+    pub fn is_surplus(&self, key: &SiteKey) -> bool {
+        self.sites.get(key).is_some_and(|site| site.workers > site.limit.allowed())
+    }
+
+    /// A worker has nothing to do; false if there is work after all.
+    pub fn park(&mut self, key: &SiteKey, wake: &Arc<Notify>) -> bool {
+        let Some(site) = self.sites.get_mut(key) else { return true };
+        if site.ready.is_empty() {
+            site.idle.push(wake.clone());
+        }
+        site.ready.is_empty()
+    }
+
+    /// A parked worker has waited long enough; false if it was just given work.
+    pub fn unpark(&mut self, key: &SiteKey, wake: &Arc<Notify>) -> bool {
+        let Some(site) = self.sites.get_mut(key) else { return true };
+        let before = site.idle.len();
+        site.idle.retain(|other| !Arc::ptr_eq(other, wake));
+        site.idle.len() < before
+    }
+
+    /// Whether work is left that no worker will come to.
+    pub fn wants_worker(&mut self, key: &SiteKey) -> bool {
+        let Some(site) = self.sites.get_mut(key) else { return false };
+        let wanted = site.workers == 0 && !site.ready.is_empty();
+        if wanted {
+            site.workers += 1;
+            self.workers += 1;
+        }
+        wanted
+    }
+
+    /// A worker ends. A site that is left with nothing to remember goes with it.
+    pub fn leave(&mut self, key: &SiteKey) {
+        let Some(site) = self.sites.get_mut(key) else { return };
+        site.workers = site.workers.saturating_sub(1);
+        self.workers = self.workers.saturating_sub(1);
+        if site.workers == 0 && site.ready.is_empty() && site.down.is_none() && site.learned.is_none() {
+            self.sites.remove(key);
+        }
+    }
+
+    /// The site did take a message.
+    pub fn site_works(&mut self, key: &SiteKey) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.limit.grow();
+            site.down = None;
+        }
+    }
+
+    /// The site said that it has too much to do.
+    pub fn site_is_strained(&mut self, key: &SiteKey) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.limit.shrink();
+        }
+    }
+
+    /// The site can't be reached. Gives the jobs that waited for it: they share its fate.
+    pub fn site_is_down(&mut self, key: &SiteKey, down: Down) -> Vec<JobId> {
+        let Some(site) = self.sites.get_mut(key) else { return Vec::new() };
+        site.limit.shrink();
+        site.down = Some(down);
+        let ids: Vec<_> = site.ready.drain(..).collect();
+        for id in &ids {
+            if let Some(entry) = self.jobs.get_mut(id) {
+                entry.place = Place::Busy;
+            }
+        }
+        ids
+    }
+
+    /// How often in a row the site was found down.
+    pub fn times_down(&self, key: &SiteKey) -> u32 {
+        self.sites.get(key).and_then(|site| site.down.as_ref()).map_or(0, |down| down.times)
+    }
+
+    /// Remembers features that broke at a site.
+    pub fn learn(&mut self, key: &SiteKey, avoid: Features, until: Timestamp) {
+        if let Some(site) = self.sites.get_mut(key) {
+            let known = site.learned.map_or(avoid, |(known, _)| known.with(avoid));
+            site.learned = Some((known, until));
+        }
+    }
+
+    /// What is to be avoided at a site.
+    pub fn avoid(&self, key: &SiteKey, now: Timestamp) -> Features {
+        let learned = self.sites.get(key).and_then(|site| site.learned);
+        learned.filter(|&(_, until)| now < until).map_or(Features::NONE, |(avoid, _)| avoid)
+    }
+
+    /// Forgets sites that have nothing to do and nothing left to remember.
+    pub fn sweep(&mut self, now: Timestamp) {
+        self.sites.retain(|_, site| {
+            site.down = site.down.take().filter(|down| now < down.until.after(DOWN_REMEMBERED));
+            site.learned = site.learned.filter(|&(_, until)| now < until);
+            site.workers > 0 || !site.ready.is_empty() || site.down.is_some() || site.learned.is_some()
+        });
+    }
+
+    /// The sites, for `status`.
+    pub fn sites(&self) -> impl Iterator<Item = (&SiteKey, &Site)> {
+        self.sites.iter()
+    }
+
+    /// Workers in all.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+}
+
+impl Site {
+    fn new(cap: usize) -> Self {
+        Self {
+            ready: VecDeque::new(),
+            workers: 0,
+            idle: Vec::new(),
+            limit: Limit::new(cap),
+            down: None,
+            learned: None,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! One connection to one site, job after job.
+
+use std::{sync::Arc, time::Duration};
+
+use smtp::{Attempt, Cause, Outcome, Stage, Trouble};
+use tokio::sync::Notify;
+use transport::{Failure, Mail, Session};
+
+use super::{Around, By, Down, Queue, SiteKey, Taken, Way, settle};
+use crate::kept::Kept;
+
+/// Takes jobs until there are none for as long as an idle connection is kept.
+pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
+    let wake = Arc::new(Notify::new());
+    let mut line = Line { way, session: None, transactions: 0 };
+    loop {
+        let (job, surplus) = {
+            let mut inner = queue.lock();
+            let surplus = inner.closing || inner.state.is_surplus(&line.way.site);
+            let job = if surplus { None } else { inner.state.take(&line.way.site).map(Taken::from) };
+            (job, surplus)
+        };
+        match job {
+            Some(job) => line.deliver(&queue, job).await,
+            None if surplus || !wait_for_work(&queue, &line.way.site, &wake).await => break,
+            None => {}
+        }
+    }
+    let left = {
+        let mut inner = queue.lock();
+        inner.state.leave(&line.way.site);
+        !inner.closing && inner.state.wants_worker(&line.way.site)
+    };
+    if left {
+        // A job came between the last look and the leaving.
+        queue.context.tasks.spawn(work_boxed(queue.clone(), line.way.clone()));
+    }
+    line.hang_up(&queue);
+}
+
+/// `work` starts itself: the future's type needs a box to be finite.
+fn work_boxed(queue: Arc<Queue>, way: Arc<Way>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(work(queue, way))
+}
+
+async fn wait_for_work(queue: &Queue, site: &SiteKey, wake: &Arc<Notify>) -> bool {
+    if !queue.lock().state.park(site, wake) {
+        return true;
+    }
+    let keep = queue.context.config().config.queue.idle_keep;
+    if tokio::time::timeout(keep, wake.notified()).await.is_ok() {
+        return true;
+    }
+    // Rung at the very moment that the wait ended: then there is work.
+    !queue.lock().state.unpark(site, wake)
+}
+
+/// A worker's end of the wire.
+struct Line {
+    way: Arc<Way>,
+    session: Option<Session>,
+    transactions: u32,
+}
+
+impl Line {
+    async fn deliver(&mut self, queue: &Arc<Queue>, job: Taken) {
+        let Some(content) = job.content.clone().or_else(|| queue.context.spool.content(job.id.message)) else {
+            // Finished or removed meanwhile: the spool has nothing of it any more.
+            queue.lock().state.remove(job.id);
+            return;
+        };
+        let content = Kept(content);
+        let way = self.way.clone();
+        match &way.by {
+            By::Discard => {
+                let reply = smtp::Reply::new(250, (2, 0, 0), "discarded, as configured");
+                let attempt = way.attempt(&job.carried, Outcome::Relayed(reply));
+                queue.settle(job, &way, attempt, Around::default()).await;
+            }
+            By::Maildir => {
+                let attempt = super::way::into_mailboxes(&queue.context, &way, &job.carried, &content).await;
+                queue.settle(job, &way, attempt, Around::default()).await;
+            }
+            By::Hosts { .. } => self.relay(queue, job, &content).await,
+        }
+    }
+
+    /// Over a connection that is open, else over a new one. A kept connection that turns out to be
+    /// closed is no attempt: it says nothing about the message.
+    async fn relay(&mut self, queue: &Arc<Queue>, job: Taken, content: &Kept) {
+        let mut reused = true;
+        let began = queue.context.world.clock.now();
+        loop {
+            if self.session.as_mut().is_some_and(|session| session.is_dead()) {
+                self.session = None;
+            }
+            if self.session.is_none() {
+                reused = false;
+                match self.open(queue, &job).await {
+                    Ok(session) => self.session = Some(session),
+                    Err(failures) => return self.could_not_open(queue, job, failures).await,
+                }
+            }
+            let Some(session) = self.session.as_mut() else { return };
+            let attempt = transact(session, &self.way, &job, content).await;
+            self.transactions += 1;
+            let stale = reused && was_closed_before_anything(&attempt.attempt);
+            let keep = session.is_reusable() && self.transactions < self.way.transactions_max;
+            if !keep {
+                self.hang_up(queue);
+            }
+            if stale {
+                continue;
+            }
+            self.note(queue, &job, &attempt);
+            let around = Around {
+                began: Some(began),
+                not_before: None,
+                passes_dsn_on: attempt.passes_dsn_on,
+            };
+            return queue.settle(job, &self.way, attempt.attempt, around).await;
+        }
+    }
+
+    /// Tries the site's hosts in order of preference.
+    async fn open(&mut self, queue: &Queue, job: &Taken) -> Result<Session, Vec<(String, Failure)>> {
+        let By::Hosts { targets, plan } = &self.way.by else { return Err(Vec::new()) };
+        let now = queue.context.world.clock.now();
+        let mut plan = plan.as_ref().clone();
+        plan.avoid = plan.avoid.with(queue.lock().state.avoid(&self.way.site, now));
+        self.transactions = 0;
+        let mut failures = Vec::new();
+        for target in self.way.in_order(targets, &queue.context.world.random) {
+            match transport::open(&queue.context.world, &queue.context.client_tls(), target, &plan).await {
+                Ok(session) => {
+                    queue.context.metrics.connections_out.increment();
+                    if !session.learned().reasons.is_empty() {
+                        queue.learned(&self.way.site, job, session.learned());
+                    }
+                    return Ok(session);
+                }
+                Err(failure) => {
+                    if !failure.learned.reasons.is_empty() {
+                        queue.learned(&self.way.site, job, &failure.learned);
+                    }
+                    let permanent = failure.permanent;
+                    failures.push((target.to_string(), failure));
+                    // A host that refuses us for good speaks for its domain.
+                    if permanent {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(failures)
+    }
+
+    /// No host of the site could be opened: this job has its attempt, the others share its fate.
+    async fn could_not_open(&mut self, queue: &Arc<Queue>, job: Taken, failures: Vec<(String, Failure)>) {
+        let attempt = failed_to_open(&self.way, &job, &failures);
+        let cause = match attempt.outcomes.first() {
+            Some((_, Outcome::Deferred(cause) | Outcome::Failed(cause))) => cause.clone(),
+            _ => return,
+        };
+        let permanent = failures.last().is_some_and(|(_, failure)| failure.permanent);
+        if permanent {
+            return queue.settle(job, &self.way, attempt, Around::default()).await;
+        }
+        let now = queue.context.world.clock.now();
+        let (down, others) = {
+            let mut inner = queue.lock();
+            let times = inner.state.times_down(&self.way.site) + 1;
+            let until = now.after(self.way.probe_after(times));
+            let next_hop = attempt.next_hop.as_str().into();
+            let down = Down { until, times, cause, next_hop };
+            let ids = inner.state.site_is_down(&self.way.site, down.clone());
+            let others: Vec<_> =
+                ids.iter().filter_map(|&id| inner.state.job(id).map(Taken::from)).collect();
+            (down, others)
+        };
+        tracing::warn!(site = %self.way.site, next_hop = %down.next_hop, cause = %down.cause.trouble,
+            waiting = others.len(), "site is down");
+        queue.settle(job, &self.way, attempt, Around::default()).await;
+        queue.defer_for_down_site(others.into_iter().map(|job| (job, self.way.clone(), down.clone())).collect());
+    }
+
+    /// What the attempt says of the site.
+    fn note(&self, queue: &Queue, job: &Taken, done: &Transacted) {
+        if !done.learned.reasons.is_empty() {
+            queue.learned(&self.way.site, job, &done.learned);
+        }
+        let strained = done.attempt.outcomes.iter().any(|(_, outcome)| settle::is_strain(outcome));
+        let works = done.attempt.outcomes.iter().any(|(_, outcome)| !matches!(outcome, Outcome::Deferred(_)));
+        let mut inner = queue.lock();
+        if strained {
+            inner.state.site_is_strained(&self.way.site);
+        } else if works {
+            inner.state.site_works(&self.way.site);
+        }
+    }
+
+    fn hang_up(&mut self, queue: &Queue) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        if let Some(session) = self.session.take() {
+            // The next hop has all that it shall have: nothing hangs on how it says goodbye, so
+            // nobody waits for it.
+            queue.context.tasks.spawn(async move {
+                let _said = tokio::time::timeout(PATIENCE, session.quit()).await;
+            });
+        }
+    }
+}
+
+/// One or, where the next hop takes only so many recipients at once, several transactions.
+struct Transacted {
+    attempt: Attempt,
+    learned: transport::Learned,
+    passes_dsn_on: bool,
+}
+
+async fn transact(session: &mut Session, way: &Way, job: &Taken, content: &Kept) -> Transacted {
+    let mut attempt = way.attempt_at(session);
+    let mut learned = transport::Learned::default();
+    let mut envelope = job.carried.envelope.clone();
+    loop {
+        let relayed = session.relay(&Mail { envelope: envelope.clone(), content }).await;
+        if attempt.transcript.is_empty() {
+            attempt.transcript = relayed.transcript;
+        } else {
+            attempt.transcript.extend(&relayed.transcript);
+        }
+        learned.reasons.extend(relayed.learned.reasons);
+        learned.avoid = learned.avoid.with(relayed.learned.avoid);
+        // Where some were taken and others were too many, the others go in a further transaction.
+        let repeats = session.is_reusable() && relayed.too_many.len() < envelope.recipients.len();
+        let mut again = Vec::new();
+        for (index, (recipient, outcome)) in envelope.recipients.iter().zip(relayed.outcomes).enumerate() {
+            match repeats && relayed.too_many.contains(&index) {
+                true => again.push(recipient.clone()),
+                false => attempt.outcomes.push((recipient.forward_path.clone(), outcome)),
+            }
+        }
+        if again.is_empty() {
+            let passes_dsn_on = session.extensions().has("DSN");
+            return Transacted { attempt, learned, passes_dsn_on };
+        }
+        envelope = job.carried.left_with(again).envelope;
+    }
+}
+
+fn failed_to_open(way: &Way, job: &Taken, failures: &[(String, Failure)]) -> Attempt {
+    let mut attempt = way.attempt(&job.carried, Outcome::Deferred(crate::notify::local_cause(4, 4, 0, "no host to try")));
+    for (target, failure) in failures {
+        if failures.len() > 1 {
+            attempt.route.push(format!("{target}: {} at {}", failure.cause.trouble, failure.cause.stage));
+        }
+    }
+    if let Some((target, failure)) = failures.last() {
+        attempt.next_hop = target.split(' ').next().unwrap_or(target).to_owned();
+        attempt.address = failure.address.map(|address| address.to_string());
+        attempt.transcript = failure.transcript.clone();
+        attempt.tls = failure.tls.clone();
+        let outcome = match failure.permanent {
+            true => Outcome::Failed(failure.cause.clone()),
+            false => Outcome::Deferred(failure.cause.clone()),
+        };
+        attempt.outcomes = settle::alike(&job.carried, &outcome);
+    }
+    attempt
+}
+
+/// The peer had closed the kept connection: it did not see this transaction.
+fn was_closed_before_anything(attempt: &Attempt) -> bool {
+    !attempt.outcomes.is_empty()
+        && attempt.outcomes.iter().all(|(_, outcome)| {
+            let Outcome::Deferred(Cause { stage: Stage::Mail, trouble }) = outcome else { return false };
+            match trouble {
+                Trouble::Closed | Trouble::Network(_) => true,
+                Trouble::Reply(reply) => reply.code == 421,
+                _ => false,
+            }
+        })
+}
