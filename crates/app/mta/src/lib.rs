@@ -2,9 +2,26 @@
 //!
 //! Here the parts meet that don't know each other: sessions, spool, queue, transport, evidence.
 
+pub mod agent;
+pub mod carried;
 pub mod config;
+pub mod context;
+mod control;
 pub mod events;
 pub mod evidence;
 pub mod handle;
+mod identity;
+mod inquire;
+pub mod intake;
+mod kept;
+pub mod listen;
 pub mod metrics;
+pub mod notify;
+pub mod queue;
+pub mod record;
+pub mod run;
+mod session;
+pub mod tasks;
 pub mod why;
+
+pub use agent::{Agent, Pace, StartError};

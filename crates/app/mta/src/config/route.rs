@@ -105,6 +105,8 @@ pub enum NextHop {
     LmtpAddress(SocketAddr),
     /// LMTP to a Unix socket.
     LmtpSocket(PathBuf),
+    /// Nowhere: taken over and thrown away. Written `discard:`.
+    Discard,
 }
 
 impl NextHop {
@@ -128,7 +130,7 @@ impl NextHop {
             Self::Host(name, _) | Self::LmtpHost(name, _) => name == "localhost",
             Self::Address(address, _) => address.is_loopback(),
             Self::LmtpAddress(address) => address.ip().is_loopback(),
-            Self::LmtpSocket(_) => true,
+            Self::LmtpSocket(_) | Self::Discard => true,
         }
     }
 }
@@ -154,6 +156,9 @@ impl FromStr for NextHop {
 
     fn from_str(text: &str) -> Result<Self, NextHopError> {
         let wrong = || NextHopError::NotANextHop(text.to_owned());
+        if text == "discard:" {
+            return Ok(Self::Discard);
+        }
         let lmtp = text.strip_prefix("lmtp:").or_else(|| text.strip_prefix("lmtp://"));
         let place = lmtp.or_else(|| text.strip_prefix("smtp:")).unwrap_or(text);
         if place.starts_with('/') {
@@ -206,6 +211,7 @@ impl fmt::Display for NextHop {
             Self::LmtpHost(name, port) => write!(f, "lmtp:{name}:{port}"),
             Self::LmtpAddress(address) => write!(f, "lmtp:{address}"),
             Self::LmtpSocket(path) => write!(f, "lmtp:{}", path.display()),
+            Self::Discard => f.write_str("discard:"),
         }
     }
 }

@@ -120,6 +120,11 @@ impl Users {
         self.users.is_empty()
     }
 
+    /// Whether a user may give this reverse-path.
+    pub fn may_use(&self, name: &str, reverse_path: &str) -> bool {
+        self.users.get(name).is_some_and(|user| user.may_use(reverse_path))
+    }
+
     /// The user if name and password are right. Slow unless remembered: see the module.
     pub fn verify(&self, name: &str, password: &[u8]) -> Option<&User> {
         let user = self.users.get(name);

@@ -1,0 +1,283 @@
+//! One transfer agent: opened spool, running queue, open listeners; and how it ends.
+//!
+//! It runs in the real world and, many at a time, in the simulated one: nothing here knows which.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use smtp::Timestamp;
+use spool::local::{LocalSpool, Settings};
+use tokio::sync::watch;
+use transport::{ClientTls, ServerConfig};
+use world::{World, net::Listener};
+
+use crate::{
+    config::{Compiled, Config, ConfigErrors, load::load_users},
+    context::Context,
+    evidence,
+    identity,
+    listen::{self, Census, Door, Entrance, Rates},
+    queue::Queue,
+    record::Recorder,
+};
+
+/// Where background work is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// On threads of its own: the real machine.
+    Thread,
+    /// In the runtime's tasks, deterministically: the simulated one.
+    Task,
+}
+
+/// A running transfer agent.
+pub struct Agent {
+    /// The queue, and by way of it everything shared.
+    pub queue: Arc<Queue>,
+    /// Who is connected.
+    pub census: Arc<Census>,
+    /// When it started.
+    pub started: Timestamp,
+    closing: watch::Sender<bool>,
+    rates: Arc<Rates>,
+    open: Mutex<BTreeMap<SocketAddr, Open>>,
+}
+
+/// One address that is listened on.
+struct Open {
+    door: Arc<ArcSwap<Door>>,
+    gone: watch::Sender<bool>,
+}
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration file.
+    #[error("the configuration has errors")]
+    Config(#[source] ConfigErrors),
+    /// What follows from it.
+    #[error("the configuration can't be used")]
+    Compile(#[from] crate::config::compiled::CompileError),
+    /// The data directory.
+    #[error("cannot use the data directory `{}`", path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The spool.
+    #[error("cannot open the spool `{}`", path.display())]
+    Spool {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: spool::local::OpenError,
+    },
+    /// The evidence log.
+    #[error("cannot open the evidence log")]
+    Evidence(#[from] evidence::EvidenceError),
+    /// The certificate.
+    #[error("cannot use the certificate")]
+    Tls(#[from] transport::TlsError),
+    /// A listener.
+    #[error("cannot listen on {address} (listener `{name}`)")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Whose.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Agent {
+    /// Opens everything and starts to work. What was queued is tried when it is due.
+    pub async fn start(config: Config, world: World, pace: Pace) -> Result<Arc<Self>, StartError> {
+        let data = config.data.clone();
+        world.disk.create_directory(&data).map_err(|source| StartError::Data { path: data, source })?;
+        let tls = client_tls(&world, &config)?;
+        let identity = identity::prepare(&world, &config)?;
+        let users = load_users(&config).map_err(StartError::Config)?;
+        let compiled = Compiled::new(config, users)?;
+        let path = compiled.config.spool_directory();
+        let settings = spool_settings(&compiled.config);
+        let spool_pace = match pace {
+            Pace::Thread => spool::local::Pace::Thread,
+            Pace::Task => spool::local::Pace::Task,
+        };
+        let opened = LocalSpool::open(world.disk.clone(), &path, settings, spool_pace)
+            .map_err(|source| StartError::Spool { path, source })?;
+        report_opened(&opened);
+        let recorder = Recorder { log: open_evidence(&compiled.config, &world, pace)? };
+        let context = Context::new(world, Arc::new(opened.spool), recorder, compiled, tls);
+        let queue = Queue::new(Arc::new(context));
+        queue.restore(opened.found);
+        let agent = Arc::new(Self {
+            started: queue.context.world.clock.now(),
+            queue: queue.clone(),
+            census: Arc::default(),
+            closing: watch::Sender::new(false),
+            rates: Arc::default(),
+            open: Mutex::default(),
+        });
+        agent.open_listeners(identity).await?;
+        queue.context.tasks.spawn(queue.clone().keep_time());
+        Ok(agent)
+    }
+
+    /// Takes a new configuration into use: open sessions go on as they began, the next ones follow it.
+    /// On an error everything stays as it was.
+    pub async fn reload(&self, config: Config) -> Result<(), StartError> {
+        let tls = client_tls(&self.queue.context.world, &config)?;
+        let identity = identity::prepare(&self.queue.context.world, &config)?;
+        let users = load_users(&config).map_err(StartError::Config)?;
+        let compiled = Compiled::new(config, users)?;
+        self.queue.context.reconfigure(compiled, tls);
+        self.queue.forget_ways();
+        self.open_listeners(identity).await
+    }
+
+    /// Brings the open listeners in line with the configuration.
+    async fn open_listeners(&self, identity: Option<Arc<ServerConfig>>) -> Result<(), StartError> {
+        let context = &self.queue.context;
+        let config = context.config();
+        let mut wanted = BTreeMap::new();
+        for (listener, _) in &config.listeners {
+            let door = Arc::new(Door::new(&config, listener, identity.clone(), self.rates.clone()));
+            for &address in &listener.address {
+                wanted.insert(address, door.clone());
+            }
+        }
+        let known: Vec<_> = self.open().keys().copied().collect();
+        for address in known {
+            match wanted.remove(&address) {
+                Some(door) => self.open().get(&address).into_iter().for_each(|open| open.door.store(door.clone())),
+                None => drop(self.open().remove(&address).map(|open| open.gone.send_replace(true))),
+            }
+        }
+        for (address, door) in wanted {
+            let name = door.name.clone();
+            let listener = context
+                .world
+                .net
+                .listen(address)
+                .map_err(|source| StartError::Listen { address, name, source })?;
+            self.start_listener(address, listener, door);
+        }
+        Ok(())
+    }
+
+    fn start_listener(&self, asked: SocketAddr, listener: Listener, door: Arc<Door>) {
+        let entrance = Entrance {
+            queue: self.queue.clone(),
+            census: self.census.clone(),
+            closing: self.closing.subscribe(),
+        };
+        tracing::info!(listener = %door.name, address = %asked, role = door.role.as_str(), "listening");
+        let door = Arc::new(ArcSwap::new(door));
+        let gone = watch::Sender::new(false);
+        let task = listen::accept(entrance, listener, door.clone(), gone.subscribe());
+        self.queue.context.tasks.spawn(task);
+        self.open().insert(asked, Open { door, gone });
+    }
+
+    /// Whether it is ending.
+    pub fn is_stopping(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Where it listens: address, name, role.
+    pub fn listening(&self) -> Vec<(SocketAddr, String, &'static str)> {
+        let open = self.open();
+        open.iter().map(|(address, open)| {
+            let door = open.door.load();
+            (*address, door.name.clone(), door.role.as_str())
+        }).collect()
+    }
+
+    /// Ends in good order: no new sessions and attempts, those under way finish for as long as
+    /// `patience` lasts; then the spool writes what it has and closes.
+    pub async fn stop(&self, patience: Duration) {
+        let context = &self.queue.context;
+        tracing::info!(sessions = self.census.all(), "stopping");
+        self.closing.send_replace(true);
+        self.queue.close();
+        let until = tokio::time::Instant::now() + patience;
+        while !context.tasks.is_empty() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        context.tasks.abort();
+        context.spool.close().await;
+        if let Some(log) = &context.evidence.log {
+            log.close();
+        }
+        tracing::info!("stopped");
+    }
+
+    /// Ends as a power cut does: at once, wherever everything stands.
+    pub fn crash(&self) {
+        self.queue.context.tasks.abort();
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<SocketAddr, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn report_opened(opened: &spool::local::Opened) {
+    let report = &opened.report;
+    for damage in &report.damaged {
+        tracing::error!(file = damage.file, offset = damage.offset, length = damage.length,
+            id = damage.message.map(|id| id.to_string()), "damage in the spool; run `mailwright spool check`");
+    }
+    for torn in &report.unfinished {
+        tracing::info!(file = torn.file, offset = torn.offset, length = torn.length,
+            "the last write before the crash was not complete; nobody was told that it was kept");
+    }
+    tracing::info!(jobs = opened.found.len(), segments = report.segments, orphans = report.orphans, "spool opened");
+}
+
+/// The operating system's issuers, or those of a file.
+fn client_tls(world: &World, config: &Config) -> Result<ClientTls, transport::TlsError> {
+    match &config.tls.client_ca {
+        Some(file) => ClientTls::with_authorities(world, file),
+        None => ClientTls::new(world),
+    }
+}
+
+fn spool_settings(config: &Config) -> Settings {
+    Settings {
+        reserve: config.spool.reserve,
+        inline_max: config.spool.inline_max,
+        segment_size: config.spool.segment_size,
+        ..Settings::default()
+    }
+}
+
+fn open_evidence(
+    config: &Config,
+    world: &World,
+    pace: Pace,
+) -> Result<Option<evidence::Log>, evidence::EvidenceError> {
+    if !config.evidence.on {
+        return Ok(None);
+    }
+    let settings = evidence::Settings {
+        size_max: config.evidence.size_max,
+        age_max: config.evidence.age_max,
+        ..evidence::Settings::new(config.evidence_directory())
+    };
+    let pace = match pace {
+        Pace::Thread => evidence::Pace::Thread,
+        Pace::Task => evidence::Pace::Task,
+    };
+    evidence::Log::open(world.disk.clone(), world.clock, settings, pace).map(Some)
+}

@@ -1,0 +1,146 @@
+//! From complete content to a [`Receipt`]: trace field, hop count, lanes, spool; then the queue.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use message::{header::Scan, submission, trace};
+use smtp::{Reply, server::Server};
+use spool::{Accepted, Arrival, KeepError, MessageId, NewContent, Receipt, Staged};
+
+use crate::{
+    config::Role,
+    intake,
+    listen::Door,
+    queue::Queue,
+};
+
+/// What has been put away of the content that is being received.
+#[derive(Default)]
+pub struct Keeping {
+    staged: Option<Box<dyn Staged>>,
+    scan: Option<Scan>,
+    /// Why the content can't be kept; it is read to its end all the same.
+    broken: Option<Reply>,
+}
+
+impl Keeping {
+    /// The transaction is over without its message.
+    pub fn drop_staged(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Moves what has arrived so far to disk: memory stays bounded, whatever the size.
+    pub async fn spill(&mut self, queue: &Queue, machine: &mut Server<Receipt>) {
+        let piece = machine.content().split().freeze();
+        if self.broken.is_some() || piece.is_empty() {
+            return;
+        }
+        self.scan.get_or_insert_default().feed(&piece);
+        if let Err(error) = self.write(queue, piece).await {
+            self.staged = None;
+            self.broken = Some(refusal(&error));
+        }
+    }
+
+    async fn write(&mut self, queue: &Queue, piece: Bytes) -> Result<(), KeepError> {
+        let staged = match &mut self.staged {
+            Some(staged) => staged,
+            None => self.staged.insert(queue.context.spool.stage().await?),
+        };
+        staged.write(piece).await
+    }
+
+    /// The content is complete: keep it. After `Ok` the message is ours.
+    pub async fn keep(
+        &mut self,
+        queue: &Arc<Queue>,
+        door: &Door,
+        machine: &mut Server<Receipt>,
+    ) -> Result<Receipt, Reply> {
+        if self.staged.is_some() || self.broken.is_some() {
+            self.spill(queue, machine).await;
+        }
+        let Self { staged, scan, broken } = std::mem::take(self);
+        if let Some(reply) = broken {
+            return Err(reply);
+        }
+        let rest = machine.content().split().freeze();
+        let mut scan = scan.unwrap_or_default();
+        scan.feed(&rest);
+        let facts = scan.finish();
+        let config = queue.context.config();
+        if facts.hops > config.config.limits.header_hops_max {
+            return Err(Reply::loop_detected());
+        }
+        let id = queue.context.spool.reserve();
+        let at = queue.context.world.clock.now();
+        let mut prefix = Vec::with_capacity(256);
+        trace_field(&mut prefix, machine, &config.config.hostname, id, at);
+        let mut message_id = facts.message_id.clone();
+        if door.role == Role::Submission {
+            let host = &config.config.hostname;
+            let unique = id.to_string();
+            submission::complete(&facts, at, 0, &unique, host, &mut prefix);
+            message_id.get_or_insert_with(|| format!("<{unique}@{host}>").into());
+        }
+        let Some(envelope) = machine.envelope() else { return Err(Reply::local_error()) };
+        let intake = intake::sort(&config, envelope, message_id.clone(), at);
+        let size = machine.content_length();
+        let content = match staged {
+            Some(staged) => NewContent::Staged(staged),
+            None => NewContent::Memory(rest),
+        };
+        let arrival = Arrival { id, at, prefix: prefix.into(), content, jobs: intake.jobs };
+        match queue.context.spool.accept(arrival).await {
+            Ok(Accepted { receipt, jobs, content }) => {
+                door.report_kept(queue, machine, &receipt, message_id.as_deref(), size, at);
+                queue.admit(jobs, content, intake.carried, at);
+                Ok(receipt)
+            }
+            Err(error) => {
+                tracing::error!(%error, client = %machine.peer().address, "message not kept");
+                Err(refusal(&error))
+            }
+        }
+    }
+}
+
+fn trace_field(out: &mut Vec<u8>, machine: &Server<Receipt>, host: &str, id: MessageId, at: smtp::Timestamp) {
+    let envelope = machine.envelope();
+    let recipients = envelope.map_or(&[][..], |envelope| &envelope.recipients);
+    let queue_id = id.to_string();
+    trace::received(
+        &trace::Received {
+            helo: machine.helo().unwrap_or(""),
+            peer: Some(machine.peer().address.ip()),
+            peer_name: None,
+            host,
+            protocol: trace::Protocol {
+                extended: machine.protocol() != "SMTP",
+                lmtp: false,
+                utf8: envelope.is_some_and(|envelope| envelope.smtputf8),
+                tls: machine.tls().is_some(),
+                authenticated: machine.user().is_some(),
+            },
+            tls: machine.tls().map(|tls| (tls.version.as_str(), tls.cipher.as_str())),
+            queue_id: &queue_id,
+            recipient: match recipients {
+                [only] => Some(only.forward_path.as_str()),
+                _ => None,
+            },
+            at,
+            offset: 0,
+        },
+        out,
+    );
+}
+
+/// What the client hears when its message was not kept. It still has it, and will try again.
+fn refusal(error: &KeepError) -> Reply {
+    match error {
+        KeepError::Full { .. } => Reply::no_room(),
+        KeepError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Reply::no_room(),
+        KeepError::Closed => Reply::shutting_down(),
+        KeepError::Io { .. } | KeepError::Conflict { .. } => Reply::local_error(),
+    }
+}

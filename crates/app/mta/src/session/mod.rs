@@ -1,0 +1,242 @@
+//! One SMTP connection to us: drives [`smtp::server::Server`] over a [`Wire`].
+//!
+//! The machine asks, this module answers: from the configuration ([`judge`]) at once, from the spool
+//! ([`keep`]) and the password hashes when they are done. While nothing is said the connection owns no
+//! buffer: octets are read into the thread's own, and only what the machine can't use yet is kept.
+
+mod judge;
+mod keep;
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use smtp::{
+    server::{Answer, Event, Output, Question, Server},
+};
+use spool::Receipt;
+use tokio::{io::AsyncWriteExt, sync::watch, time::Instant};
+use transport::Wire;
+
+use self::keep::Keeping;
+use crate::{listen::Door, queue::Queue};
+
+/// Content over this many octets goes to disk as it comes.
+const CONTENT_IN_MEMORY_MAX: usize = 256 * 1024;
+/// The thread's read buffer, shared by its connections one read at a time.
+const READ_LENGTH: usize = 64 * 1024;
+/// Octets that the machine could not use yet; beyond them the socket is the buffer.
+const PENDING_MAX: usize = 128 * 1024;
+
+thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_LENGTH].into_boxed_slice());
+}
+
+/// A connection and all that it needs.
+pub struct Session {
+    queue: Arc<Queue>,
+    door: Arc<Door>,
+    /// None only while a TLS handshake is under way.
+    wire: Option<Wire>,
+    machine: Server<Receipt>,
+    began: Instant,
+    /// Read, but not yet used by the machine.
+    pending: Vec<u8>,
+    keeping: Keeping,
+    ended: bool,
+}
+
+impl Session {
+    /// A connection that was accepted at `door`; `machine` has its greeting ready.
+    pub fn new(queue: Arc<Queue>, door: Arc<Door>, wire: Wire, machine: Server<Receipt>, began: Instant) -> Self {
+        let keeping = Keeping::default();
+        Self { queue, door, wire: Some(wire), machine, began, pending: Vec::new(), keeping, ended: false }
+    }
+
+    /// Talks until the end. `closing` becomes true when the transfer agent stops.
+    pub async fn run(mut self, mut closing: watch::Receiver<bool>) {
+        let mut alarm = pin!(tokio::time::sleep_until(self.alarm_time()));
+        let mut told = false;
+        loop {
+            if let Err(error) = self.work().await {
+                tracing::debug!(client = %self.machine.peer().address, %error, "connection lost");
+                return;
+            }
+            if self.ended {
+                if let Some(wire) = &mut self.wire {
+                    // The client may have been faster: nothing hangs on it.
+                    let _closed = wire.close().await;
+                }
+                return;
+            }
+            tokio::select! {
+                biased;
+                ready = readable(&mut self.wire) => {
+                    if ready.is_err() || self.read().is_err() {
+                        self.machine.closed_by_peer(self.began.elapsed());
+                        self.ended = true;
+                    }
+                }
+                () = alarm.as_mut() => {
+                    // The deadline moves with each command; the alarm is set anew only when it rings.
+                    let due = self.alarm_time();
+                    if due <= Instant::now() {
+                        self.machine.expire(self.began.elapsed());
+                    }
+                    let due = self.alarm_time().max(Instant::now() + Duration::from_millis(1));
+                    alarm.as_mut().reset(due);
+                }
+                changed = closing.changed(), if !told => {
+                    told = changed.is_err() || *closing.borrow();
+                    if told {
+                        self.machine.shut_down(self.began.elapsed());
+                    }
+                }
+            }
+        }
+    }
+
+    fn alarm_time(&self) -> Instant {
+        const NEVER: Duration = Duration::from_secs(24 * 3600);
+        match self.machine.deadline() {
+            Some(deadline) => self.began + deadline,
+            None => Instant::now() + NEVER,
+        }
+    }
+
+    /// Reads once and feeds the machine; keeps what it can't use yet.
+    fn read(&mut self) -> io::Result<()> {
+        let Self { wire, machine, pending, began, ended, .. } = self;
+        let Some(wire) = wire else { return Err(io::ErrorKind::NotConnected.into()) };
+        READ.with_borrow_mut(|buffer| match wire.try_read(buffer) {
+            Ok(0) => {
+                machine.closed_by_peer(began.elapsed());
+                *ended = true;
+                Ok(())
+            }
+            Ok(length) => {
+                let octets = &buffer[..length];
+                let used = if pending.is_empty() { machine.feed(began.elapsed(), octets) } else { 0 };
+                pending.extend_from_slice(&octets[used..]);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Does all that can be done without new octets: answers, replies, TLS, content to disk.
+    async fn work(&mut self) -> io::Result<()> {
+        loop {
+            while let Some(output) = self.machine.poll() {
+                match output {
+                    Output::Ask(question) => self.answer(question).await?,
+                    Output::StartTls => self.start_tls().await?,
+                    Output::Event(event) => {
+                        if matches!(event, Event::Aborted { .. } | Event::ContentRefused { .. }) {
+                            self.keeping.drop_staged();
+                        }
+                        self.door.report(&self.queue, &self.machine, &event);
+                    }
+                    Output::Close => {
+                        self.flush().await?;
+                        self.ended = true;
+                        return Ok(());
+                    }
+                }
+            }
+            if self.machine.content().len() >= CONTENT_IN_MEMORY_MAX {
+                self.keeping.spill(&self.queue, &mut self.machine).await;
+            }
+            if self.pending.is_empty() || !self.machine.wants_input() {
+                break;
+            }
+            let used = self.machine.feed(self.began.elapsed(), &self.pending);
+            self.pending.drain(..used);
+            if self.pending.is_empty() && self.pending.capacity() > 1024 {
+                self.pending = Vec::new();
+            }
+            if used == 0 && self.pending.len() > PENDING_MAX {
+                return Err(io::Error::other("the client sent far ahead of our replies"));
+            }
+        }
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.machine.replies().is_empty() {
+            return Ok(());
+        }
+        let patience = self.door.write_timeout;
+        let Some(wire) = &mut self.wire else { return Err(io::ErrorKind::NotConnected.into()) };
+        let replies = std::mem::take(self.machine.replies());
+        let wrote = tokio::time::timeout(patience, async {
+            wire.write_all(&replies).await?;
+            wire.flush().await
+        });
+        match wrote.await {
+            Ok(result) => result?,
+            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read our replies")),
+        }
+        // The buffer goes back, so that the next reply needs no allocation.
+        let mut replies = replies;
+        replies.clear();
+        if replies.capacity() <= 1024 && self.machine.replies().is_empty() {
+            *self.machine.replies() = replies;
+        }
+        Ok(())
+    }
+
+    async fn start_tls(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        // Whatever was sent in clear behind STARTTLS must not be taken for what came under TLS.
+        self.pending.clear();
+        let Some(identity) = self.door.tls.clone() else {
+            return Err(io::Error::other("STARTTLS without a certificate"));
+        };
+        let now = self.began.elapsed();
+        let Some(Ok(stream)) = self.wire.take().map(Wire::into_stream) else {
+            return Err(io::Error::other("STARTTLS under TLS"));
+        };
+        let handshake = transport::tls::accept(stream, &identity);
+        let accepted = tokio::time::timeout(self.door.limits.handshake_wait, handshake).await;
+        match accepted {
+            Ok(Ok((wire, facts))) => {
+                self.wire = Some(wire);
+                self.machine.tls_established(self.began.elapsed(), facts);
+            }
+            Ok(Err(why)) => self.machine.tls_failed(now, &why),
+            Err(_) => self.machine.tls_failed(now, "no handshake in time"),
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, question: Question) -> io::Result<()> {
+        let answer = match question {
+            Question::ReversePath => Answer::Go(judge::reverse_path(&self.queue, &self.door, &self.machine)),
+            Question::Recipient(recipient) => {
+                Answer::Go(judge::recipient(&self.queue, &self.door, &self.machine, &recipient))
+            }
+            Question::Begin => Answer::Go(judge::begin(&self.queue, &self.machine)),
+            Question::Verify(text) => Answer::Verified(judge::verify(&text)),
+            Question::Authenticate { user, password, .. } => {
+                self.flush().await?;
+                Answer::Authenticated(judge::authenticate(&self.queue, user, password).await)
+            }
+            Question::Keep => Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await),
+        };
+        self.machine.answer(self.began.elapsed(), answer);
+        Ok(())
+    }
+}
+
+async fn readable(wire: &mut Option<Wire>) -> io::Result<()> {
+    match wire {
+        Some(wire) => wire.readable().await,
+        None => Err(io::ErrorKind::NotConnected.into()),
+    }
+}
