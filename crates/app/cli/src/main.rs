@@ -5,6 +5,7 @@
 
 mod commands;
 mod output;
+mod outside;
 mod problem;
 mod server;
 

@@ -85,6 +85,11 @@ impl Problem {
         page
     }
 
+    /// All of them on one line, for a log or an answer.
+    pub fn in_short(&self) -> String {
+        self.0.iter().map(|shown| shown.message.as_str()).collect::<Vec<_>>().join("; ")
+    }
+
     /// Writes them to standard error.
     pub fn show(self) {
         for shown in self.0 {

@@ -1,8 +1,16 @@
 //! `mailwright serve`.
 
-use clap::Args;
+use std::path::PathBuf;
 
-use crate::{problem::Problem, server::Place};
+use clap::Args;
+use mta::{
+    Agent,
+    config::{Config, LogFormat, LogLevel},
+    events::{self, Format},
+};
+use tracing::Level;
+
+use crate::{outside, problem::Problem, server::Place};
 
 /// Run the transfer agent
 #[derive(Debug, Args)]
@@ -13,7 +21,59 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> Result<(), Problem> {
-        let _config = self.place.load()?;
-        Err(Problem::new("this build has no server in it yet"))
+        let config = self.place.load()?;
+        let format = match config.log.format {
+            LogFormat::Auto => Format::Auto,
+            LogFormat::Human => Format::Text,
+            LogFormat::Json => Format::Json,
+        };
+        let log = events::install(format, level(config.log.level)).map_err(|error| Problem::from_error(&error))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Problem::from_error(&error))?;
+        let done = runtime.block_on(self.serve(config));
+        drop(log);
+        done
+    }
+
+    async fn serve(&self, config: Config) -> Result<(), Problem> {
+        let world = outside::world(&config)?;
+        let place = &self.place;
+        let read = || place.load().map_err(|problem| problem.in_short());
+        let file: Option<PathBuf> = place.config.clone();
+        let first = file.is_none();
+        let done = mta::run::run(world, config, file, read, |agent| announce(agent, first)).await;
+        done.map_err(|error| Problem::from_error(&error))
+    }
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    }
+}
+
+/// What runs, where its data is, and what to try next.
+fn announce(agent: &Agent, first: bool) {
+    let config = agent.queue.context.config();
+    println!("Mailwright {} is running as {}", env!("CARGO_PKG_VERSION"), config.config.hostname);
+    let listening = agent.listening();
+    for (address, _, role) in &listening {
+        println!("  {role:<11} {address}");
+    }
+    println!("  data        {}", config.config.data.display());
+    let mx = listening.iter().find(|(_, _, role)| *role == "mx");
+    if let (true, Some((address, _, _))) = (first, mx) {
+        let program = std::env::args().next().unwrap_or_else(|| "mailwright".to_owned());
+        println!(
+            "Try: {program} send -s {} -p {} -f you@localhost -t postmaster@localhost -a Hello -h -b 'It works.' -d",
+            address.ip(),
+            address.port()
+        );
     }
 }
