@@ -1,1 +1,45 @@
-fn main() {}
+//! `cargo x`: what one does with this repository, by name. Standard library only, so that it is built
+//! before anything else is.
+
+mod bench;
+mod check;
+mod conformance;
+mod kill;
+mod packages;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+const TASKS: &[(&str, &str, fn(&[String]) -> shell::Outcome)] = &[
+    ("check", "format, clippy, purity, licences, layout", check::run),
+    ("test", "every test; installs what the tests need", test::run),
+    ("golden", "the dialogues in tests/golden only", test::golden),
+    ("sim", "the simulated world: [--seeds N] [--seed S] [--days D]", test::sim),
+    ("fuzz", "fuzz targets: [--seconds N] [TARGET...]", test::fuzz),
+    ("conformance", "the black-box suite: [--suite DIR] [-- ARGS]", conformance::run),
+    ("bench", "the benchmark beside Postfix: [--suite DIR] [-- ARGS]", bench::run),
+    ("kill", "kill -9 under load: [--rounds N]", kill::run),
+    ("packages", "install the Debian packages that tests need", packages::run),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else { return usage() };
+    let Some((_, _, task)) = TASKS.iter().find(|(known, _, _)| known == name) else { return usage() };
+    match task(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo x {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("cargo x TASK\n");
+    for (name, what, _) in TASKS {
+        eprintln!("  {name:12} {what}");
+    }
+    ExitCode::from(2)
+}
