@@ -25,7 +25,6 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 enum Command {
     Serve(commands::serve::Serve),
     Config(commands::config::Config),

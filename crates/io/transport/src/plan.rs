@@ -143,6 +143,10 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {
+            // An address that was given as one needs no name.
+            Endpoint::Ip(address) if self.host.parse() == Ok(address.ip()) => {
+                write!(f, "{address}")
+            }
             Endpoint::Ip(address) => {
                 write!(f, "{} [{}]:{}", self.host, address.ip(), address.port())
             }

@@ -1,6 +1,6 @@
 //! `mailwright mx`: who takes mail for a domain, in order of use.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
 use transport::mx::{Exchangers, Found, Ourselves, mail_exchangers};
@@ -80,7 +80,7 @@ fn show(found: &Exchangers, with_reasons: bool) -> String {
             exchanger.preference.to_string(),
             exchanger.host.clone(),
             addresses.join(" "),
-            output::span(found.ttl.min(exchanger.ttl)),
+            ttl(found.ttl.min(exchanger.ttl)),
             by,
         ]);
     }
@@ -106,4 +106,9 @@ fn show(found: &Exchangers, with_reasons: bool) -> String {
         }
     }
     page
+}
+
+/// An address literal holds for ever.
+fn ttl(ttl: Duration) -> String {
+    if ttl == Duration::MAX { "-".to_owned() } else { output::span(ttl) }
 }

@@ -332,6 +332,8 @@ fn exit_status(report: &Report) -> u8 {
     for outcome in &report.outcomes {
         let own = match outcome {
             Outcome::Relayed(_) => 0,
+            // Credentials that are refused, or may not go in clear: waiting mends nothing.
+            Outcome::Deferred(cause) if cause.stage == Stage::Auth => EX_CONFIG,
             Outcome::Deferred(_) => EX_TEMPFAIL,
             Outcome::Failed(cause) if cause.stage == Stage::Routing => EX_NOHOST,
             Outcome::Failed(_) => EX_UNAVAILABLE,

@@ -166,7 +166,7 @@ impl TimeProvider for Calendar {
 /// Why a certificate was refused, in our words.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Refused(String);
+pub(super) struct Refused(String);
 
 struct Verifier {
     trust: Result<Arc<dyn ServerCertVerifier>, Arc<str>>,

@@ -4,7 +4,7 @@ use std::{error::Error as _, io};
 
 use rustls::{AlertDescription, CertificateError, Error, pki_types::CertificateDer};
 
-use super::facts;
+use super::{client::Refused, facts};
 
 /// Why a handshake failed.
 pub(super) fn handshake(error: &io::Error) -> String {
@@ -74,12 +74,26 @@ fn wrong_certificate(
             None => "its certificate is from an issuer not trusted here".to_owned(),
         },
         CertificateError::Revoked => "its certificate was revoked".to_owned(),
-        CertificateError::Other(own) => own.0.to_string(),
+        CertificateError::Other(own) if own.0.is::<Refused>() => own.0.to_string(),
         CertificateError::BadEncoding => "its certificate is no X.509 certificate".to_owned(),
         // A certificate authority's own certificate on a server is how self-signed ones often look.
         other => match leaf.and_then(facts::issuer_of) {
-            Some((issuer, true)) => format!("its certificate is self-signed (`{issuer}`): {other}"),
-            _ => format!("its certificate does not verify: {other}"),
+            Some((issuer, true)) => {
+                format!("its certificate is self-signed (`{issuer}`): {}", Words(other))
+            }
+            _ => format!("its certificate does not verify: {}", Words(other)),
         },
+    }
+}
+
+/// The verifier's own words, where rustls wraps them: `CaUsedAsEndEntity` rather than `Other(..)`.
+struct Words<'a>(&'a CertificateError);
+
+impl std::fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            CertificateError::Other(inner) => inner.0.fmt(f),
+            other => other.fmt(f),
+        }
     }
 }

@@ -23,6 +23,7 @@ use tokio::{
 use transport::{Mail, Target, Wire, content::Memory};
 use world::{
     World,
+    net::Listener,
     sim::{SimWorld, disk::SimDisk},
 };
 
@@ -68,8 +69,16 @@ pub fn play(
 ) -> (JoinHandle<Heard>, SocketAddr) {
     let listener = world.net.listen(at).expect("the address is free");
     let local = listener.local().expect("bound").socket().expect("an address");
+    (play_on(listener, tls, scripts), local)
+}
+
+pub fn play_on(
+    listener: Listener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    scripts: &[&str],
+) -> JoinHandle<Heard> {
     let scripts: Vec<String> = scripts.iter().map(ToString::to_string).collect();
-    let playing = tokio::spawn(async move {
+    tokio::spawn(async move {
         let mut heard = Vec::new();
         for script in scripts {
             let stream = listener.accept().await.expect("a connection");
@@ -78,8 +87,7 @@ pub fn play(
                 .await;
         }
         heard
-    });
-    (playing, local)
+    })
 }
 
 struct Player {

@@ -20,11 +20,23 @@ pub fn text(envelope: &Envelope, report: &Report, with_dialogue: bool) -> String
         if let Some(attempt) = deciding(report, recipient.forward_path.as_str())
             && let Some(address) = &attempt.address
         {
-            let _ =
-                writeln!(page, "    by {} [{address}]{}", attempt.next_hop, encryption(attempt));
+            let _ = writeln!(
+                page,
+                "    by {}{}",
+                peer(&attempt.next_hop, address),
+                encryption(attempt)
+            );
         }
     }
     page
+}
+
+/// `mx1.b.test (192.0.2.1:25)`; an address alone where no name is known.
+fn peer(next_hop: &str, address: &str) -> String {
+    match next_hop.parse::<std::net::IpAddr>() {
+        Ok(_) => address.to_owned(),
+        Err(_) => format!("{next_hop} ({address})"),
+    }
 }
 
 fn write_attempt(page: &mut String, attempt: &Attempt) {
