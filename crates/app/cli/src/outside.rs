@@ -13,7 +13,18 @@ use crate::problem::Problem;
 
 /// Clock, disk and network of this machine; names by its resolver, or by the configured servers.
 pub fn world(config: &Config) -> Result<World, Problem> {
-    let settings = Settings { servers: config.dns.servers.clone(), timeout: config.dns.timeout, ..Settings::default() };
-    let dns = RealDns::new(&settings).map_err(|error| Problem::new(format!("cannot set up name resolution: {error}")))?;
-    Ok(World { clock: Clock::Real, disk: Arc::new(RealDisk), dns: Arc::new(dns), net: Net::Real, random: Random::real() })
+    let settings = Settings {
+        servers: config.dns.servers.clone(),
+        timeout: config.dns.timeout,
+        ..Settings::default()
+    };
+    let dns = RealDns::new(&settings)
+        .map_err(|error| Problem::new(format!("cannot set up name resolution: {error}")))?;
+    Ok(World {
+        clock: Clock::Real,
+        disk: Arc::new(RealDisk),
+        dns: Arc::new(dns),
+        net: Net::Real,
+        random: Random::real(),
+    })
 }

@@ -27,7 +27,8 @@ impl Serve {
             LogFormat::Human => Format::Text,
             LogFormat::Json => Format::Json,
         };
-        let log = events::install(format, level(config.log.level)).map_err(|error| Problem::from_error(&error))?;
+        let log = events::install(format, level(config.log.level))
+            .map_err(|error| Problem::from_error(&error))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -93,9 +93,9 @@ fn composed(order: &Send, world: &World, text: &[u8], files: &[(String, Vec<u8>)
 /// The generated fields, without MIME's and without the empty line: the file brings its own.
 fn fields_only(order: &Send, world: &World) -> Vec<u8> {
     let mut content = composed(order, world, b"", &[]);
-    let own = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding"];
-    let start = header::fields(&content).find(|field| own.iter().any(|name| field.is(name)));
-    let start = start.map(|field| field.name.as_ptr() as usize - content.as_ptr() as usize);
+    // `composed` writes MIME's fields last, and no value has a CRLF of its own.
+    let mime = b"MIME-Version: 1.0\r\n";
+    let start = content.windows(mime.len()).position(|part| part == mime);
     content.truncate(start.unwrap_or(content.len()));
     content
 }
@@ -136,4 +136,64 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use world::{Clock, Net, Random, disk::real::RealDisk, dns::table::TableDns};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    #[command(disable_help_flag = true)]
+    struct Line {
+        #[command(flatten)]
+        order: Send,
+    }
+
+    fn made(arguments: &[&str]) -> String {
+        let world = World {
+            clock: Clock::Real,
+            disk: std::sync::Arc::new(RealDisk),
+            dns: std::sync::Arc::new(TableDns::default()),
+            net: Net::Real,
+            random: Random::seeded(1),
+        };
+        let line = ["send", "-t", "b@b.test", "-f", "Alice <a@a.test>"];
+        let line = Line::try_parse_from(line.iter().chain(arguments)).expect("arguments");
+        String::from_utf8(message(&line.order, &world).expect("a message")).expect("text")
+    }
+
+    /// The letters of bmail, one by one and together.
+    #[test]
+    fn text_fields_and_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path.display().to_string()
+        };
+        let (whole, bare) = (file("whole", "X-Own: 1\n\nhello\n"), file("bare", "hello\n"));
+
+        assert_eq!(made(&["-b", "just this"]), "just this\r\n", "as it stands");
+        assert_eq!(made(&["-m", &whole]), "X-Own: 1\r\n\r\nhello\r\n", "the file is the message");
+        assert_eq!(made(&["-c", "-m", &bare]), "\r\nhello\r\n", "an empty header section");
+        assert_eq!(made(&["-b", "X: 1\n", "-c", "-m", &bare]), "X: 1\r\n\r\nhello\r\n");
+
+        let fields = made(&["-h", "-a", "Hi", "-b", "hello"]);
+        let (head, body) = fields.split_once("\r\n\r\n").expect("two parts");
+        for field in ["From: Alice <a@a.test>", "To: b@b.test", "Subject: Hi"] {
+            assert!(head.lines().any(|line| line == field), "{head}");
+        }
+        assert_eq!(body, "hello\r\n");
+        assert!(made(&["-h", "-c", "-m", &bare]).ends_with("\r\n\r\nhello\r\n"));
+
+        let joined = made(&["-h", "-m", &whole]);
+        assert!(joined.ends_with("\r\nX-Own: 1\r\n\r\nhello\r\n"), "{joined}");
+        assert!(!joined.contains("Content-Type"), "the file brings its own: {joined}");
+
+        let attached = made(&["--attach", &bare, "-b", "see"]);
+        assert!(attached.contains("multipart/mixed") && attached.contains("filename=\"bare\""));
+    }
 }
