@@ -12,7 +12,7 @@ use crate::kept::Kept;
 /// Takes jobs until there are none for as long as an idle connection is kept.
 pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
     let wake = Arc::new(Notify::new());
-    let mut line = Line { way, session: None, transactions: 0 };
+    let mut line = Line { way, session: None, transactions: 0, sour: false };
     loop {
         let (job, surplus) = {
             let mut inner = queue.lock();
@@ -22,6 +22,7 @@ pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
         };
         match job {
             Some(job) => line.deliver(&queue, job).await,
+            None if line.sour => line.hang_up(&queue),
             None if surplus || !wait_for_work(&queue, &line.way.site, &wake).await => break,
             None => {}
         }
@@ -60,6 +61,9 @@ struct Line {
     way: Arc<Way>,
     session: Option<Session>,
     transactions: u32,
+    /// It has put a message off: then it is not kept for the next try, which shall not meet the same
+    /// process, host or mood again.
+    sour: bool,
 }
 
 impl Line {
@@ -106,12 +110,13 @@ impl Line {
             self.transactions += 1;
             let stale = reused && was_closed_before_anything(&attempt.attempt);
             let keep = session.is_reusable() && self.transactions < self.way.transactions_max;
-            if !keep {
+            if !keep || stale {
                 self.hang_up(queue);
             }
             if stale {
                 continue;
             }
+            self.sour |= attempt.attempt.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Deferred(_)));
             self.note(queue, &job, &attempt);
             let around = Around {
                 began: Some(began),
@@ -200,6 +205,7 @@ impl Line {
     }
 
     fn hang_up(&mut self, queue: &Queue) {
+        self.sour = false;
         const PATIENCE: Duration = Duration::from_secs(5);
         if let Some(session) = self.session.take() {
             // The next hop has all that it shall have: nothing hangs on how it says goodbye, so
