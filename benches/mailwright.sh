@@ -34,7 +34,7 @@ CF
     exec "$MAILWRIGHT" serve --config "$conf"
     ;;
 queue-len)
-    "$MAILWRIGHT" --config "$conf" queue count ;;
+    "$MAILWRIGHT" status --json --config "$conf" | grep -Eo '"jobs": *[0-9]+' | grep -Eo '[0-9]+' ;;
 queue-list)
-    "$MAILWRIGHT" --config "$conf" queue list ;;
+    "$MAILWRIGHT" queue list --config "$conf" ;;
 esac
