@@ -1,0 +1,107 @@
+//! Whatever we say has a row in the table of meanings: a client that asks `why` of us gets an answer.
+
+use diagnose::meanings::{CODES, Key, is_registered};
+use smtp::{Reply, reply::Missing};
+
+/// Where the replies are made. Read as text, so that a new constructor can't be forgotten here.
+const TEXTS: &str = include_str!("../../smtp/src/reply/texts.rs");
+
+macro_rules! replies {
+    ($($name:ident($($argument:expr),*),)+) => {
+        vec![$((stringify!($name), Reply::$name($($argument),*)),)+]
+    };
+}
+
+fn all() -> Vec<(&'static str, Reply)> {
+    replies![
+        greeting("a.test", "ready"),
+        helo("a.test"),
+        goodbye(),
+        reset(),
+        still_here(),
+        too_many_connections(),
+        talked_too_early(),
+        idle_too_long(),
+        shutting_down(),
+        too_many_errors(),
+        endless_line(),
+        not_smtp(),
+        tls_too_early(),
+        unknown_command(),
+        line_too_long(),
+        bare_lf_in_command(),
+        control_in_command(),
+        not_utf8(),
+        not_implemented(),
+        syntax("say it so"),
+        bad_helo(),
+        bad_reverse_path("not a path"),
+        bad_forward_path("not a path"),
+        needs_smtputf8(),
+        unknown_parameter("X"),
+        bad_parameter("say it so"),
+        parameter_twice(),
+        out_of_sequence(Missing::Mail),
+        no_recipients(),
+        already_authenticated(),
+        already_tls(),
+        binary_needs_bdat(),
+        start_tls(),
+        tls_required(),
+        auth_required(),
+        auth_needs_tls(),
+        unknown_mechanism(),
+        challenge(""),
+        auth_cancelled(),
+        bad_auth_response(),
+        authenticated(),
+        authentication_failed(),
+        authentication_unavailable(),
+        reverse_path_ok(),
+        recipient_ok(),
+        size_over_limit(),
+        too_many_recipients(),
+        relaying_denied(),
+        no_such_mailbox(),
+        not_verified(),
+        help(["HELO"].into_iter()),
+        no_such_topic(),
+        send_content(),
+        chunk_ok(),
+        content_over_limit(),
+        bare_line_end("LF", 1),
+        chunk_too_large(),
+        loop_detected(),
+        no_room(),
+        too_many_messages(),
+        reverse_path_not_yours(),
+        local_error(),
+    ]
+}
+
+#[test]
+fn every_constructor_is_listed() {
+    let made: Vec<&str> = TEXTS
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("pub fn "))
+        .filter_map(|rest| rest.split(['(', '<']).next())
+        .collect();
+    let listed: Vec<&str> = all().iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed, made, "list new replies in `all`, in the order of texts.rs");
+}
+
+#[test]
+fn every_reply_means_something() {
+    for (name, reply) in all() {
+        if let Some(status) = reply.status {
+            assert!(is_registered(status), "{name}: {status} is not registered; use one that is");
+            // RFC 2034 section 4: the class agrees with the code.
+            assert_eq!(u16::from(status.class), reply.code / 100, "{name}: {reply}");
+        }
+        let known = CODES.iter().any(|row| match row.key {
+            Key::At(code, _) | Key::Code(code) => code == reply.code,
+            Key::Status(..) | Key::Class(_) => false,
+        });
+        assert!(known, "{name}: no row for {} in meanings/codes.rs", reply.code);
+    }
+}
