@@ -32,7 +32,7 @@ pub struct Limits {
     /// Refused commands in one session; at the next the session ends with 421.
     pub errors_max: u32,
     /// Wait before the greeting. Who talks before it gets 554: spam programs do, mail servers don't. With
-    /// 0s only what is there when the session starts counts.
+    /// 0s nobody waits, and nobody is caught.
     #[serde(with = "units::duration")]
     pub greeting_wait: Duration,
     /// Longest silence of a client between commands. RFC 5321 section 4.5.3.2.7: 5 minutes at least.

@@ -278,7 +278,10 @@ impl Queue {
 
     /// Lets no new attempt begin, and forgets the timer. Attempts under way go on.
     pub fn close(&self) {
-        self.lock().closing = true;
+        let mut inner = self.lock();
+        inner.closing = true;
+        inner.state.wake_all();
+        drop(inner);
         self.bell.notify_one();
     }
 

@@ -334,9 +334,11 @@ impl State {
         });
     }
 
-    /// The sites, for `status`.
-    pub fn sites(&self) -> impl Iterator<Item = (&SiteKey, &Site)> {
-        self.sites.iter()
+    /// Wakes every idle worker: the queue closes.
+    pub fn wake_all(&mut self) {
+        for worker in self.sites.values_mut().flat_map(|site| site.idle.drain(..)) {
+            worker.notify_one();
+        }
     }
 
     /// Workers in all.

@@ -12,7 +12,7 @@ use crate::kept::Kept;
 /// Takes jobs until there are none for as long as an idle connection is kept.
 pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
     let wake = Arc::new(Notify::new());
-    let mut line = Line { way, session: None, transactions: 0, sour: false };
+    let mut line = Line { way, session: None, transactions: 0, sour: false, next: None };
     loop {
         let (job, surplus) = {
             let mut inner = queue.lock();
@@ -21,7 +21,10 @@ pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
             (job, surplus)
         };
         match job {
-            Some(job) => line.deliver(&queue, job).await,
+            Some(job) => {
+                line.keep_pace().await;
+                line.deliver(&queue, job).await;
+            }
             None if line.sour => line.hang_up(&queue),
             None if surplus || !wait_for_work(&queue, &line.way.site, &wake).await => break,
             None => {}
@@ -64,9 +67,22 @@ struct Line {
     /// It has put a message off: then it is not kept for the next try, which shall not meet the same
     /// process, host or mood again.
     sour: bool,
+    /// When the next transaction may begin, where a rate is configured.
+    next: Option<tokio::time::Instant>,
 }
 
 impl Line {
+    /// Waits until a configured rate allows the next transaction.
+    async fn keep_pace(&mut self) {
+        if self.way.pause.is_zero() {
+            return;
+        }
+        if let Some(next) = self.next {
+            tokio::time::sleep_until(next).await;
+        }
+        self.next = Some(tokio::time::Instant::now() + self.way.pause);
+    }
+
     async fn deliver(&mut self, queue: &Arc<Queue>, job: Taken) {
         let Some(content) = job.content.clone().or_else(|| queue.context.spool.content(job.id.message)) else {
             // Finished or removed meanwhile: the spool has nothing of it any more.
