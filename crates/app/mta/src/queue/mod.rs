@@ -153,22 +153,22 @@ impl Queue {
             return;
         }
         let now = self.context.world.clock.now();
-        let mut defer = Vec::new();
+        let mut expired = Vec::new();
         {
             let mut inner = self.lock();
             if inner.closing {
                 return;
             }
             for (id, lane) in due {
-                if let Some(down) = self.send_on(&mut inner, id, lane, now) {
-                    defer.push(down);
+                if let Some(over) = self.send_on(&mut inner, id, lane, now) {
+                    expired.push(over);
                 }
             }
         }
-        self.defer_for_down_site(defer);
+        self.expire_at_down_site(expired);
     }
 
-    /// One job of [`Queue::dispatch`]; gives it back if its site is down.
+    /// One job of [`Queue::dispatch`]; gives it back if its site is down and its time is over.
     fn send_on(
         self: &Arc<Self>,
         inner: &mut Inner,
@@ -209,7 +209,15 @@ impl Queue {
                 self.context.tasks.spawn(worker::work(self.clone(), way));
                 None
             }
-            Push::Down(down) => state.job(id).map(|entry| (Taken::from(entry), way, down)),
+            Push::Down(down) => {
+                let entry = state.job(id)?;
+                if now.since(entry.arrived) >= way.retry.give_up {
+                    return Some((Taken::from(entry), way, down));
+                }
+                state.postpone(id, &down, now);
+                self.bell.notify_one();
+                None
+            }
         }
     }
 
@@ -241,8 +249,9 @@ impl Queue {
         }
     }
 
-    /// Jobs for a site that is known to be down wait for its next probe, without an attempt of their own.
-    fn defer_for_down_site(self: &Arc<Self>, jobs: Vec<(Taken, Arc<Way>, Down)>) {
+    /// Jobs whose time ran out while their site was down: the site's trouble is what their originators
+    /// hear.
+    fn expire_at_down_site(self: &Arc<Self>, jobs: Vec<(Taken, Arc<Way>, Down)>) {
         if jobs.is_empty() {
             return;
         }
@@ -257,8 +266,7 @@ impl Queue {
                     tls: None,
                     outcomes: settle::alike(&job.carried, &smtp::Outcome::Deferred(down.cause.clone())),
                 };
-                let around = Around { not_before: Some(down.until), ..Around::default() };
-                queue.settle(job, &way, attempt, around).await;
+                queue.settle(job, &way, attempt, Around::default()).await;
             }
         });
     }

@@ -42,8 +42,6 @@ pub fn is_strain(outcome: &Outcome) -> bool {
 pub struct Around {
     /// When it began.
     pub began: Option<Timestamp>,
-    /// The next one shall not be earlier.
-    pub not_before: Option<Timestamp>,
     /// The next hop offered DSN: what NOTIFY asks for on success is its business now.
     pub passes_dsn_on: bool,
 }
@@ -77,7 +75,7 @@ impl Queue {
         let now = self.context.world.clock.now();
         let attempt = Arc::new(attempt);
         let sorted = self.sort(&job, way, &attempt, now, &around);
-        let next = self.next_due(&job, way, now, around.not_before, &sorted);
+        let next = next_due(&job, way, now, &sorted);
         self.log(&job, &attempt, next);
         let took = around.began.map_or(Duration::ZERO, |began| now.since(began));
         self.context.evidence.attempted(now, &job, took, &attempt, next);
@@ -130,23 +128,6 @@ impl Queue {
             sorted.told.extend(told);
         }
         sorted
-    }
-
-    fn next_due(
-        &self,
-        job: &Taken,
-        way: &Way,
-        now: Timestamp,
-        not_before: Option<Timestamp>,
-        sorted: &Sorted,
-    ) -> Option<Timestamp> {
-        if sorted.left.is_empty() {
-            return None;
-        }
-        let next = now.after(way.retry.wait(job.attempts + 1));
-        let next = not_before.map_or(next, |at| next.max(at));
-        // The last try comes at the very end of the time, not some hours before it.
-        Some(next.min(job.arrived.after(way.retry.give_up).max(now.after(way.retry.first))))
     }
 
     async fn record(
@@ -268,6 +249,16 @@ impl Queue {
             }
         }
     }
+}
+
+/// When a job with recipients left is tried again.
+fn next_due(job: &Taken, way: &Way, now: Timestamp, sorted: &Sorted) -> Option<Timestamp> {
+    if sorted.left.is_empty() {
+        return None;
+    }
+    let next = now.after(way.retry.wait(job.attempts + 1));
+    // The last try comes at the very end of the time, not some hours before it.
+    Some(next.min(job.arrived.after(way.retry.give_up).max(now.after(way.retry.first))))
 }
 
 /// A recipient that an attempt says nothing about was not tried: a fault of ours, never a loss.

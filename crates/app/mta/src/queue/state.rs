@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use transport::Features;
 
 use super::limit::Limit;
-use crate::carried::Carried;
+use crate::carried::{Carried, LastTrouble};
 
 /// Names a site: see [`super::way::Way::site`].
 pub type SiteKey = Arc<str>;
@@ -147,6 +147,19 @@ impl State {
             Place::Held | Place::Routing | Place::Busy => {}
         }
         Some(entry)
+    }
+
+    /// Lets a job wait for a site that is down, with the site's trouble as its own. That is no attempt,
+    /// and nothing the spool need know: after a restart the job is tried at once.
+    pub fn postpone(&mut self, id: JobId, down: &Down, now: Timestamp) {
+        let Some(entry) = self.jobs.get_mut(&id) else { return };
+        let mut carried = entry.carried.as_ref().clone();
+        carried.last = Some(LastTrouble { at: now, next_hop: down.next_hop.clone(), cause: down.cause.clone() });
+        entry.carried = Arc::new(carried);
+        entry.content = None;
+        entry.due = down.until;
+        entry.place = Place::Waiting;
+        self.waiting.insert((entry.due, id));
     }
 
     /// Takes a waiting, ready or held job into the caller's hands.

@@ -136,7 +136,6 @@ impl Line {
             self.note(queue, &job, &attempt);
             let around = Around {
                 began: Some(began),
-                not_before: None,
                 passes_dsn_on: attempt.passes_dsn_on,
             };
             return queue.settle(job, &self.way, attempt.attempt, around).await;
@@ -187,22 +186,25 @@ impl Line {
         if permanent {
             return queue.settle(job, &self.way, attempt, Around::default()).await;
         }
-        let now = queue.context.world.clock.now();
-        let (down, others) = {
-            let mut inner = queue.lock();
-            let times = inner.state.times_down(&self.way.site) + 1;
-            let until = now.after(self.way.probe_after(times));
-            let next_hop = attempt.next_hop.as_str().into();
-            let down = Down { until, times, cause, next_hop };
-            let ids = inner.state.site_is_down(&self.way.site, down.clone());
-            let others: Vec<_> =
-                ids.iter().filter_map(|&id| inner.state.job(id).map(Taken::from)).collect();
-            (down, others)
-        };
-        tracing::warn!(site = %self.way.site, next_hop = %down.next_hop, cause = %down.cause.trouble,
-            waiting = others.len(), "site is down");
+        self.site_is_down(queue, &attempt, cause);
         queue.settle(job, &self.way, attempt, Around::default()).await;
-        queue.defer_for_down_site(others.into_iter().map(|job| (job, self.way.clone(), down.clone())).collect());
+    }
+
+    /// Nothing more is tried there for a while; the jobs that waited wait on.
+    fn site_is_down(&self, queue: &Queue, attempt: &Attempt, cause: Cause) {
+        let now = queue.context.world.clock.now();
+        let mut inner = queue.lock();
+        let times = inner.state.times_down(&self.way.site) + 1;
+        let until = now.after(self.way.probe_after(times));
+        let down = Down { until, times, cause, next_hop: attempt.next_hop.as_str().into() };
+        let waiting = inner.state.site_is_down(&self.way.site, down.clone());
+        for &id in &waiting {
+            inner.state.postpone(id, &down, now);
+        }
+        drop(inner);
+        queue.bell.notify_one();
+        tracing::warn!(site = %self.way.site, next_hop = %down.next_hop, cause = %down.cause.trouble,
+            waiting = waiting.len(), "site is down");
     }
 
     /// What the attempt says of the site.
