@@ -41,7 +41,7 @@ pub use listener::{Auth, LineEndings, Listener, ListenerTls, Role};
 pub use network::Network;
 pub use problem::{ConfigErrors, Problem, Warning};
 pub use queue::{Dns, DoubleBounce, Dsn, Queue, Retry, Timeouts};
-pub use route::{Credentials, NextHop, Route, TlsLevel};
+pub use route::{Credentials, NextHop, Route};
 pub use storage::{Control, Evidence, Log, LogFormat, LogLevel, Spool, Tls};
 pub use users::User;
 

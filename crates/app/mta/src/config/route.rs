@@ -13,6 +13,8 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
+use transport::TlsLevel;
+
 use super::{Retry, domain::is_domain_name, one_or_many};
 
 /// How mail of a domain travels. In the file a table, or for short only its `next_hop`.
@@ -54,21 +56,6 @@ pub struct Route {
     /// Values that differ from `[retry]` here. Unnamed ones are as there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-}
-
-/// How far TLS is insisted on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TlsLevel {
-    /// Not even when offered.
-    Never,
-    /// When offered, whatever the certificate; in clear when the handshake fails (RFC 7435).
-    #[default]
-    Opportunistic,
-    /// Always, whatever the certificate: safe from listeners, not from impostors.
-    Required,
-    /// Always, with a certificate that names the next hop and leads to a trusted root.
-    Verified,
 }
 
 /// `route.auth`: what we log in with.

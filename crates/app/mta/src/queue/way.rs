@@ -310,7 +310,7 @@ fn plan(config: &Compiled, route: &Route, protocol: Protocol) -> Arc<Plan> {
     Arc::new(Plan {
         ehlo_name: route.ehlo_name.as_deref().unwrap_or(&config.config.hostname).into(),
         protocol,
-        tls: level(route.tls),
+        tls: route.tls,
         implicit_tls: route.implicit_tls,
         credentials: credentials(route),
         source: route.source,
@@ -327,15 +327,6 @@ fn plan(config: &Compiled, route: &Route, protocol: Protocol) -> Arc<Plan> {
         },
         avoid: avoid(route),
     })
-}
-
-fn level(level: config::TlsLevel) -> TlsLevel {
-    match level {
-        config::TlsLevel::Never => TlsLevel::Never,
-        config::TlsLevel::Opportunistic => TlsLevel::Opportunistic,
-        config::TlsLevel::Required => TlsLevel::Required,
-        config::TlsLevel::Verified => TlsLevel::Verified,
-    }
 }
 
 /// The check of the configuration refuses keywords that are none.
@@ -357,7 +348,7 @@ fn credentials(route: &Route) -> Option<Arc<Credentials>> {
         },
         (None, None) => String::new(),
     };
-    let in_clear_allowed = route.tls == config::TlsLevel::Never;
+    let in_clear_allowed = route.tls == TlsLevel::Never;
     Some(Arc::new(Credentials { user: configured.user.clone(), password, in_clear_allowed }))
 }
 

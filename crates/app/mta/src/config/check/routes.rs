@@ -1,7 +1,9 @@
 //! `[routes]` and `default_route`.
 
+use transport::TlsLevel;
+
 use super::Found;
-use crate::config::{Config, Route, TlsLevel};
+use crate::config::{Config, Route};
 
 impl Found<'_, '_> {
     pub(super) fn routes(&mut self, config: &Config) {
@@ -53,7 +55,7 @@ impl Found<'_, '_> {
         }
         let local =
             !route.next_hop.is_empty() && route.next_hop.iter().all(|hop| hop.is_loopback());
-        if route.tls < TlsLevel::Required && !route.implicit_tls && !local {
+        if !route.tls.is_binding() && !route.implicit_tls && !local {
             let help = "set `tls = \"verified\"` (or \"required\"): whoever is in between could read it else";
             self.error(&at, "the password could be sent in clear", help);
         }
