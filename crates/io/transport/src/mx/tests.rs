@@ -1,3 +1,5 @@
+//! MX lookups against tables of answers.
+
 use std::sync::Arc;
 
 use world::sim::{SimWorld, disk::SimDisk};

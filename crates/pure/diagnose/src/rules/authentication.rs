@@ -1,6 +1,6 @@
 //! Our login: refused, too weak, or missing.
 
-use smtp::Stage;
+use smtp::{Reply, Stage};
 
 use super::Evidence;
 use crate::finding::{Confidence, Finding, Party};
@@ -8,7 +8,6 @@ use crate::finding::{Confidence, Finding, Party};
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
     let peer = evidence.peer();
-    let at_login = evidence.cause.stage == Stage::Auth;
     let wants_login = reply.code == 530
         || (reply.code >= 500
             && evidence.says(&[
@@ -23,37 +22,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
                 "send auth first",
                 "log in first",
             ]));
-    if at_login && (reply.code == 535 || evidence.status() == Some((7, 8))) {
-        return Some(evidence.finding(
-            "login-refused",
-            Party::Us,
-            Confidence::Certain,
-            format!("{peer} did not accept the user name and password with which this server \
-             logged in."),
-            "Who runs this server has to correct user name and password for this next hop. If they are \
-             right, the provider may want an application password, or has locked the account.",
-        ));
-    }
-    if at_login
-        && (matches!(reply.code, 504 | 534 | 538) || matches!(evidence.status(), Some((7, 9 | 11))))
-    {
-        return Some(evidence.finding(
-            "login-mechanism",
-            Party::Us,
-            Confidence::Certain,
-            format!("{peer} does not accept this way of logging in, or not without TLS."),
-            "Who runs this server has to switch on TLS for this next hop, or configure another \
-             mechanism.",
-        ));
-    }
-    if at_login {
-        return Some(evidence.finding(
-            "login-failed",
-            if reply.is_transient() { Party::Server } else { Party::Unknown },
-            Confidence::Likely,
-            format!("{peer} could not or would not finish the login."),
-            "If it stays so, who runs this server should ask who runs the next hop.",
-        ));
+    if evidence.cause.stage == Stage::Auth {
+        return Some(at_login(evidence, reply));
     }
     if !wants_login {
         return None;
@@ -92,6 +62,39 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "Who runs this server has to configure user name and password for this next hop, or a next hop \
          that takes mail without.",
     ))
+}
+
+/// The login itself was refused.
+fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
+    let peer = evidence.peer();
+    if reply.code == 535 || evidence.status() == Some((7, 8)) {
+        return evidence.finding(
+            "login-refused",
+            Party::Us,
+            Confidence::Certain,
+            format!("{peer} did not accept the user name and password with which this server \
+             logged in."),
+            "Who runs this server has to correct user name and password for this next hop. If they are \
+             right, the provider may want an application password, or has locked the account.",
+        );
+    }
+    if matches!(reply.code, 504 | 534 | 538) || matches!(evidence.status(), Some((7, 9 | 11))) {
+        return evidence.finding(
+            "login-mechanism",
+            Party::Us,
+            Confidence::Certain,
+            format!("{peer} does not accept this way of logging in, or not without TLS."),
+            "Who runs this server has to switch on TLS for this next hop, or configure another \
+             mechanism.",
+        );
+    }
+    evidence.finding(
+        "login-failed",
+        if reply.is_transient() { Party::Server } else { Party::Unknown },
+        Confidence::Likely,
+        format!("{peer} could not or would not finish the login."),
+        "If it stays so, who runs this server should ask who runs the next hop.",
+    )
 }
 
 #[cfg(test)]

@@ -13,7 +13,16 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         _ => return None,
     };
     let peer = evidence.peer();
-    let (why, remedy) = match (evidence.cause.stage, silent) {
+    let stage = evidence.cause.stage;
+    let (why, remedy) =
+        before_mail(stage, silent, peer).unwrap_or_else(|| later(stage, silent, peer));
+    let rule = if silent { "silence" } else { "closed" };
+    Some(evidence.finding(rule, Party::Unknown, Confidence::Possible, why, remedy))
+}
+
+/// Up to and with TLS: what is the matter has nothing to do with this mail.
+fn before_mail(stage: Stage, silent: bool, peer: &str) -> Option<(String, &'static str)> {
+    Some(match (stage, silent) {
         (Stage::Greeting, true) => (
             format!(
                 "The connection to {peer} was opened, but no greeting came: the server is overloaded, or \
@@ -46,6 +55,12 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
             "Nothing to do for the sender. Who runs that server should look at its TLS log; without TLS, where \
              policy allows it, the mail may pass.",
         ),
+        _ => return None,
+    })
+}
+
+fn later(stage: Stage, silent: bool, peer: &str) -> (String, &'static str) {
+    match (stage, silent) {
         (Stage::EndOfData, true) => (
             format!(
                 "{peer} got the message and did not answer: it is busy checking it, or overloaded. It may \
@@ -84,9 +99,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
             "If it always happens at this step, that step's checks on the other side are the place to look; \
              a capture at both ends shows who closed.",
         ),
-    };
-    let rule = if silent { "silence" } else { "closed" };
-    Some(evidence.finding(rule, Party::Unknown, Confidence::Possible, why, remedy))
+    }
 }
 
 #[cfg(test)]

@@ -20,8 +20,21 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         }
         _ => return None,
     };
+    let (rule, who, confidence, why) = kind(&text, peer);
+    Some(evidence.finding(
+        rule,
+        who,
+        confidence,
+        why,
+        "Who runs that server has to mend its TLS. Until then, who runs the sending server can lower the TLS \
+         level of this route, if policy allows it.",
+    ))
+}
+
+/// Which kind of trouble the TLS library's words, in lower case, tell of.
+fn kind(text: &str, peer: &str) -> (&'static str, Party, Confidence, String) {
     let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let (rule, who, confidence, why) = if any(&["expired", "not valid yet", "notvalidyet"]) {
+    if any(&["expired", "not valid yet", "notvalidyet"]) {
         (
             "certificate-expired",
             Party::Server,
@@ -76,15 +89,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
                      cannot bear TLS."
             ),
         )
-    };
-    Some(evidence.finding(
-        rule,
-        who,
-        confidence,
-        why,
-        "Who runs that server has to mend its TLS. Until then, who runs the sending server can lower the TLS \
-         level of this route, if policy allows it.",
-    ))
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Messages in 8 bit, and what becomes of them.
+
 use mail_parser::{MessageParser, PartType};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The simulated network: delays, losses, cut cables, the same for the same seed.
+
 use std::{future::Future, io::ErrorKind};
 
 use tokio::{
