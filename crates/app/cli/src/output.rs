@@ -11,6 +11,18 @@ pub fn width() -> Option<u16> {
     (!std::io::stdout().is_terminal()).then_some(100)
 }
 
+/// How wide text is wrapped: as the terminal, as far as lines can be read; 100 columns without one.
+pub fn prose_width() -> usize {
+    Table::new().width().map_or(100, |columns| usize::from(columns).clamp(60, 160))
+}
+
+/// Whether standard output shows colours, and its reader wants them (<https://no-color.org>).
+pub fn colour() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
+}
+
 /// A plain table, without lines.
 pub fn table(head: &[&str], width: Option<u16>) -> Table {
     let mut table = Table::new();

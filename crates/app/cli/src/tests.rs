@@ -1,9 +1,11 @@
 //! The words of the command line: its help, and what it makes of answers.
 
 use clap::CommandFactory;
-use mta::handle::{
-    Counts, Detail, Entry, EntryState, ListenerStatus, QueueStatus, RecipientDetail, SpoolStatus,
-    Status,
+use mta::{
+    handle::{
+        Detail, Entry, EntryState, ListenerStatus, QueueStatus, RecipientDetail, SpoolStatus, Status,
+    },
+    metrics::Snapshot,
 };
 use smtp::Timestamp;
 
@@ -122,7 +124,7 @@ fn status() {
             refusing: Some("the disk is full".to_owned()),
             ..SpoolStatus::default()
         },
-        counts: Counts { accepted: 10, relayed: 8, failed: 1, ..Counts::default() },
+        counts: Snapshot { messages_received: 10, relayed: 8, failed: 1, ..Snapshot::default() },
     };
     insta::assert_snapshot!(commands::status::show(&status));
 }

@@ -11,7 +11,7 @@ use world::net::{Listener, Stream};
 use crate::{
     Agent,
     handle::{
-        self, Counts, Detail, Entry, EntryState, Filter, ListenerStatus, QueueStatus, RecipientDetail,
+        self, Detail, Entry, EntryState, Filter, ListenerStatus, QueueStatus, RecipientDetail,
         Request, Response, Selector, SpoolStatus, Status,
     },
     inquire,
@@ -245,7 +245,7 @@ impl Desk {
 
     async fn why(&self, subject: &str) -> Vec<Response> {
         match inquire::explain(self.queue(), subject).await {
-            Ok((text, json)) => vec![Response::Explanation { text, json }, done(1)],
+            Ok(why) => vec![Response::Explanation { why: Box::new(why) }, done(1)],
             Err(error) => vec![refused(error.to_string(), None)],
         }
     }
@@ -254,7 +254,6 @@ impl Desk {
         let context = &self.queue().context;
         let config = context.config();
         let usage = context.spool.usage();
-        let counts = context.metrics.snapshot();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: config.config.hostname.clone(),
@@ -273,16 +272,7 @@ impl Desk {
                 damaged: usage.damaged,
                 refusing: usage.refusing,
             },
-            counts: Counts {
-                sessions: counts.connections_in,
-                accepted: counts.messages_received,
-                rejected: counts.refused,
-                relayed: counts.relayed,
-                delivered: counts.delivered,
-                deferred: counts.deferred,
-                failed: counts.failed,
-                dsns: counts.dsn_sent,
-            },
+            counts: context.metrics.snapshot(),
         }
     }
 

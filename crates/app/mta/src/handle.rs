@@ -12,6 +12,8 @@ mod wire;
 use serde::{Deserialize, Serialize};
 use smtp::Timestamp;
 
+use crate::{metrics::Snapshot, why::Why};
+
 pub use client::{Client, HandleError};
 pub use wire::{read_request, write_response};
 
@@ -133,10 +135,8 @@ pub enum Response {
     },
     /// To `Why`.
     Explanation {
-        /// For people.
-        text: String,
-        /// For programs.
-        json: serde_json::Value,
+        /// For programs as it is, for people by [`Why::render`].
+        why: Box<Why>,
     },
     /// The last one: it is done.
     Done {
@@ -248,7 +248,7 @@ pub struct Status {
     /// The spool.
     pub spool: SpoolStatus,
     /// What happened since the start.
-    pub counts: Counts,
+    pub counts: Snapshot,
 }
 
 /// One listener.
@@ -301,28 +301,6 @@ pub struct SpoolStatus {
     pub damaged: u64,
     /// Why new mail is refused, if it is.
     pub refusing: Option<String>,
-}
-
-/// What happened since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Counts {
-    /// Sessions.
-    pub sessions: u64,
-    /// Messages that got their 250.
-    pub accepted: u64,
-    /// Recipients or messages that got 5yz.
-    pub rejected: u64,
-    /// Recipients handed on.
-    pub relayed: u64,
-    /// Recipients put into a mailbox.
-    pub delivered: u64,
-    /// Attempts put off.
-    pub deferred: u64,
-    /// Recipients given up.
-    pub failed: u64,
-    /// Reports made.
-    pub dsns: u64,
 }
 
 #[cfg(test)]

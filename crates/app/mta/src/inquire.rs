@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     queue::{Place, Queue, View},
-    why::{self, Look, QueuedView, Subject},
+    why::{self, QueuedView, Subject, Why},
 };
 
 /// Why there is no answer.
@@ -21,17 +21,15 @@ pub enum NoAnswer {
     Broken(String),
 }
 
-/// The answer as text for people and as a value for programs.
-pub async fn explain(queue: &Arc<Queue>, subject: &str) -> Result<(String, serde_json::Value), NoAnswer> {
+/// The answer. Whoever asked makes text of it, for only there is a terminal.
+pub async fn explain(queue: &Arc<Queue>, subject: &str) -> Result<Why, NoAnswer> {
     let (queue, subject) = (queue.clone(), subject.to_owned());
     let asked = move || {
         let log = queue.context.evidence.log.as_ref().ok_or(NoAnswer::NoEvidence)?;
         // What happened a moment ago is what one asks about.
         log.flush();
         let now = queue.context.world.clock.now();
-        let answer = why::ask(&subject, log, &|subject| Some(queued(&queue, subject)), now)?;
-        let json = serde_json::to_value(&answer).map_err(|error| NoAnswer::Broken(error.to_string()))?;
-        Ok((answer.render(&Look::default()), json))
+        Ok(why::ask(&subject, log, &|subject| Some(queued(&queue, subject)), now)?)
     };
     // It reads files.
     tokio::task::spawn_blocking(asked).await.unwrap_or_else(|error| Err(NoAnswer::Broken(error.to_string())))

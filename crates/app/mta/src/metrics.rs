@@ -68,12 +68,8 @@ counters! {
     sessions_in_open,
     /// Connections that were made to next hops.
     connections_out,
-    /// Outgoing sessions that are open now.
-    sessions_out_open,
-    /// TLS handshakes that failed, both directions.
+    /// TLS handshakes of clients that failed.
     tls_failed,
-    /// AUTH attempts of clients that failed.
-    authentications_failed,
     /// Messages that were kept, DSNs not counted.
     messages_received,
     /// Recipients of those messages.
@@ -88,20 +84,12 @@ counters! {
     relayed,
     /// Recipients that were delivered into a local mailbox.
     delivered,
-    /// Octets of content that next hops took over.
-    octets_relayed,
     /// Recipients that were deferred, each time counted.
     deferred,
     /// Recipients that failed for good.
     failed,
-    /// Recipients that were given up because their time was over; counted in `failed`, too.
-    expired,
     /// DSNs that were put into the queue.
     dsn_sent,
-    /// DSNs that were due but not sent.
-    dsn_withheld,
-    /// Times that mail was refused for want of room.
-    spool_full,
 }
 
 #[cfg(test)]

@@ -84,8 +84,8 @@ pub(crate) fn show(status: &handle::Status) -> String {
         "since start",
         format!(
             "{} accepted, {} rejected; {} relayed, {} delivered, {} deferred, {} failed",
-            counts.accepted,
-            counts.rejected,
+            counts.messages_received,
+            counts.refused,
             counts.relayed,
             counts.delivered,
             counts.deferred,

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use mta::handle::{Request, Response};
+use mta::why::Look;
 
 use crate::{output, problem::Problem, server::Place};
 
@@ -13,6 +14,9 @@ pub struct Why {
     subject: String,
     #[command(flatten)]
     place: Place,
+    /// Whole dialogues, and every attempt in full
+    #[arg(long)]
+    full: bool,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -20,12 +24,14 @@ pub struct Why {
 
 impl Why {
     pub fn run(self) -> Result<(), Problem> {
+        let look =
+            Look { width: output::prose_width(), colour: output::colour(), full: self.full, ..Look::default() };
         let request = Request::Why { subject: self.subject };
         let (_, notes) = self.place.ask(&request, |response| {
-            let Response::Explanation { text, json } = response else { return };
+            let Response::Explanation { why } = response else { return };
             match self.json {
-                true => output::json(&json),
-                false => println!("{}", text.trim_end()),
+                true => output::json(&why),
+                false => print!("{}", why.render(&look)),
             }
         })?;
         notes.iter().for_each(|note| eprintln!("{note}"));

@@ -101,7 +101,10 @@ impl Door {
             Event::PlaintextDiscarded { length } => {
                 tracing::warn!(%client, listener, length, "octets in clear behind STARTTLS thrown away");
             }
-            Event::TlsFailed { why } => tracing::info!(%client, listener, why, "TLS handshake failed"),
+            Event::TlsFailed { why } => {
+                queue.context.metrics.tls_failed.increment();
+                tracing::info!(%client, listener, why, "TLS handshake failed");
+            }
             Event::Aborted { recipients, length } => {
                 tracing::debug!(%client, listener, recipients, length, "transaction aborted");
             }

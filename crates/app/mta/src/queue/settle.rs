@@ -76,7 +76,7 @@ impl Queue {
         let attempt = Arc::new(attempt);
         let sorted = self.sort(&job, way, &attempt, now, &around);
         let next = next_due(&job, way, now, &sorted);
-        self.log(&job, &attempt, next);
+        self.log(&job, way, &attempt, next);
         let took = around.began.map_or(Duration::ZERO, |began| now.since(began));
         self.context.evidence.attempted(now, &job, took, &attempt, next);
         if sorted.left.is_empty() && sorted.told.is_empty() {
@@ -227,11 +227,15 @@ impl Queue {
         }
     }
 
-    fn log(&self, job: &Taken, attempt: &Attempt, next: Option<Timestamp>) {
+    fn log(&self, job: &Taken, way: &Way, attempt: &Attempt, next: Option<Timestamp>) {
+        self.context.metrics.attempts.increment();
         for (recipient, outcome) in &attempt.outcomes {
             match outcome {
                 Outcome::Relayed(reply) => {
-                    self.context.metrics.relayed.increment();
+                    match way.success_action() {
+                        notify::Action::Delivered => self.context.metrics.delivered.increment(),
+                        _ => self.context.metrics.relayed.increment(),
+                    }
                     tracing::info!(id = %job.id, to = %recipient, next_hop = %attempt.next_hop, reply = %reply,
                         "relayed");
                 }
