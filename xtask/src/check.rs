@@ -85,7 +85,7 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let indent = line.len() - line.trim_start().len();
-        let mut words = line.trim_start().split_whitespace();
+        let mut words = line.split_whitespace();
         let is_function = words.by_ref().take(5).any(|word| word == "fn");
         if !is_function || line.trim_start().starts_with("//") {
             continue;

@@ -11,7 +11,10 @@ mod test;
 
 use std::process::ExitCode;
 
-const TASKS: &[(&str, &str, fn(&[String]) -> shell::Outcome)] = &[
+/// Name, what it is for, what it does.
+type Task = (&'static str, &'static str, fn(&[String]) -> shell::Outcome);
+
+const TASKS: &[Task] = &[
     ("check", "format, clippy, purity, licences, layout", check::run),
     ("test", "every test; installs what the tests need", test::run),
     ("golden", "the dialogues in tests/golden only", test::golden),

@@ -731,7 +731,7 @@ impl Spool for LocalSpool {
         let refusing = shared.is_refusing.load(Ordering::Relaxed);
         // A look at the disk is a system call: one in 16, or whenever the answer would be no.
         if refusing
-            || shared.room_asked.fetch_add(1, Ordering::Relaxed) % 16 == 0
+            || shared.room_asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(16)
             || !shared.fits(size)
         {
             shared.look_at_disk();

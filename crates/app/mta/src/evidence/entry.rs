@@ -58,6 +58,7 @@ pub struct Client<'a> {
 
 /// Where a message came from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)] // lives for one write or one answer
 pub enum Origin<'a> {
     /// Over SMTP.
     Client(Client<'a>),

@@ -15,7 +15,7 @@ pub fn span(length: Duration) -> String {
     match seconds {
         0..10 => {
             let tenths = length.as_millis() / 100;
-            if tenths % 10 == 0 {
+            if tenths.is_multiple_of(10) {
                 format!("{}s", tenths / 10)
             } else {
                 format!("{}.{}s", tenths / 10, tenths % 10)

@@ -281,7 +281,7 @@ impl Index {
             s.sealed && !s.damaged && s.live * 2 < s.disk && (s.live > 0 || waits)
         };
         // The newest sealed one is left alone: most of its mail is still on its way out by itself.
-        let newest = self.segments.iter().filter(|(_, s)| s.sealed).next_back().map(|(&n, _)| n);
+        let newest = self.segments.iter().rfind(|(_, s)| s.sealed).map(|(&n, _)| n);
         let mut old = self.segments.iter().filter(|(number, _)| Some(**number) != newest);
         old.find(|(_, s)| mostly_dead(s)).map(|(&number, _)| number)
     }
