@@ -17,7 +17,10 @@ pub fn run(_arguments: &[String]) -> Outcome {
     one_crypto_provider()?;
     tidy()?;
     match shell::has("cargo-deny") {
-        true => shell::run(&mut shell::command("cargo", &["deny", "check", "licenses", "bans", "sources"])),
+        true => shell::run(&mut shell::command(
+            "cargo",
+            &["deny", "check", "licenses", "bans", "sources"],
+        )),
         false => {
             println!("skipped: cargo-deny is not installed (`cargo install cargo-deny`)");
             Ok(())
@@ -27,10 +30,14 @@ pub fn run(_arguments: &[String]) -> Outcome {
 
 /// Two providers compiled in are a panic at the first handshake.
 fn one_crypto_provider() -> Outcome {
-    let mut tree = shell::command("cargo", &["tree", "--workspace", "--prefix", "none", "--edges", "normal"]);
+    let mut tree =
+        shell::command("cargo", &["tree", "--workspace", "--prefix", "none", "--edges", "normal"]);
     let tree = shell::output(&mut tree)?;
     match tree.lines().any(|line| line.starts_with("ring v")) {
-        true => Err("`ring` is compiled in beside aws-lc-rs: find who brings it with `cargo tree -i ring`".to_owned()),
+        true => Err(
+            "`ring` is compiled in beside aws-lc-rs: find who brings it with `cargo tree -i ring`"
+                .to_owned(),
+        ),
         false => Ok(()),
     }
 }
@@ -48,12 +55,14 @@ fn tidy() -> Outcome {
 }
 
 fn walk(folder: &Path, found: &mut Vec<String>) -> Outcome {
-    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
             walk(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             look_at(&path.display().to_string(), &text, found);
         }
     }
@@ -90,7 +99,8 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         if !is_function || line.trim_start().starts_with("//") {
             continue;
         }
-        let name = line.split("fn ").nth(1).and_then(|rest| rest.split(['(', '<']).next()).unwrap_or("?");
+        let name =
+            line.split("fn ").nth(1).and_then(|rest| rest.split(['(', '<']).next()).unwrap_or("?");
         let close = format!("{}}}", " ".repeat(indent));
         if let Some(length) = lines[at..].iter().position(|line| **line == close) {
             found.push((name.to_owned(), at + 1, length + 1));

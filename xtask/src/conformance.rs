@@ -27,7 +27,9 @@ pub fn run(arguments: &[String]) -> Outcome {
         None => match shell::shared() {
             Some(shared) => shared.join("conformance"),
             None => {
-                println!("skipped: no ../shared/conformance beside this clone; name the suite with --suite DIR");
+                println!(
+                    "skipped: no ../shared/conformance beside this clone; name the suite with --suite DIR"
+                );
                 return Ok(());
             }
         },
@@ -69,9 +71,15 @@ impl Bed {
             .map_err(failed)?;
         let bed = Self { server, folder: folder.to_path_buf() };
         let until = Instant::now() + Duration::from_secs(20);
-        while [MX, SUBMISSION, TLS].iter().any(|&port| TcpStream::connect(("127.0.0.1", port)).is_err()) {
+        while [MX, SUBMISSION, TLS]
+            .iter()
+            .any(|&port| TcpStream::connect(("127.0.0.1", port)).is_err())
+        {
             if Instant::now() > until {
-                return Err(format!("the server did not start: see {}/server.log", folder.display()));
+                return Err(format!(
+                    "the server did not start: see {}/server.log",
+                    folder.display()
+                ));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -83,14 +91,20 @@ impl Bed {
         let port = if profile == "mx" { MX } else { SUBMISSION };
         let mut run = Command::new("python3");
         run.arg(suite.join("run.py")).args(["--profile", profile, "--port", &port.to_string()]);
-        for (name, value) in
-            [("--submission-port", SUBMISSION), ("--tls-port", TLS), ("--sink-port", SINK), ("--chaos-base-port", CHAOS)]
-        {
+        for (name, value) in [
+            ("--submission-port", SUBMISSION),
+            ("--tls-port", TLS),
+            ("--sink-port", SINK),
+            ("--chaos-base-port", CHAOS),
+        ] {
             if profile == "mx" || name == "--sink-port" || name == "--submission-port" {
                 run.arg(name).arg(value.to_string());
             }
         }
-        run.args(["--unknown-rcpt", "nouser@example.test"]).arg("--json").arg(&json).args(arguments);
+        run.args(["--unknown-rcpt", "nouser@example.test"])
+            .arg("--json")
+            .arg(&json)
+            .args(arguments);
         shell::run(&mut run)
     }
 }
@@ -114,7 +128,13 @@ fn add_user(binary: &Path, config: &Path, folder: &Path) -> Outcome {
 /// The test bed of the suite's README, in our words.
 fn configuration(suite: &Path, folder: &Path) -> Outcome<String> {
     let mut list = Command::new("python3");
-    list.arg(suite.join("chaos_server.py")).args(["--list", "--base-port", &CHAOS.to_string(), "--format", "toml"]);
+    list.arg(suite.join("chaos_server.py")).args([
+        "--list",
+        "--base-port",
+        &CHAOS.to_string(),
+        "--format",
+        "toml",
+    ]);
     let routes = shell::output(&mut list)?;
     let data = folder.join("data");
     Ok(format!(

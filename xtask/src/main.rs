@@ -29,7 +29,9 @@ const TASKS: &[Task] = &[
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((name, rest)) = arguments.split_first() else { return usage() };
-    let Some((_, _, task)) = TASKS.iter().find(|(known, _, _)| known == name) else { return usage() };
+    let Some((_, _, task)) = TASKS.iter().find(|(known, _, _)| known == name) else {
+        return usage();
+    };
     match task(rest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -26,8 +26,11 @@ pub fn exim() -> PathBuf {
 
 /// Installs what is missing, or says how if we may not.
 pub fn run(_arguments: &[String]) -> Outcome {
-    let mut missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !shell::has(program)).map(|(_, package)| *package).collect();
+    let mut missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !shell::has(program))
+        .map(|(_, package)| *package)
+        .collect();
     missing.dedup();
     let exim_missing = !exim().is_file();
     if missing.is_empty() && !exim_missing {
@@ -43,7 +46,8 @@ pub fn run(_arguments: &[String]) -> Outcome {
     }
     shell::run(&mut shell::command("apt-get", &["update", "-qq"]))?;
     if !missing.is_empty() {
-        let mut install = shell::command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
+        let mut install =
+            shell::command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
         install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
         shell::run(&mut install)?;
     }
@@ -58,7 +62,8 @@ fn is_root() -> bool {
 fn unpack_exim() -> Outcome {
     let folder = shell::target().join("peers");
     let downloads = folder.join("downloads");
-    std::fs::create_dir_all(&downloads).map_err(|error| format!("{}: {error}", downloads.display()))?;
+    std::fs::create_dir_all(&downloads)
+        .map_err(|error| format!("{}: {error}", downloads.display()))?;
     let packages = [EXIM_PACKAGE, "exim4-base", "libidn12", "libspf2-2", "libopendmarc2"];
     for package in packages {
         let mut download = shell::command("apt-get", &["download", "-qq", package]);
@@ -70,7 +75,11 @@ fn unpack_exim() -> Outcome {
     }
     let into = folder.join("exim");
     let entries = std::fs::read_dir(&downloads).map_err(|error| error.to_string())?;
-    for package in entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "deb")) {
+    for package in entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "deb"))
+    {
         let arguments = ["-x".as_ref(), package.as_os_str(), into.as_os_str()];
         shell::run(std::process::Command::new("dpkg").args(arguments))?;
     }

@@ -63,14 +63,21 @@ pub fn has(program: &str) -> bool {
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = [PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")];
-    std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .chain(sbin)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Takes `--name VALUE` out of the arguments.
 pub fn option(arguments: &mut Vec<String>, name: &str) -> Outcome<Option<String>> {
     let Some(at) = arguments.iter().position(|argument| argument == name) else { return Ok(None) };
     arguments.remove(at);
-    if at < arguments.len() { Ok(Some(arguments.remove(at))) } else { Err(format!("{name} needs a value")) }
+    if at < arguments.len() {
+        Ok(Some(arguments.remove(at)))
+    } else {
+        Err(format!("{name} needs a value"))
+    }
 }
 
 /// Splits at `--`: ours, and what is handed on.

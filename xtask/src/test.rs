@@ -26,7 +26,10 @@ pub fn run(arguments: &[String]) -> Outcome {
 
 /// The dialogues.
 pub fn golden(arguments: &[String]) -> Outcome {
-    let mut test = shell::command("cargo", &["test", "--quiet", "--package", "mailwright-smtp", "--test", "golden"]);
+    let mut test = shell::command(
+        "cargo",
+        &["test", "--quiet", "--package", "mailwright-smtp", "--test", "golden"],
+    );
     shell::run(test.args(arguments))
 }
 
@@ -36,8 +39,10 @@ pub fn sim(arguments: &[String]) -> Outcome {
     let seeds = shell::option(&mut arguments, "--seeds")?;
     let seed = shell::option(&mut arguments, "--seed")?;
     let days = shell::option(&mut arguments, "--days")?;
-    let mut test =
-        shell::command("cargo", &["test", "--release", "--package", "mailwright-tests", "--test", "sim"]);
+    let mut test = shell::command(
+        "cargo",
+        &["test", "--release", "--package", "mailwright-tests", "--test", "sim"],
+    );
     for (name, value) in [("SIM_SEEDS", seeds), ("SIM_SEED", seed), ("SIM_DAYS", days)] {
         if let Some(value) = value {
             test.env(name, value);
@@ -54,7 +59,8 @@ pub fn fuzz(arguments: &[String]) -> Outcome {
         return Err("cargo-fuzz is missing: run `cargo install cargo-fuzz`".to_owned());
     }
     let folder = shell::root().join("fuzz/fuzz_targets");
-    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut targets: Vec<String> = entries
         .flatten()
         .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
@@ -63,7 +69,8 @@ pub fn fuzz(arguments: &[String]) -> Outcome {
     targets.sort();
     for target in targets {
         let limit = format!("-max_total_time={seconds}");
-        let mut fuzz = shell::command("cargo", &["fuzz", "run", &target, "--", &limit, "-rss_limit_mb=4096"]);
+        let mut fuzz =
+            shell::command("cargo", &["fuzz", "run", &target, "--", &limit, "-rss_limit_mb=4096"]);
         // Coverage needs unstable compiler flags; the toolchain is the stable one all the same.
         shell::run(fuzz.env("RUSTC_BOOTSTRAP", "1"))?;
     }

@@ -3,7 +3,8 @@
 use clap::CommandFactory;
 use mta::{
     handle::{
-        Detail, Entry, EntryState, ListenerStatus, QueueStatus, RecipientDetail, SpoolStatus, Status,
+        Detail, Entry, EntryState, ListenerStatus, QueueStatus, RecipientDetail, SpoolStatus,
+        Status,
     },
     metrics::Snapshot,
 };

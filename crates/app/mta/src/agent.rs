@@ -20,8 +20,7 @@ use world::{World, net::Listener};
 use crate::{
     config::{Compiled, Config, ConfigErrors, load::load_users},
     context::Context,
-    evidence,
-    identity,
+    evidence, identity,
     listen::{self, Census, Door, Entrance, Rates},
     queue::Queue,
     record::Recorder,
@@ -102,7 +101,10 @@ impl Agent {
     /// Opens everything and starts to work. What was queued is tried when it is due.
     pub async fn start(config: Config, world: World, pace: Pace) -> Result<Arc<Self>, StartError> {
         let data = config.data.clone();
-        world.disk.create_directory(&data).map_err(|source| StartError::Data { path: data, source })?;
+        world
+            .disk
+            .create_directory(&data)
+            .map_err(|source| StartError::Data { path: data, source })?;
         let tls = client_tls(&world, &config)?;
         let identity = identity::prepare(&world, &config)?;
         let users = load_users(&config).map_err(StartError::Config)?;
@@ -159,7 +161,11 @@ impl Agent {
         let known: Vec<_> = self.open().keys().copied().collect();
         for address in known {
             match wanted.remove(&address) {
-                Some(door) => self.open().get(&address).into_iter().for_each(|open| open.door.store(door.clone())),
+                Some(door) => self
+                    .open()
+                    .get(&address)
+                    .into_iter()
+                    .for_each(|open| open.door.store(door.clone())),
                 None => drop(self.open().remove(&address).map(|open| open.gone.send_replace(true))),
             }
         }
@@ -197,10 +203,12 @@ impl Agent {
     /// Where it listens: address, name, role.
     pub fn listening(&self) -> Vec<(SocketAddr, String, &'static str)> {
         let open = self.open();
-        open.iter().map(|(address, open)| {
-            let door = open.door.load();
-            (*address, door.name.clone(), door.role.as_str())
-        }).collect()
+        open.iter()
+            .map(|(address, open)| {
+                let door = open.door.load();
+                (*address, door.name.clone(), door.role.as_str())
+            })
+            .collect()
     }
 
     /// Ends in good order: no new sessions and attempts, those under way finish for as long as
@@ -235,14 +243,28 @@ impl Agent {
 fn report_opened(opened: &spool::local::Opened) {
     let report = &opened.report;
     for damage in &report.damaged {
-        tracing::error!(file = damage.file, offset = damage.offset, length = damage.length,
-            id = damage.message.map(|id| id.to_string()), "damage in the spool; run `mailwright spool check`");
+        tracing::error!(
+            file = damage.file,
+            offset = damage.offset,
+            length = damage.length,
+            id = damage.message.map(|id| id.to_string()),
+            "damage in the spool; run `mailwright spool check`"
+        );
     }
     for torn in &report.unfinished {
-        tracing::info!(file = torn.file, offset = torn.offset, length = torn.length,
-            "the last write before the crash was not complete; nobody was told that it was kept");
+        tracing::info!(
+            file = torn.file,
+            offset = torn.offset,
+            length = torn.length,
+            "the last write before the crash was not complete; nobody was told that it was kept"
+        );
     }
-    tracing::info!(jobs = opened.found.len(), segments = report.segments, orphans = report.orphans, "spool opened");
+    tracing::info!(
+        jobs = opened.found.len(),
+        segments = report.segments,
+        orphans = report.orphans,
+        "spool opened"
+    );
 }
 
 /// The operating system's issuers, or those of a file.

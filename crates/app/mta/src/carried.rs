@@ -41,7 +41,9 @@ const VERSION: u8 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum NotCarried {
     /// A newer format.
-    #[error("the job was written by a newer Mailwright (envelope version {0}, this one reads up to {VERSION})")]
+    #[error(
+        "the job was written by a newer Mailwright (envelope version {0}, this one reads up to {VERSION})"
+    )]
     Version(u8),
     /// No format at all.
     #[error("the job's envelope can't be read: {0}")]
@@ -50,7 +52,11 @@ pub enum NotCarried {
 
 impl Carried {
     /// What a transaction's envelope makes of a message to `recipients` of one lane.
-    pub fn new(envelope: &Envelope, recipients: Vec<Recipient>, message_id: Option<Box<str>>) -> Self {
+    pub fn new(
+        envelope: &Envelope,
+        recipients: Vec<Recipient>,
+        message_id: Option<Box<str>>,
+    ) -> Self {
         Self {
             envelope: Arc::new(with_recipients(envelope, recipients)),
             message_id,

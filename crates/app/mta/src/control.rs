@@ -30,15 +30,24 @@ pub enum Wish {
 }
 
 /// Carries out a wish: reload can fail, and the operator is told how.
-pub type Wishes = tokio::sync::mpsc::Sender<(Wish, tokio::sync::oneshot::Sender<Result<(), String>>)>;
+pub type Wishes =
+    tokio::sync::mpsc::Sender<(Wish, tokio::sync::oneshot::Sender<Result<(), String>>)>;
 
 /// Answers one connection after the other, each in a task of its own.
-pub async fn serve(agent: Arc<Agent>, listener: Listener, config_file: Option<PathBuf>, wishes: Wishes) {
+pub async fn serve(
+    agent: Arc<Agent>,
+    listener: Listener,
+    config_file: Option<PathBuf>,
+    wishes: Wishes,
+) {
     loop {
         match listener.accept().await {
             Ok(stream) => {
-                let desk =
-                    Desk { agent: agent.clone(), config_file: config_file.clone(), wishes: wishes.clone() };
+                let desk = Desk {
+                    agent: agent.clone(),
+                    config_file: config_file.clone(),
+                    wishes: wishes.clone(),
+                };
                 agent.queue.context.tasks.spawn(async move {
                     if let Err(error) = desk.attend(stream).await {
                         tracing::debug!(%error, "control connection ended");
@@ -96,10 +105,12 @@ impl Desk {
                 let reason = reason.unwrap_or_else(|| "it was taken out of the queue".to_owned());
                 self.act(&selector, &Action::Bounce(reason)).await
             }
-            Request::Reroute { selector, next_hop } => match next_hop.parse::<crate::config::NextHop>() {
-                Ok(_) => self.act(&selector, &Action::Reroute(next_hop)).await,
-                Err(error) => vec![refused(error.to_string(), None)],
-            },
+            Request::Reroute { selector, next_hop } => {
+                match next_hop.parse::<crate::config::NextHop>() {
+                    Ok(_) => self.act(&selector, &Action::Reroute(next_hop)).await,
+                    Err(error) => vec![refused(error.to_string(), None)],
+                }
+            }
             Request::Why { subject } => self.why(&subject).await,
             Request::Reload => self.wish(Wish::Reload).await,
             Request::Stop { now } => self.wish(if now { Wish::StopNow } else { Wish::Stop }).await,
@@ -126,7 +137,8 @@ impl Desk {
     fn list(&self, filter: &Filter) -> Vec<Response> {
         let now = self.queue().context.world.clock.now();
         let views = self.queue().views(|view| matches(view, filter, now));
-        let most = filter.count_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        let most =
+            filter.count_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         let count = views.len() as u64;
         let mut responses: Vec<_> =
             views.iter().take(most).map(|view| Response::Entry(Box::new(entry(view)))).collect();
@@ -162,7 +174,10 @@ impl Desk {
                 .envelope
                 .recipients
                 .iter()
-                .map(|r| RecipientDetail { address: r.forward_path.to_string(), last: last.clone() })
+                .map(|r| RecipientDetail {
+                    address: r.forward_path.to_string(),
+                    last: last.clone(),
+                })
                 .collect(),
         }
     }
@@ -219,16 +234,23 @@ impl Desk {
         }
     }
 
-    async fn export(&self, id: &str, out: &mut (impl AsyncWriteExt + Unpin)) -> std::io::Result<()> {
+    async fn export(
+        &self,
+        id: &str,
+        out: &mut (impl AsyncWriteExt + Unpin),
+    ) -> std::io::Result<()> {
         const PIECE: usize = 256 * 1024;
         let message = id.split('.').next().unwrap_or(id).parse::<MessageId>();
         let content = match message.map(|message| self.queue().context.spool.content(message)) {
             Ok(Some(content)) => content,
             Ok(None) => {
                 let help = Some(format!("`mailwright why {id}` tells what became of it"));
-                return handle::write_response(out, &refused(format!("{id} is not queued"), help)).await;
+                return handle::write_response(out, &refused(format!("{id} is not queued"), help))
+                    .await;
             }
-            Err(error) => return handle::write_response(out, &refused(error.to_string(), None)).await,
+            Err(error) => {
+                return handle::write_response(out, &refused(error.to_string(), None)).await;
+            }
         };
         handle::write_response(out, &Response::Content { length: content.len() }).await?;
         let mut offset = 0;
@@ -288,7 +310,9 @@ impl Desk {
 
     fn queue_status(&self) -> QueueStatus {
         let views = self.queue().views(|_| true);
-        let count = |wanted: EntryState| views.iter().filter(|view| state(&view.place) == wanted).count() as u64;
+        let count = |wanted: EntryState| {
+            views.iter().filter(|view| state(&view.place) == wanted).count() as u64
+        };
         let waiting = views.iter().filter(|view| view.place == Place::Waiting);
         QueueStatus {
             jobs: views.len() as u64,
@@ -305,9 +329,12 @@ impl Desk {
 
 fn matches(view: &View, filter: &Filter, now: Timestamp) -> bool {
     let seconds = std::time::Duration::from_secs;
-    let contains = |text: &str| view.carried.last.as_ref().is_some_and(|trouble| {
-        last(trouble).to_lowercase().contains(&text.to_lowercase())
-    });
+    let contains = |text: &str| {
+        view.carried
+            .last
+            .as_ref()
+            .is_some_and(|trouble| last(trouble).to_lowercase().contains(&text.to_lowercase()))
+    };
     filter.domain.as_ref().is_none_or(|domain| view.lane.eq_ignore_ascii_case(domain))
         && filter.older.is_none_or(|older| now.since(view.arrived) >= seconds(older))
         && filter.larger.is_none_or(|larger| view.size >= larger)
@@ -321,8 +348,20 @@ fn entry(view: &View) -> Entry {
         id: view.id.to_string(),
         state: state(&view.place),
         domain: view.lane.to_string(),
-        reverse_path: view.carried.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default(),
-        recipients: view.carried.envelope.recipients.iter().map(|r| r.forward_path.to_string()).collect(),
+        reverse_path: view
+            .carried
+            .envelope
+            .reverse_path
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        recipients: view
+            .carried
+            .envelope
+            .recipients
+            .iter()
+            .map(|r| r.forward_path.to_string())
+            .collect(),
         size: view.size,
         at: view.arrived,
         due: view.due,

@@ -34,7 +34,12 @@ pub fn prepare(world: &World, config: &Config) -> Result<Option<Arc<ServerConfig
     ServerIdentity::config(&[identity]).map(Some)
 }
 
-fn make(world: &World, config: &Config, certificate: &Path, key: &Path) -> Result<(String, String), TlsError> {
+fn make(
+    world: &World,
+    config: &Config,
+    certificate: &Path,
+    key: &Path,
+) -> Result<(String, String), TlsError> {
     let mut names = vec![config.hostname.clone()];
     if config.hostname != "localhost" {
         names.push("localhost".to_owned());

@@ -32,7 +32,9 @@ pub async fn explain(queue: &Arc<Queue>, subject: &str) -> Result<Why, NoAnswer>
         Ok(why::ask(&subject, log, &|subject| Some(queued(&queue, subject)), now)?)
     };
     // It reads files.
-    tokio::task::spawn_blocking(asked).await.unwrap_or_else(|error| Err(NoAnswer::Broken(error.to_string())))
+    tokio::task::spawn_blocking(asked)
+        .await
+        .unwrap_or_else(|error| Err(NoAnswer::Broken(error.to_string())))
 }
 
 fn queued(queue: &Queue, subject: &Subject) -> Vec<QueuedView> {
@@ -43,11 +45,13 @@ fn queued(queue: &Queue, subject: &Subject) -> Vec<QueuedView> {
             Subject::Job(id) => view.id == *id,
             Subject::Domain(domain) => {
                 let own = envelope.reverse_path.as_ref().map(|path| path.domain());
-                view.lane.eq_ignore_ascii_case(domain) || own.is_some_and(|own| own.eq_ignore_ascii_case(domain))
+                view.lane.eq_ignore_ascii_case(domain)
+                    || own.is_some_and(|own| own.eq_ignore_ascii_case(domain))
             }
             Subject::Address(address) => {
                 let reverse_path = envelope.reverse_path.as_ref().map(|path| path.as_str());
-                let mut all = envelope.recipients.iter().map(|r| r.forward_path.as_str()).chain(reverse_path);
+                let mut all =
+                    envelope.recipients.iter().map(|r| r.forward_path.as_str()).chain(reverse_path);
                 all.any(|known| known.eq_ignore_ascii_case(address))
             }
             Subject::MessageId(id) => view.carried.message_id.as_deref() == Some(id),

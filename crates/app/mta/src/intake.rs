@@ -22,14 +22,20 @@ pub struct Intake {
 }
 
 /// One job for each domain among the envelope's recipients.
-pub fn sort(config: &Compiled, envelope: &Envelope, message_id: Option<Box<str>>, now: Timestamp) -> Intake {
+pub fn sort(
+    config: &Compiled,
+    envelope: &Envelope,
+    message_id: Option<Box<str>>,
+    now: Timestamp,
+) -> Intake {
     let mut lanes: Vec<(Box<str>, Vec<Recipient>)> = Vec::with_capacity(1);
     for recipient in &envelope.recipients {
         expand(config, recipient, &mut |recipient| {
             let lane = lane(&recipient.forward_path);
             match lanes.iter_mut().find(|(known, _)| *known == lane) {
                 Some((_, recipients)) => {
-                    if !recipients.iter().any(|known| known.forward_path == recipient.forward_path) {
+                    if !recipients.iter().any(|known| known.forward_path == recipient.forward_path)
+                    {
                         recipients.push(recipient);
                     }
                 }
@@ -55,7 +61,8 @@ fn expand(config: &Compiled, recipient: &Recipient, add: &mut dyn FnMut(Recipien
         let mut copy = recipient.clone();
         // RFC 3461 section 5.2.7.1: the original recipient stays known.
         copy.orcpt.get_or_insert_with(|| {
-            format!("rfc822;{}", smtp::xtext::encode(recipient.forward_path.as_str().as_bytes())).into()
+            format!("rfc822;{}", smtp::xtext::encode(recipient.forward_path.as_str().as_bytes()))
+                .into()
         });
         copy.forward_path = target.clone();
         add(copy);

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use message::dsn::{self, Dsn, Explanation, Fate, Original, Report};
-use smtp::{Address, Attempt, Cause, EnhancedStatus, Envelope, Outcome, Recipient, Reply, Stage, Timestamp, Trouble};
+use smtp::{
+    Address, Attempt, Cause, EnhancedStatus, Envelope, Outcome, Recipient, Reply, Stage, Timestamp,
+    Trouble,
+};
 use spool::{Arrival, KeepError, NewContent};
 
 use crate::{
@@ -59,8 +62,18 @@ pub struct Told {
 
 impl Told {
     /// News of `recipient` from `attempt`.
-    pub fn new(recipient: &Recipient, action: Action, outcome: &Outcome, attempt: &Arc<Attempt>) -> Self {
-        Self { recipient: recipient.clone(), action, outcome: outcome.clone(), attempt: attempt.clone() }
+    pub fn new(
+        recipient: &Recipient,
+        action: Action,
+        outcome: &Outcome,
+        attempt: &Arc<Attempt>,
+    ) -> Self {
+        Self {
+            recipient: recipient.clone(),
+            action,
+            outcome: outcome.clone(),
+            attempt: attempt.clone(),
+        }
     }
 }
 
@@ -206,7 +219,13 @@ fn status(told: &Told) -> EnhancedStatus {
         (Outcome::Failed(cause), _) => cause.status(true),
         // A transient status tells what was the matter all the time; where there is none, RFC 3463 has
         // 4.4.7 for "delivery time expired".
-        (Outcome::Deferred(Cause { trouble: Trouble::Reply(Reply { status: Some(status), .. }), .. }), _) => *status,
+        (
+            Outcome::Deferred(Cause {
+                trouble: Trouble::Reply(Reply { status: Some(status), .. }),
+                ..
+            }),
+            _,
+        ) => *status,
         (Outcome::Deferred(_), Action::Expired) => EnhancedStatus::new(4, 4, 7),
         (Outcome::Deferred(cause), _) => cause.status(false),
     }
@@ -247,14 +266,22 @@ impl Notice {
             true => self.assemble(returned).await,
             false => self.stage(context, returned).await?,
         };
-        Ok(Arrival { id: context.spool.reserve(), at: now, prefix: Bytes::new(), content, jobs: intake.jobs })
+        Ok(Arrival {
+            id: context.spool.reserve(),
+            at: now,
+            prefix: Bytes::new(),
+            content,
+            jobs: intake.jobs,
+        })
     }
 
     async fn assemble(&self, returned: u64) -> NewContent {
         let mut whole = self.dsn.head.clone();
         let mut offset = 0;
         while offset < returned {
-            match transport::Content::read(&self.original, offset, (returned - offset) as usize).await {
+            match transport::Content::read(&self.original, offset, (returned - offset) as usize)
+                .await
+            {
                 Ok(piece) if !piece.is_empty() => {
                     offset += piece.len() as u64;
                     whole.extend_from_slice(&piece);

@@ -57,7 +57,10 @@ impl Recorder {
     ) {
         let Some(log) = &self.log else { return };
         let envelope = machine.envelope();
-        let all = envelope.iter().flat_map(|e| &e.recipients).map(|r| Cow::Borrowed(r.forward_path.as_str()));
+        let all = envelope
+            .iter()
+            .flat_map(|e| &e.recipients)
+            .map(|r| Cow::Borrowed(r.forward_path.as_str()));
         let recipients = match forward_path {
             Some(path) => vec![Cow::Borrowed(path.as_str())],
             None => all.collect(),
@@ -82,7 +85,15 @@ impl Recorder {
     }
 
     /// We wrote a message of our own.
-    pub fn dsn(&self, at: Timestamp, message: MessageId, about: JobId, envelope: &smtp::Envelope, message_id: Option<&str>, size: u64) {
+    pub fn dsn(
+        &self,
+        at: Timestamp,
+        message: MessageId,
+        about: JobId,
+        envelope: &smtp::Envelope,
+        message_id: Option<&str>,
+        size: u64,
+    ) {
         let Some(log) = &self.log else { return };
         log.record(&Entry {
             at,
@@ -98,7 +109,14 @@ impl Recorder {
     }
 
     /// A next hop was tried.
-    pub fn attempted(&self, at: Timestamp, job: &Taken, took: Duration, attempt: &Attempt, next: Option<Timestamp>) {
+    pub fn attempted(
+        &self,
+        at: Timestamp,
+        job: &Taken,
+        took: Duration,
+        attempt: &Attempt,
+        next: Option<Timestamp>,
+    ) {
         let Some(log) = &self.log else { return };
         log.record(&Entry {
             at,
@@ -130,7 +148,15 @@ impl Recorder {
     }
 
     /// Later attempts at a site will go otherwise.
-    pub fn learned(&self, at: Timestamp, site: &str, job: &Taken, change: &str, because: &str, until: Timestamp) {
+    pub fn learned(
+        &self,
+        at: Timestamp,
+        site: &str,
+        job: &Taken,
+        change: &str,
+        because: &str,
+        until: Timestamp,
+    ) {
         let Some(log) = &self.log else { return };
         log.record(&Entry {
             at,

@@ -83,7 +83,10 @@ async fn attend(
     }
 }
 
-async fn reload(agent: &Arc<Agent>, read: &impl Fn() -> Result<Config, String>) -> Result<(), String> {
+async fn reload(
+    agent: &Arc<Agent>,
+    read: &impl Fn() -> Result<Config, String>,
+) -> Result<(), String> {
     let config = read()?;
     agent.reload(config).await.map_err(|error| match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),

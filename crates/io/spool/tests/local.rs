@@ -740,10 +740,7 @@ fn big_contents_have_files_of_their_own_and_leave_nothing_behind() {
         let body = disk.list(Path::new("/spool/bodies")).unwrap().remove(0);
         let path = Path::new("/spool/bodies").join(body);
         disk.flip(&path, 1 << 20, 1).unwrap();
-        assert!(
-            whole(&*accepted.content).await.is_ok(),
-            "this reader has seen it whole before"
-        );
+        assert!(whole(&*accepted.content).await.is_ok(), "this reader has seen it whole before");
         let fresh = spool.content(id).unwrap();
         assert!(matches!(whole(&*fresh).await, Err(spool::ReadError::Damaged { .. })));
         let fresh = spool.content(id).unwrap();

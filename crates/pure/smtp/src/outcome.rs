@@ -105,7 +105,8 @@ impl Cause {
     /// this one.
     pub fn is_too_many_recipients(&self) -> bool {
         let Trouble::Reply(reply) = &self.trouble else { return false };
-        let about_count = reply.status.is_none_or(|status| (status.subject, status.detail) == (5, 3));
+        let about_count =
+            reply.status.is_none_or(|status| (status.subject, status.detail) == (5, 3));
         self.stage == Stage::Rcpt && matches!(reply.code, 452 | 552) && about_count
     }
 

@@ -54,7 +54,8 @@ impl FromStr for EnhancedStatus {
             if plain { part.parse::<u16>().ok() } else { None }
         };
         let mut parts = text.split('.');
-        let parsed = (number(parts.next()), number(parts.next()), number(parts.next()), parts.next());
+        let parsed =
+            (number(parts.next()), number(parts.next()), number(parts.next()), parts.next());
         match parsed {
             (Some(class @ (2 | 4 | 5)), Some(subject), Some(detail), None) => {
                 Ok(Self::new(class as u8, subject, detail))
@@ -87,7 +88,10 @@ mod tests {
     #[test]
     fn split_from_reply_text() {
         let status = EnhancedStatus::new(5, 1, 1);
-        assert_eq!(EnhancedStatus::split_from("5.1.1 no such user"), Some((status, "no such user")));
+        assert_eq!(
+            EnhancedStatus::split_from("5.1.1 no such user"),
+            Some((status, "no such user"))
+        );
         assert_eq!(EnhancedStatus::split_from("5.1.1"), Some((status, "")));
         assert_eq!(EnhancedStatus::split_from("no such user"), None);
     }

@@ -102,7 +102,10 @@ impl Transcript {
 
     /// Copies what was said from `mark` on: the part of a session that belongs to one transaction.
     pub fn since(&self, mark: Mark) -> Self {
-        let mut part = Self { buffer: Vec::with_capacity(self.buffer.len() - mark.length + 4), last: self.last };
+        let mut part = Self {
+            buffer: Vec::with_capacity(self.buffer.len() - mark.length + 4),
+            last: self.last,
+        };
         let mut rest = &self.buffer[mark.length..];
         if let [by, tail @ ..] = rest {
             // The first line's delta has to count from the origin now.

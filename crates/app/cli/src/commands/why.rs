@@ -24,8 +24,12 @@ pub struct Why {
 
 impl Why {
     pub fn run(self) -> Result<(), Problem> {
-        let look =
-            Look { width: output::prose_width(), colour: output::colour(), full: self.full, ..Look::default() };
+        let look = Look {
+            width: output::prose_width(),
+            colour: output::colour(),
+            full: self.full,
+            ..Look::default()
+        };
         let request = Request::Why { subject: self.subject };
         let (_, notes) = self.place.ask(&request, |response| {
             let Response::Explanation { why } = response else { return };

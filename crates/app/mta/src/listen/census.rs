@@ -73,7 +73,9 @@ impl Census {
         let (client, network) = (client(address), network(address));
         let mut counts = self.lock();
         let over = |count: u32, limit: u32| limit > 0 && count >= limit;
-        let of = |counts: &HashMap<u64, u32, ahash::RandomState>, key| counts.get(&key).copied().unwrap_or(0);
+        let of = |counts: &HashMap<u64, u32, ahash::RandomState>, key| {
+            counts.get(&key).copied().unwrap_or(0)
+        };
         if counts.all >= limits.connections_max {
             return Err(Full::All);
         }

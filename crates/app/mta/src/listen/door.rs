@@ -40,7 +40,12 @@ pub struct Door {
 
 impl Door {
     /// Makes a listener ready.
-    pub fn new(config: &Compiled, listener: &Listener, tls: Option<Arc<ServerConfig>>, rates: Arc<Rates>) -> Self {
+    pub fn new(
+        config: &Compiled,
+        listener: &Listener,
+        tls: Option<Arc<ServerConfig>>,
+        rates: Arc<Rates>,
+    ) -> Self {
         let limits = listener.limits.clone().unwrap_or_else(|| config.config.limits.clone());
         let tls = tls.filter(|_| listener.tls != ListenerTls::None);
         Self {
@@ -93,11 +98,15 @@ impl Door {
             Event::BareLineEnd { line, which } => {
                 tracing::info!(%client, listener, line, %which, "bare line end in content");
             }
-            Event::LineTooLong { length } => tracing::info!(%client, listener, length, "line too long"),
+            Event::LineTooLong { length } => {
+                tracing::info!(%client, listener, length, "line too long")
+            }
             Event::ControlCharacter { octet } => {
                 tracing::info!(%client, listener, octet, "control character in a command");
             }
-            Event::NotSmtp { protocol } => tracing::info!(%client, listener, protocol, "client speaks no SMTP"),
+            Event::NotSmtp { protocol } => {
+                tracing::info!(%client, listener, protocol, "client speaks no SMTP")
+            }
             Event::PlaintextDiscarded { length } => {
                 tracing::warn!(%client, listener, length, "octets in clear behind STARTTLS thrown away");
             }

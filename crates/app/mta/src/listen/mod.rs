@@ -34,7 +34,12 @@ pub struct Entrance {
 
 /// Accepts until the transfer agent stops or the listener is given up. The door may be exchanged
 /// (reload): the next connection gets the new one.
-pub async fn accept(entrance: Entrance, listener: Listener, door: Arc<ArcSwap<Door>>, mut gone: watch::Receiver<bool>) {
+pub async fn accept(
+    entrance: Entrance,
+    listener: Listener,
+    door: Arc<ArcSwap<Door>>,
+    mut gone: watch::Receiver<bool>,
+) {
     /// Out of file descriptors: connections wait in the kernel's list meanwhile.
     const PAUSE: Duration = Duration::from_millis(100);
     let mut closing = entrance.closing.clone();
@@ -62,7 +67,8 @@ pub async fn accept(entrance: Entrance, listener: Listener, door: Arc<ArcSwap<Do
 
 async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let began = Instant::now();
-    let (Some(address), Some(local)) = (stream.peer().socket(), stream.local().ok().and_then(|end| end.socket()))
+    let (Some(address), Some(local)) =
+        (stream.peer().socket(), stream.local().ok().and_then(|end| end.socket()))
     else {
         return;
     };
@@ -88,8 +94,12 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
                     peer.tls = Some(facts);
                     wire
                 }
-                Ok(Err(why)) => return tracing::info!(client = %address, why, "TLS handshake failed"),
-                Err(_) => return tracing::info!(client = %address, why = "too slow", "TLS handshake failed"),
+                Ok(Err(why)) => {
+                    return tracing::info!(client = %address, why, "TLS handshake failed");
+                }
+                Err(_) => {
+                    return tracing::info!(client = %address, why = "too slow", "TLS handshake failed");
+                }
             }
         }
         (None, true) => return,

@@ -44,7 +44,12 @@ impl Rates {
 
     /// May the client name one more recipient?
     pub fn recipient(&self, address: IpAddr, config: &Compiled, now: Timestamp) -> bool {
-        self.count(address, What::Recipient, config.config.limits.recipients_per_client_per_minute, now)
+        self.count(
+            address,
+            What::Recipient,
+            config.config.limits.recipients_per_client_per_minute,
+            now,
+        )
     }
 
     fn count(&self, address: IpAddr, what: What, limit: u32, now: Timestamp) -> bool {
@@ -75,6 +80,9 @@ mod tests {
         let limits = Limits { connections_per_client_per_minute: 2, ..Limits::default() };
         let address = "192.0.2.1".parse().unwrap();
         let ask = |seconds: u64| rates.connection(address, &limits, Timestamp(seconds * 1000));
-        assert_eq!([ask(0), ask(1), ask(59), ask(60), ask(61), ask(62)], [true, true, false, true, true, false]);
+        assert_eq!(
+            [ask(0), ask(1), ask(59), ask(60), ask(61), ask(62)],
+            [true, true, false, true, true, false]
+        );
     }
 }

@@ -85,9 +85,13 @@ impl Queue {
         let mut inner = self.lock();
         for Found { job, at, content } in found {
             match Carried::from_octets(&job.envelope) {
-                Ok(carried) => inner.state.insert(entry(&job, Arc::new(carried), at, content.len(), None)),
+                Ok(carried) => {
+                    inner.state.insert(entry(&job, Arc::new(carried), at, content.len(), None))
+                }
                 // The job stays in the spool untouched: whoever can read it shall have it.
-                Err(error) => tracing::error!(id = %job.id, %error, "queued job can't be read: left in the spool"),
+                Err(error) => {
+                    tracing::error!(id = %job.id, %error, "queued job can't be read: left in the spool")
+                }
             }
         }
         drop(inner);
@@ -178,7 +182,8 @@ impl Queue {
     ) -> Option<(Taken, Arc<Way>, Down)> {
         let Inner { state, lanes, .. } = inner;
         let reroute = state.job(id)?.carried.reroute.clone();
-        let name = reroute.as_ref().map_or_else(|| lane.clone(), |hop| format!("{lane} via {hop}").into());
+        let name =
+            reroute.as_ref().map_or_else(|| lane.clone(), |hop| format!("{lane} via {hop}").into());
         let way = match lanes.get_mut(&name) {
             Some(Lane::Known(way)) if now < way.until => way.clone(),
             Some(Lane::Routing(waiting)) => {
@@ -264,7 +269,10 @@ impl Queue {
                     route: vec![format!("not tried: {} was down a moment ago", way.site)],
                     transcript: Transcript::default(),
                     tls: None,
-                    outcomes: settle::alike(&job.carried, &smtp::Outcome::Deferred(down.cause.clone())),
+                    outcomes: settle::alike(
+                        &job.carried,
+                        &smtp::Outcome::Deferred(down.cause.clone()),
+                    ),
                 };
                 queue.settle(job, &way, attempt, Around::default()).await;
             }

@@ -92,7 +92,12 @@ impl Queue {
     }
 
     /// Does one thing to one job.
-    pub async fn operate(self: &Arc<Self>, id: JobId, action: &Action, by: &str) -> Result<(), NotDone> {
+    pub async fn operate(
+        self: &Arc<Self>,
+        id: JobId,
+        action: &Action,
+        by: &str,
+    ) -> Result<(), NotDone> {
         let job = self.claim(id)?;
         let now = self.context.world.clock.now();
         let recipients = record::paths(&job.carried.envelope.recipients);

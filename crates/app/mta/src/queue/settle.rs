@@ -10,7 +10,9 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use smtp::{Attempt, Cause, EnhancedStatus, ForwardPath, Outcome, Recipient, Stage, Timestamp, Trouble};
+use smtp::{
+    Attempt, Cause, EnhancedStatus, ForwardPath, Outcome, Recipient, Stage, Timestamp, Trouble,
+};
 use spool::{Job, Op};
 
 use super::{Queue, Taken, Way, entry};
@@ -88,7 +90,14 @@ impl Queue {
         self.record(job, way, sorted, next).await;
     }
 
-    fn sort(&self, job: &Taken, way: &Way, attempt: &Arc<Attempt>, now: Timestamp, around: &Around) -> Sorted {
+    fn sort(
+        &self,
+        job: &Taken,
+        way: &Way,
+        attempt: &Arc<Attempt>,
+        now: Timestamp,
+        around: &Around,
+    ) -> Sorted {
         let mut sorted = Sorted { told: Vec::new(), left: Vec::new(), last: None, expired: false };
         let age = now.since(job.arrived);
         sorted.expired = age >= way.retry.give_up;
@@ -96,12 +105,19 @@ impl Queue {
             let found = attempt.outcomes.iter().find(|(path, _)| *path == recipient.forward_path);
             let outcome = found.map_or_else(no_outcome, |(_, outcome)| outcome.clone());
             let notify = recipient.notify;
-            let tell = |wanted: bool, action| wanted.then(|| Told::new(recipient, action, &outcome, attempt));
+            let tell = |wanted: bool, action| {
+                wanted.then(|| Told::new(recipient, action, &outcome, attempt))
+            };
             match &outcome {
                 Outcome::Relayed(_) => {
-                    sorted.told.extend(tell(notify.success && !around.passes_dsn_on, way.success_action()));
+                    sorted.told.extend(tell(
+                        notify.success && !around.passes_dsn_on,
+                        way.success_action(),
+                    ));
                 }
-                Outcome::Failed(_) => sorted.told.extend(tell(notify.failure, notify::Action::Failed)),
+                Outcome::Failed(_) => {
+                    sorted.told.extend(tell(notify.failure, notify::Action::Failed))
+                }
                 Outcome::Deferred(cause) => {
                     let next_hop = attempt.next_hop.as_str().into();
                     sorted.last = Some(LastTrouble { at: now, next_hop, cause: cause.clone() });
@@ -114,14 +130,12 @@ impl Queue {
             }
         }
         let notice = way.retry.delay_notice;
-        if !notice.is_zero()
-            && !job.carried.delay_told
-            && age >= notice
-        {
+        if !notice.is_zero() && !job.carried.delay_told && age >= notice {
             let delayed = sorted.left.iter().filter(|recipient| recipient.notify.delay);
             let told: Vec<_> = delayed
                 .filter_map(|recipient| {
-                    let (_, outcome) = attempt.outcomes.iter().find(|(p, _)| *p == recipient.forward_path)?;
+                    let (_, outcome) =
+                        attempt.outcomes.iter().find(|(p, _)| *p == recipient.forward_path)?;
                     Some(Told::new(recipient, notify::Action::Delayed, outcome, attempt))
                 })
                 .collect();
@@ -182,7 +196,13 @@ impl Queue {
             };
             match self.context.spool.apply(vec![op.clone()], arrivals).await {
                 Ok(accepted) => {
-                    self.committed(&job, &op, carried, next, notice.zip(accepted.into_iter().next()));
+                    self.committed(
+                        &job,
+                        &op,
+                        carried,
+                        next,
+                        notice.zip(accepted.into_iter().next()),
+                    );
                     return;
                 }
                 Err(spool::KeepError::Conflict { .. } | spool::KeepError::Closed) => {
@@ -219,9 +239,17 @@ impl Queue {
             let now = self.context.world.clock.now();
             self.context.metrics.dsn_sent.increment();
             let id = accepted.receipt.id();
-            let sent = Decision::DsnSent { dsn: id, to: Cow::Borrowed(&notice.to), kind: notice.kind };
+            let sent =
+                Decision::DsnSent { dsn: id, to: Cow::Borrowed(&notice.to), kind: notice.kind };
             self.context.evidence.decided(now, job.id, None, &notice.about, sent);
-            self.context.evidence.dsn(now, id, job.id, notice.envelope(), notice.message_id(), accepted.content.len());
+            self.context.evidence.dsn(
+                now,
+                id,
+                job.id,
+                notice.envelope(),
+                notice.message_id(),
+                accepted.content.len(),
+            );
             tracing::info!(id = %job.id, dsn = %id, to = %notice.to, kind = ?notice.kind, "DSN queued");
             self.admit(accepted.jobs, accepted.content, notice.carried, now);
         }

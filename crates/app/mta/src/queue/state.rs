@@ -154,7 +154,11 @@ impl State {
     pub fn postpone(&mut self, id: JobId, down: &Down, now: Timestamp) {
         let Some(entry) = self.jobs.get_mut(&id) else { return };
         let mut carried = entry.carried.as_ref().clone();
-        carried.last = Some(LastTrouble { at: now, next_hop: down.next_hop.clone(), cause: down.cause.clone() });
+        carried.last = Some(LastTrouble {
+            at: now,
+            next_hop: down.next_hop.clone(),
+            cause: down.cause.clone(),
+        });
         entry.carried = Arc::new(carried);
         entry.content = None;
         entry.due = down.until;
@@ -212,7 +216,14 @@ impl State {
     }
 
     /// Puts a routed job onto its site's list.
-    pub fn push(&mut self, id: JobId, key: &SiteKey, cap: usize, workers_max: usize, now: Timestamp) -> Push {
+    pub fn push(
+        &mut self,
+        id: JobId,
+        key: &SiteKey,
+        cap: usize,
+        workers_max: usize,
+        now: Timestamp,
+    ) -> Push {
         let Some(entry) = self.jobs.get_mut(&id) else { return Push::Queued };
         if entry.place != Place::Routing {
             return Push::Queued;
@@ -227,7 +238,8 @@ impl State {
         if let Some(worker) = site.idle.pop() {
             return Push::Wake(worker);
         }
-        if site.workers < site.limit.allowed() && (self.workers < workers_max || site.workers == 0) {
+        if site.workers < site.limit.allowed() && (self.workers < workers_max || site.workers == 0)
+        {
             site.workers += 1;
             self.workers += 1;
             return Push::Spawn;
@@ -285,7 +297,11 @@ impl State {
         let Some(site) = self.sites.get_mut(key) else { return };
         site.workers = site.workers.saturating_sub(1);
         self.workers = self.workers.saturating_sub(1);
-        if site.workers == 0 && site.ready.is_empty() && site.down.is_none() && site.learned.is_none() {
+        if site.workers == 0
+            && site.ready.is_empty()
+            && site.down.is_none()
+            && site.learned.is_none()
+        {
             self.sites.remove(key);
         }
     }
@@ -343,7 +359,10 @@ impl State {
         self.sites.retain(|_, site| {
             site.down = site.down.take().filter(|down| now < down.until.after(DOWN_REMEMBERED));
             site.learned = site.learned.filter(|&(_, until)| now < until);
-            site.workers > 0 || !site.ready.is_empty() || site.down.is_some() || site.learned.is_some()
+            site.workers > 0
+                || !site.ready.is_empty()
+                || site.down.is_some()
+                || site.learned.is_some()
         });
     }
 

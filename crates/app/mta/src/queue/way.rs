@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use smtp::{Attempt, Cause, EnhancedStatus, Outcome, Recipient, Stage, Timestamp, Transcript, Trouble};
+use smtp::{
+    Attempt, Cause, EnhancedStatus, Outcome, Recipient, Stage, Timestamp, Transcript, Trouble,
+};
 use transport::{
     Credentials, Endpoint, Features, Plan, Protocol, Session, Target, Timeouts, TlsLevel,
     mx::{Exchanger, Ourselves},
@@ -132,20 +134,33 @@ pub fn without_lookup(context: &Context, lane: &str, reroute: Option<&str>) -> O
     if let Some(hop) = reroute {
         let hop: NextHop = hop.parse().ok()?;
         let route = Route { next_hop: vec![hop], ..Route::default() };
-        return to_next_hops(&config, &route, vec![format!("next hop {} set by the operator", &route.next_hop[0])]);
+        return to_next_hops(
+            &config,
+            &route,
+            vec![format!("next hop {} set by the operator", &route.next_hop[0])],
+        );
     }
     if config.domain(lane).is_some_and(|domain| domain.kind == config::DomainKind::Local) {
         return Some(Way {
             by: By::Maildir,
             connections_max: 4,
-            ..common(&config, &Route::default(), format!("mailboxes of {lane}"), vec![format!("`{lane}` is local")])
+            ..common(
+                &config,
+                &Route::default(),
+                format!("mailboxes of {lane}"),
+                vec![format!("`{lane}` is local")],
+            )
         });
     }
     let route = config.route(lane);
     if route.next_hop.is_empty() {
         return None;
     }
-    to_next_hops(&config, route, vec![format!("configured next hop for `{lane}`: {}", list(&route.next_hop))])
+    to_next_hops(
+        &config,
+        route,
+        vec![format!("configured next hop for `{lane}`: {}", list(&route.next_hop))],
+    )
 }
 
 /// A way for jobs that are ended without being tried: only its schedule and its words matter.
@@ -226,7 +241,8 @@ async fn by_names(
             Ok(answer) => {
                 ttl = ttl.min(answer.ttl);
                 why.push(format!("{name} is {}", list(&answer.records)));
-                let target = |address: &std::net::IpAddr| Target::tcp(name, (*address, port).into());
+                let target =
+                    |address: &std::net::IpAddr| Target::tcp(name, (*address, port).into());
                 targets.extend(answer.records.iter().map(|address| vec![target(address)]));
             }
             Err(error) => {
@@ -238,7 +254,10 @@ async fn by_names(
     if targets.is_empty() {
         // Our own configuration names it: whatever DNS says, the operator can mend it in time.
         let text = trouble.unwrap_or_else(|| "no next hop is configured".to_owned());
-        let cause = Cause { stage: Stage::Routing, trouble: Trouble::Dns(EnhancedStatus::new(4, 4, 3), text) };
+        let cause = Cause {
+            stage: Stage::Routing,
+            trouble: Trouble::Dns(EnhancedStatus::new(4, 4, 3), text),
+        };
         return Err((cause, why));
     }
     let until = context.world.clock.now().after(ttl.clamp(KEEP_MIN, KEEP_MAX));
@@ -357,7 +376,10 @@ fn by_preference(hosts: &[Exchanger], port: u16) -> Vec<Vec<Target>> {
     let groups = hosts.chunk_by(|one, next| one.preference == next.preference);
     let targets = |host: &Exchanger| {
         let name = host.host.clone();
-        host.addresses.iter().map(move |address| Target::tcp(name.clone(), (*address, port).into())).collect::<Vec<_>>()
+        host.addresses
+            .iter()
+            .map(move |address| Target::tcp(name.clone(), (*address, port).into()))
+            .collect::<Vec<_>>()
     };
     groups.map(|group| group.iter().flat_map(targets).collect()).collect()
 }
@@ -369,7 +391,8 @@ fn ourselves(context: &Context, config: &Compiled) -> Ourselves {
         Vec::new()
     });
     let listeners = config.listeners.iter().filter(|(listener, _)| listener.role == Role::Mx);
-    let ports = listeners.flat_map(|(listener, _)| listener.address.iter().map(std::net::SocketAddr::port));
+    let ports =
+        listeners.flat_map(|(listener, _)| listener.address.iter().map(std::net::SocketAddr::port));
     Ourselves::new([config.config.hostname.clone()], addresses, ports)
 }
 
@@ -378,7 +401,12 @@ fn list<T: ToString>(items: &[T]) -> String {
 }
 
 /// Final delivery, recipient by recipient.
-pub async fn into_mailboxes(context: &Context, way: &Way, carried: &Carried, content: &Kept) -> Attempt {
+pub async fn into_mailboxes(
+    context: &Context,
+    way: &Way,
+    carried: &Carried,
+    content: &Kept,
+) -> Attempt {
     let config = context.config();
     let mut attempt = way.blank();
     for recipient in &carried.envelope.recipients {
@@ -404,6 +432,9 @@ fn mailbox(config: &Compiled, recipient: &Recipient) -> Result<PathBuf, Cause> {
     let known = matches!(config.resolved(address), Disposition::Local(_));
     known.then(|| config.maildir(address)).flatten().ok_or_else(|| Cause {
         stage: Stage::Mailbox,
-        trouble: Trouble::Local(EnhancedStatus::new(5, 1, 1), format!("no mailbox `{address}` here")),
+        trouble: Trouble::Local(
+            EnhancedStatus::new(5, 1, 1),
+            format!("no mailbox `{address}` here"),
+        ),
     })
 }

@@ -17,7 +17,8 @@ pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
         let (job, surplus) = {
             let mut inner = queue.lock();
             let surplus = inner.closing || inner.state.is_surplus(&line.way.site);
-            let job = if surplus { None } else { inner.state.take(&line.way.site).map(Taken::from) };
+            let job =
+                if surplus { None } else { inner.state.take(&line.way.site).map(Taken::from) };
             (job, surplus)
         };
         match job {
@@ -43,7 +44,10 @@ pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
 }
 
 /// `work` starts itself: the future's type needs a box to be finite.
-fn work_boxed(queue: Arc<Queue>, way: Arc<Way>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+fn work_boxed(
+    queue: Arc<Queue>,
+    way: Arc<Way>,
+) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(work(queue, way))
 }
 
@@ -84,7 +88,9 @@ impl Line {
     }
 
     async fn deliver(&mut self, queue: &Arc<Queue>, job: Taken) {
-        let Some(content) = job.content.clone().or_else(|| queue.context.spool.content(job.id.message)) else {
+        let Some(content) =
+            job.content.clone().or_else(|| queue.context.spool.content(job.id.message))
+        else {
             // Finished or removed meanwhile: the spool has nothing of it any more.
             queue.lock().state.remove(job.id);
             return;
@@ -98,7 +104,8 @@ impl Line {
                 queue.settle(job, &way, attempt, Around::default()).await;
             }
             By::Maildir => {
-                let attempt = super::way::into_mailboxes(&queue.context, &way, &job.carried, &content).await;
+                let attempt =
+                    super::way::into_mailboxes(&queue.context, &way, &job.carried, &content).await;
                 queue.settle(job, &way, attempt, Around::default()).await;
             }
             By::Hosts { .. } => self.relay(queue, job, &content).await,
@@ -132,18 +139,23 @@ impl Line {
             if stale {
                 continue;
             }
-            self.sour |= attempt.attempt.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Deferred(_)));
+            self.sour |= attempt
+                .attempt
+                .outcomes
+                .iter()
+                .any(|(_, outcome)| matches!(outcome, Outcome::Deferred(_)));
             self.note(queue, &job, &attempt);
-            let around = Around {
-                began: Some(began),
-                passes_dsn_on: attempt.passes_dsn_on,
-            };
+            let around = Around { began: Some(began), passes_dsn_on: attempt.passes_dsn_on };
             return queue.settle(job, &self.way, attempt.attempt, around).await;
         }
     }
 
     /// Tries the site's hosts in order of preference.
-    async fn open(&mut self, queue: &Queue, job: &Taken) -> Result<Session, Vec<(String, Failure)>> {
+    async fn open(
+        &mut self,
+        queue: &Queue,
+        job: &Taken,
+    ) -> Result<Session, Vec<(String, Failure)>> {
         let By::Hosts { targets, plan } = &self.way.by else { return Err(Vec::new()) };
         let now = queue.context.world.clock.now();
         let mut plan = plan.as_ref().clone();
@@ -151,7 +163,9 @@ impl Line {
         self.transactions = 0;
         let mut failures = Vec::new();
         for target in self.way.in_order(targets, &queue.context.world.random) {
-            match transport::open(&queue.context.world, &queue.context.client_tls(), target, &plan).await {
+            match transport::open(&queue.context.world, &queue.context.client_tls(), target, &plan)
+                .await
+            {
                 Ok(session) => {
                     queue.context.metrics.connections_out.increment();
                     if !session.learned().reasons.is_empty() {
@@ -176,7 +190,12 @@ impl Line {
     }
 
     /// No host of the site could be opened: this job has its attempt, the others share its fate.
-    async fn could_not_open(&mut self, queue: &Arc<Queue>, job: Taken, failures: Vec<(String, Failure)>) {
+    async fn could_not_open(
+        &mut self,
+        queue: &Arc<Queue>,
+        job: Taken,
+        failures: Vec<(String, Failure)>,
+    ) {
         let attempt = failed_to_open(&self.way, &job, &failures);
         let cause = match attempt.outcomes.first() {
             Some((_, Outcome::Deferred(cause) | Outcome::Failed(cause))) => cause.clone(),
@@ -213,7 +232,11 @@ impl Line {
             queue.learned(&self.way.site, job, &done.learned);
         }
         let strained = done.attempt.outcomes.iter().any(|(_, outcome)| settle::is_strain(outcome));
-        let works = done.attempt.outcomes.iter().any(|(_, outcome)| !matches!(outcome, Outcome::Deferred(_)));
+        let works = done
+            .attempt
+            .outcomes
+            .iter()
+            .any(|(_, outcome)| !matches!(outcome, Outcome::Deferred(_)));
         let mut inner = queue.lock();
         if strained {
             inner.state.site_is_strained(&self.way.site);
@@ -258,7 +281,9 @@ async fn transact(session: &mut Session, way: &Way, job: &Taken, content: &Kept)
         // Where some were taken and others were too many, the others go in a further transaction.
         let repeats = session.is_reusable() && relayed.too_many.len() < envelope.recipients.len();
         let mut again = Vec::new();
-        for (index, (recipient, outcome)) in envelope.recipients.iter().zip(relayed.outcomes).enumerate() {
+        for (index, (recipient, outcome)) in
+            envelope.recipients.iter().zip(relayed.outcomes).enumerate()
+        {
             match repeats && relayed.too_many.contains(&index) {
                 true => again.push(recipient.clone()),
                 false => attempt.outcomes.push((recipient.forward_path.clone(), outcome)),
@@ -273,10 +298,15 @@ async fn transact(session: &mut Session, way: &Way, job: &Taken, content: &Kept)
 }
 
 fn failed_to_open(way: &Way, job: &Taken, failures: &[(String, Failure)]) -> Attempt {
-    let mut attempt = way.attempt(&job.carried, Outcome::Deferred(crate::notify::local_cause(4, 4, 0, "no host to try")));
+    let mut attempt = way.attempt(
+        &job.carried,
+        Outcome::Deferred(crate::notify::local_cause(4, 4, 0, "no host to try")),
+    );
     for (target, failure) in failures {
         if failures.len() > 1 {
-            attempt.route.push(format!("{target}: {} at {}", failure.cause.trouble, failure.cause.stage));
+            attempt
+                .route
+                .push(format!("{target}: {} at {}", failure.cause.trouble, failure.cause.stage));
         }
     }
     if let Some((target, failure)) = failures.last() {
@@ -297,7 +327,9 @@ fn failed_to_open(way: &Way, job: &Taken, failures: &[(String, Failure)]) -> Att
 fn was_closed_before_anything(attempt: &Attempt) -> bool {
     !attempt.outcomes.is_empty()
         && attempt.outcomes.iter().all(|(_, outcome)| {
-            let Outcome::Deferred(Cause { stage: Stage::Mail, trouble }) = outcome else { return false };
+            let Outcome::Deferred(Cause { stage: Stage::Mail, trouble }) = outcome else {
+                return false;
+            };
             match trouble {
                 Trouble::Closed | Trouble::Network(_) => true,
                 Trouble::Reply(reply) => reply.code == 421,

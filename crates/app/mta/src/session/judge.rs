@@ -17,7 +17,8 @@ pub fn reverse_path(queue: &Queue, door: &Door, machine: &Server<Receipt>) -> Re
     if !door.rates.message(machine.peer().address.ip(), &config, queue.context.world.clock.now()) {
         return Err(Reply::too_many_messages());
     }
-    if let (Some(user), Some(Some(path))) = (machine.user(), envelope.map(|e| e.reverse_path.as_ref()))
+    if let (Some(user), Some(Some(path))) =
+        (machine.user(), envelope.map(|e| e.reverse_path.as_ref()))
         && !config.users.may_use(user, path.as_str())
     {
         return Err(Reply::reverse_path_not_yours());

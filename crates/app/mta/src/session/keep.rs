@@ -7,12 +7,7 @@ use message::{header::Scan, submission, trace};
 use smtp::{Reply, server::Server};
 use spool::{Accepted, Arrival, KeepError, MessageId, NewContent, Receipt, Staged};
 
-use crate::{
-    config::Role,
-    intake,
-    listen::Door,
-    queue::Queue,
-};
+use crate::{config::Role, intake, listen::Door, queue::Queue};
 
 /// What has been put away of the content that is being received.
 #[derive(Default)]
@@ -105,7 +100,13 @@ impl Keeping {
     }
 }
 
-fn trace_field(out: &mut Vec<u8>, machine: &Server<Receipt>, host: &str, id: MessageId, at: smtp::Timestamp) {
+fn trace_field(
+    out: &mut Vec<u8>,
+    machine: &Server<Receipt>,
+    host: &str,
+    id: MessageId,
+    at: smtp::Timestamp,
+) {
     let envelope = machine.envelope();
     let recipients = envelope.map_or(&[][..], |envelope| &envelope.recipients);
     let queue_id = id.to_string();
@@ -139,7 +140,9 @@ fn trace_field(out: &mut Vec<u8>, machine: &Server<Receipt>, host: &str, id: Mes
 fn refusal(error: &KeepError) -> Reply {
     match error {
         KeepError::Full { .. } => Reply::no_room(),
-        KeepError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Reply::no_room(),
+        KeepError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            Reply::no_room()
+        }
         KeepError::Closed => Reply::shutting_down(),
         KeepError::Io { .. } | KeepError::Conflict { .. } => Reply::local_error(),
     }

@@ -7,17 +7,9 @@
 mod judge;
 mod keep;
 
-use std::{
-    cell::RefCell,
-    io,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, io, pin::pin, sync::Arc, time::Duration};
 
-use smtp::{
-    server::{Answer, Event, Output, Question, Server},
-};
+use smtp::server::{Answer, Event, Output, Question, Server};
 use spool::Receipt;
 use tokio::{io::AsyncWriteExt, sync::watch, time::Instant};
 use transport::Wire;
@@ -52,9 +44,24 @@ pub struct Session {
 
 impl Session {
     /// A connection that was accepted at `door`; `machine` has its greeting ready.
-    pub fn new(queue: Arc<Queue>, door: Arc<Door>, wire: Wire, machine: Server<Receipt>, began: Instant) -> Self {
+    pub fn new(
+        queue: Arc<Queue>,
+        door: Arc<Door>,
+        wire: Wire,
+        machine: Server<Receipt>,
+        began: Instant,
+    ) -> Self {
         let keeping = Keeping::default();
-        Self { queue, door, wire: Some(wire), machine, began, pending: Vec::new(), keeping, ended: false }
+        Self {
+            queue,
+            door,
+            wire: Some(wire),
+            machine,
+            began,
+            pending: Vec::new(),
+            keeping,
+            ended: false,
+        }
     }
 
     /// Talks until the end. `closing` becomes true when the transfer agent stops.
@@ -120,7 +127,8 @@ impl Session {
             }
             Ok(length) => {
                 let octets = &buffer[..length];
-                let used = if pending.is_empty() { machine.feed(began.elapsed(), octets) } else { 0 };
+                let used =
+                    if pending.is_empty() { machine.feed(began.elapsed(), octets) } else { 0 };
                 pending.extend_from_slice(&octets[used..]);
                 Ok(())
             }
@@ -180,7 +188,12 @@ impl Session {
         });
         match wrote.await {
             Ok(result) => result?,
-            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read our replies")),
+            Err(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client does not read our replies",
+                ));
+            }
         }
         // The buffer goes back, so that the next reply needs no allocation.
         let mut replies = replies;
@@ -217,7 +230,9 @@ impl Session {
 
     async fn answer(&mut self, question: Question) -> io::Result<()> {
         let answer = match question {
-            Question::ReversePath => Answer::Go(judge::reverse_path(&self.queue, &self.door, &self.machine)),
+            Question::ReversePath => {
+                Answer::Go(judge::reverse_path(&self.queue, &self.door, &self.machine))
+            }
             Question::Recipient(recipient) => {
                 Answer::Go(judge::recipient(&self.queue, &self.door, &self.machine, &recipient))
             }
@@ -227,7 +242,9 @@ impl Session {
                 self.flush().await?;
                 Answer::Authenticated(judge::authenticate(&self.queue, user, password).await)
             }
-            Question::Keep => Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await),
+            Question::Keep => {
+                Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await)
+            }
         };
         self.machine.answer(self.began.elapsed(), answer);
         Ok(())
