@@ -4,8 +4,9 @@
 //! it is killed, and started again. The sink that it relays to now and then answers 451, or closes after
 //! the content without a word. In the end the server drains, and every message is accounted for.
 //!
-//! A second copy is honest where our record of the first one's 250 could not be: a kill, or the sink's
-//! closing, came within [`WINDOW`] after the sink took it.
+//! A second copy is honest where our record of the first one's 250 could not be: the sink closed without
+//! saying it, or a kill came within [`WINDOW`] after the sink took it, or shortly before, while what the
+//! server had written still lay in the sink's socket.
 //!
 //! `kill [--rounds N] [--seed S]`; the server is MAILWRIGHT, or the one built beside this program.
 
@@ -31,11 +32,28 @@ const SENDERS: u64 = 4;
 /// So long after the sink's 250 a kill may have come before our record of it: the reply's way to us, and
 /// one group commit on a busy machine.
 const WINDOW: Duration = Duration::from_secs(2);
+/// So long after a kill the sink may still read what was written before it.
+const LAG: Duration = Duration::from_millis(500);
 /// Without any arrival for so long, nothing more will come.
 const QUIET: Duration = Duration::from_secs(20);
 
 /// A recipient's place to go to: two domains, so that one message makes two jobs.
 const DOMAINS: [&str; 2] = ["next.test", "other.test"];
+
+/// One `kill -9`: before it was sent, and after the process was gone.
+struct Kill {
+    begin: Instant,
+    end: Instant,
+}
+
+impl Kill {
+    /// Whether it can be why `second` came although `first` had.
+    fn explains(&self, first: &Taken, second: &Taken) -> bool {
+        let recorded_before = first.at + WINDOW < self.begin;
+        let written_after = first.at > self.end + LAG;
+        !recorded_before && !written_after && second.at > self.begin
+    }
+}
 
 /// Message number, then recipients that were promised delivery.
 type Promised = BTreeMap<u64, Vec<String>>;
@@ -74,8 +92,9 @@ fn run(rounds: u64, seed: u64) -> Tally {
             })
             .collect();
         thread::sleep(Duration::from_millis(fastrand::u64(50..800)));
-        kills.push(Instant::now());
+        let begin = Instant::now();
         bed.kill();
+        kills.push(Kill { begin, end: Instant::now() });
         running.store(false, Ordering::Relaxed);
         senders.into_iter().for_each(|sender| sender.join().expect("no sender panics"));
         if round % 10 == 0 {
@@ -88,14 +107,13 @@ fn run(rounds: u64, seed: u64) -> Tally {
     drain(&sink, &promised);
     let tally = Tally::count(&promised, &sink.taken(), &kills);
     if !tally.is_clean() {
-        eprintln!("{}", bed.command(&["status"]).text());
-        keep(&bed);
+        tally.explain(&bed);
     }
     bed.stop();
     tally
 }
 
-/// What went wrong must be looked at: data and log stay in the target folder.
+/// What went wrong must be looked at later: data and log stay in the folder for temporary files.
 fn keep(bed: &Bed) {
     let place = std::env::temp_dir().join(format!("mailwright-kill-{}", std::process::id()));
     let mut copy = std::process::Command::new("cp");
@@ -182,7 +200,7 @@ fn recipients(number: u64) -> Vec<String> {
 /// The message of a number: 1 KiB, each fiftieth 300 KiB, no line like another, dots at line starts.
 fn content(number: u64) -> Vec<u8> {
     let size = if number % 50 == 7 { 300 * 1024 } else { 1024 };
-    let mut text = format!("From: <sender@from.test>\r\nSubject: {number}\r\nX-Number: {number}\r\n\r\n");
+    let mut text = format!("From: <sender@from.test>\r\nSubject: {number}\r\nMessage-ID: <{number}@kill.test>\r\n\r\n");
     let mut random = fastrand::Rng::with_seed(number);
     while text.len() < size {
         let dot = if random.u32(..8) == 0 { "." } else { "" };
@@ -195,7 +213,7 @@ fn content(number: u64) -> Vec<u8> {
 fn number_of(content: &[u8]) -> Option<u64> {
     let head = &content[..content.len().min(4096)];
     let text = String::from_utf8_lossy(head);
-    text.lines().find_map(|line| line.strip_prefix("X-Number: "))?.trim().parse().ok()
+    text.lines().find_map(|line| line.strip_prefix("Subject: "))?.trim().parse().ok()
 }
 
 /// Waits until all has come, or nothing comes any more.
@@ -247,11 +265,13 @@ struct Tally {
     unknown: usize,
     explained: usize,
     unexplained: Vec<String>,
+    /// The numbers of those.
+    doubtful: Vec<u64>,
     lost: Vec<(u64, String)>,
 }
 
 impl Tally {
-    fn count(promised: &Promised, taken: &[Taken], kills: &[Instant]) -> Self {
+    fn count(promised: &Promised, taken: &[Taken], kills: &[Kill]) -> Self {
         let copies = copies(taken);
         let mut tally = Self {
             acknowledged: promised.len(),
@@ -279,15 +299,27 @@ impl Tally {
     }
 
     /// Whether a copy after `first` is honest.
-    fn judge_second(&mut self, number: u64, recipient: &str, first: &Taken, second: &Taken, kills: &[Instant]) {
-        let killed = kills.iter().any(|&kill| kill >= first.at && kill - first.at < WINDOW && kill < second.at);
+    fn judge_second(&mut self, number: u64, recipient: &str, first: &Taken, second: &Taken, kills: &[Kill]) {
+        let killed = kills.iter().any(|kill| kill.explains(first, second));
         match killed || first.verdict == Verdict::AcceptAndClose {
             true => self.explained += 1,
             false => {
                 let after = second.at - first.at;
-                self.unexplained.push(format!("message {number} to {recipient} came again after {after:?}"));
+                let line = format!("message {number} to {recipient} came again after {after:?}");
+                self.unexplained.push(line);
+                self.doubtful.push(number);
             }
         }
+    }
+
+    /// What the server itself knows of the first ones that went wrong.
+    fn explain(&self, bed: &Bed) {
+        eprintln!("{}", bed.command(&["status"]).text());
+        let lost = self.lost.iter().map(|(number, _)| *number);
+        for number in lost.take(2).chain(self.doubtful.iter().copied().take(2)) {
+            eprintln!("{}", bed.command(&["why", &format!("<{number}@kill.test>")]).text());
+        }
+        keep(bed);
     }
 
     fn is_clean(&self) -> bool {
