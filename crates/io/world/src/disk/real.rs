@@ -30,7 +30,11 @@ impl Disk for RealDisk {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).ok_or(e)?;
                 self.create_directory(parent)?;
-                fs::DirBuilder::new().mode(0o700).create(path)?;
+                match fs::DirBuilder::new().mode(0o700).create(path) {
+                    // Somebody else was on the same way; what stands may not be synced yet.
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                    done => done?,
+                }
             }
             Err(e) => return Err(e),
         }
@@ -156,6 +160,26 @@ mod tests {
             std::env::temp_dir().join(format!("mailwright-disk-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         path
+    }
+
+    #[test]
+    fn two_may_make_the_same_directories_at_once() {
+        let top = directory("race");
+        for round in 0..200 {
+            let at = |leaf| top.join(format!("{round}/a/b/{leaf}"));
+            let start = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                for leaf in ["x", "y"] {
+                    let (start, path) = (&start, at(leaf));
+                    scope.spawn(move || {
+                        start.wait();
+                        RealDisk.create_directory(&path).unwrap();
+                    });
+                }
+            });
+            assert!(at("x").is_dir() && at("y").is_dir());
+        }
+        fs::remove_dir_all(&top).unwrap();
     }
 
     #[test]
