@@ -189,7 +189,8 @@ kind = "relay"
     pub fn memory_peak(&self) -> u64 {
         let status = format!("/proc/{}/status", self.pid().as_raw_nonzero());
         let status = fs::read_to_string(status).expect("Linux tells of a process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("memory is told");
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("memory is told");
         line.trim().trim_end_matches(" kB").parse().expect("memory is a number")
     }
 
@@ -269,15 +270,19 @@ pub fn binary() -> &'static Path {
 
 fn built() -> PathBuf {
     let test = std::env::current_exe().expect("a process knows its program");
-    let profile = test.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    let profile =
+        test.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
     let profile = profile.expect("tests are built into target/debug or target/release");
     let binary = profile.join("mailwright");
     // One build at a time, or all threads of a test run would wait for cargo's lock with its noise.
-    let lock = File::create(profile.join(".mailwright-tests")).expect("the target folder can be written");
+    let lock =
+        File::create(profile.join(".mailwright-tests")).expect("the target folder can be written");
     lock.lock().expect("the target folder can be locked");
     if !binary.is_file() {
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--package", "mailwright"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        build
+            .args(["build", "--quiet", "--package", "mailwright"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
         if profile.ends_with("release") {
             build.arg("--release");
         }

@@ -69,7 +69,12 @@ impl Client {
     /// # Errors
     ///
     /// The connection ended: then nobody knows whether the message was taken.
-    pub fn transaction(&mut self, reverse_path: &str, recipients: &[&str], content: &[u8]) -> Result<String> {
+    pub fn transaction(
+        &mut self,
+        reverse_path: &str,
+        recipients: &[&str],
+        content: &[u8],
+    ) -> Result<String> {
         let reply = self.say(&format!("MAIL FROM:<{reverse_path}>"))?;
         if !reply.starts_with('2') {
             return Ok(reply);

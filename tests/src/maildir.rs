@@ -16,7 +16,10 @@ pub fn read(folder: &Path) -> Vec<Vec<u8>> {
         .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
         .collect();
     files.sort();
-    files.iter().map(|file| fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))).collect()
+    files
+        .iter()
+        .map(|file| fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+        .collect()
 }
 
 /// Waits until it holds `count` messages, and gives them.

@@ -29,7 +29,8 @@ fn certificate(folder: &Path) {
     let names = vec!["localhost".to_owned(), "peer.test".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
     fs::write(folder.join("cert.pem"), made.cert.pem()).expect("the certificate can be written");
-    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("the key can be written");
+    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())
+        .expect("the key can be written");
 }
 
 /// Waits until the peer takes connections.

@@ -91,7 +91,13 @@ impl Ran {
     /// When it did not.
     #[track_caller]
     pub fn good(self) -> String {
-        assert!(self.output.status.success(), "{}: {}\n{}", self.shown, self.output.status, self.text());
+        assert!(
+            self.output.status.success(),
+            "{}: {}\n{}",
+            self.shown,
+            self.output.status,
+            self.text()
+        );
         self.text()
     }
 }

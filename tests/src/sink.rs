@@ -49,7 +49,8 @@ pub struct Habits {
 
 impl Default for Habits {
     fn default() -> Self {
-        let offers = ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "SIZE 100000000"];
+        let offers =
+            ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "SIZE 100000000"];
         Self {
             offers: offers.map(str::to_owned).to_vec(),
             judge: Arc::new(|_| Verdict::Accept),
@@ -79,7 +80,8 @@ impl Sink {
     /// When no port can be had.
     pub fn with(habits: Habits) -> Self {
         let port = crate::ports::free();
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port was free a moment ago");
+        let listener =
+            TcpListener::bind(("127.0.0.1", port)).expect("the port was free a moment ago");
         let taken = Arc::new(Mutex::new(Vec::new()));
         let sink = Self { port, taken };
         let keeper = sink.clone();

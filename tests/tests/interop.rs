@@ -41,7 +41,14 @@ fn arrived(bed: &Bed, sent: &str, with: &str) {
 /// `None` where swaks is missing.
 fn swaks(bed: &Bed, port: u16, data: &str, more: &[&str]) -> Option<Ran> {
     let mut swaks = Command::new(wanted("swaks")?);
-    swaks.args(["--server", "127.0.0.1", "--port", &port.to_string(), "--from", "sender@from.test"]);
+    swaks.args([
+        "--server",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--from",
+        "sender@from.test",
+    ]);
     // swaks ends the last line itself.
     let file = bed.folder().join("message");
     std::fs::write(&file, data.trim_end_matches("\r\n")).expect("the message can be written");
@@ -70,11 +77,14 @@ fn swaks_by_starttls() {
 #[test]
 fn swaks_authenticates() {
     // Mechanism, whether TLS comes first by itself, why.
-    for (mechanism, implicit) in [("PLAIN", false), ("LOGIN", false), ("PLAIN", true), ("LOGIN", true)] {
+    for (mechanism, implicit) in
+        [("PLAIN", false), ("LOGIN", false), ("PLAIN", true), ("LOGIN", true)]
+    {
         let mut bed = Bed::new("");
         bed.add_user();
         bed.start_again();
-        let (port, tls) = if implicit { (bed.tls, "--tls-on-connect") } else { (bed.submission, "--tls") };
+        let (port, tls) =
+            if implicit { (bed.tls, "--tls-on-connect") } else { (bed.submission, "--tls") };
         let sent = sample(&format!("{mechanism}-{implicit}").to_lowercase());
         let auth = ["--auth", mechanism, "--auth-user", USER, "--auth-password", PASSWORD, tls];
         let Some(ran) = swaks(&bed, port, &sent, &auth) else { return };
@@ -93,16 +103,14 @@ fn swaks_is_refused() {
     // What is tried, swaks's exit status (28: AUTH, 23: MAIL), the reply that it must see, why.
     let wrong = ["--tls", "--auth", "PLAIN", "--auth-user", USER, "--auth-password", "wrong"];
     let clear = ["--auth", "PLAIN", "--auth-user", USER, "--auth-password", PASSWORD];
-    let cases: [(&[&str], i32, &str); 3] = [
-        (&clear, 28, "no AUTH is offered in clear"),
-        (&wrong, 28, "535"),
-        (&["--tls"], 23, "530"),
-    ];
+    let cases: [(&[&str], i32, &str); 3] =
+        [(&clear, 28, "no AUTH is offered in clear"), (&wrong, 28, "535"), (&["--tls"], 23, "530")];
     for (more, status, reply) in cases {
         let Some(ran) = swaks(&bed, bed.submission, &sample("refused"), more) else { return };
         assert_eq!(ran.status(), status, "{}", ran.text());
         let offered = ran.text().contains("AUTH PLAIN");
-        let seen = if status == 28 && reply.len() > 3 { !offered } else { ran.text().contains(reply) };
+        let seen =
+            if status == 28 && reply.len() > 3 { !offered } else { ran.text().contains(reply) };
         assert!(seen, "{reply}: {}", ran.text());
     }
     assert!(maildir::read(&bed.mailbox("anna")).is_empty());

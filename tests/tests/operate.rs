@@ -91,15 +91,29 @@ fn send_hands_a_message_to_the_server() {
     let port = bed.mx.to_string();
     let shown = bed
         .command(&[
-            "send", "-s", "127.0.0.1", "-p", &port, "-f", "sender@from.test", "-t", "anna@here.test", "-a", "Hello",
-            "-h", "-b", "It works.", "-d",
+            "send",
+            "-s",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-f",
+            "sender@from.test",
+            "-t",
+            "anna@here.test",
+            "-a",
+            "Hello",
+            "-h",
+            "-b",
+            "It works.",
+            "-d",
         ])
         .good();
     assert!(shown.contains("RCPT TO:<anna@here.test>"), "{shown}");
     let kept = String::from_utf8(maildir::wait(&bed.mailbox("anna"), 1).remove(0)).expect("ASCII");
     assert!(kept.contains("Subject: Hello\r\n") && kept.contains("It works."), "{kept}");
     // 69: refused for good.
-    let refused = bed.command(&["send", "-s", "127.0.0.1", "-p", &port, "-t", "nobody@here.test", "-b", "x"]);
+    let refused =
+        bed.command(&["send", "-s", "127.0.0.1", "-p", &port, "-t", "nobody@here.test", "-b", "x"]);
     assert_eq!(refused.status(), 69, "{}", refused.text());
 }
 
@@ -116,7 +130,10 @@ fn reload_keeps_connections() {
         reply.starts_with("250").then_some(())
     });
     let reply = open.transaction("sender@from.test", &["anna@here.test"], SMALL);
-    assert!(reply.as_ref().is_ok_and(|reply| reply.starts_with("250")), "the open session: {reply:?}");
+    assert!(
+        reply.as_ref().is_ok_and(|reply| reply.starts_with("250")),
+        "the open session: {reply:?}"
+    );
     // A broken file changes nothing, and is told.
     bed.configure("nonsense = 1", "");
     let told = bed.command(&["reload", "--data", &bed.data().display().to_string()]);
@@ -141,7 +158,10 @@ fn a_wrong_configuration_is_refused_with_its_line() {
         let text = ran.text();
         assert!(text.contains(named) && text.contains("mailwright.toml"), "{why}: {text}");
         assert!(!text.contains("panicked"), "{why}: {text}");
-        assert_ne!(bed.command(&["config", "check", &bed.config().display().to_string()]).status(), 0);
+        assert_ne!(
+            bed.command(&["config", "check", &bed.config().display().to_string()]).status(),
+            0
+        );
     }
 }
 
@@ -152,7 +172,11 @@ fn damage(segments: PathBuf) {
         let mut folders = vec![folder.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.path().is_dir() { folders.push(entry.path()) } else { found.push(entry.path()) }
+                if entry.path().is_dir() {
+                    folders.push(entry.path())
+                } else {
+                    found.push(entry.path())
+                }
             }
         }
         found
@@ -180,7 +204,10 @@ fn a_damaged_segment_is_reported_and_the_rest_lives() {
     let check = bed.command(&["spool", "check"]);
     assert_ne!(check.status(), 0, "{}", check.text());
     let text = check.text();
-    assert!(text.contains("offset") || text.contains("octet"), "segment and place are named: {text}");
+    assert!(
+        text.contains("offset") || text.contains("octet"),
+        "segment and place are named: {text}"
+    );
     bed.command(&["spool", "repair"]).good();
     bed.start_again();
     let list = bed.command(&["queue", "list"]).good();
@@ -219,12 +246,15 @@ fn a_full_disk_refuses_mail_and_loses_none() {
     let sink = Sink::start();
     let tables = |port| {
         let route = route(port);
-        format!("[spool]\nreserve = \"1 MiB\"\nsegment_size = \"1 MiB\"\n\n[retry]\nfirst = \"1s\"\nlongest = \"1s\"\n\n{route}")
+        format!(
+            "[spool]\nreserve = \"1 MiB\"\nsegment_size = \"1 MiB\"\n\n[retry]\nfirst = \"1s\"\nlongest = \"1s\"\n\n{route}"
+        )
     };
     let mut bed = Bed::new(&tables(ports::free()));
     let Some(_disk) = SmallDisk::mount(bed.data().join("spool")) else { return };
     bed.start_again();
-    let content = [b"Subject: x\r\n\r\n".as_slice(), &b"0123456789abcdef\r\n".repeat(12 * 1024)].concat();
+    let content =
+        [b"Subject: x\r\n\r\n".as_slice(), &b"0123456789abcdef\r\n".repeat(12 * 1024)].concat();
     let mut kept = 0;
     let refusal = loop {
         let reply = greeted(&bed).transaction("sender@from.test", &["carol@next.test"], &content);

@@ -23,7 +23,8 @@ fn sample(subject: &str) -> Vec<u8> {
 fn hand_over(port: u16, recipient: &str, content: &[u8]) {
     let mut client = Client::connect(port).expect("the server answers");
     client.say("EHLO client.test").expect("the server answers");
-    let reply = client.transaction("sender@from.test", &[recipient], content).expect("the server answers");
+    let reply =
+        client.transaction("sender@from.test", &[recipient], content).expect("the server answers");
     assert!(reply.starts_with("250"), "{reply}");
     client.say("QUIT").expect("the server answers");
 }
@@ -87,7 +88,10 @@ fn postfix_logs_in_here() {
 fn postfix_is_the_next_hop() {
     let sink = Sink::start();
     let Some(postfix) = Postfix::start(sink.port, Wants::default()) else { return };
-    let route = format!("[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{}\"\ntls = \"required\"\n", postfix.port);
+    let route = format!(
+        "[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{}\"\ntls = \"required\"\n",
+        postfix.port
+    );
     let bed = Bed::start(&route);
     let sent = sample("to-postfix");
     hand_over(bed.mx, "carol@next.test", &sent);
@@ -130,7 +134,10 @@ fn exim_is_the_smarthost_that_wants_auth() {
     hand_over(bed.mx, "carol@next.test", &sent);
     at_sink(&sink, &sent, "by exim.peer.test with esmtpsa");
     let why = bed.command(&["why", "carol@next.test"]).good();
-    assert!(!why.contains("passWord1") && !bed.log().contains("passWord1"), "the password shows: {why}");
+    assert!(
+        !why.contains("passWord1") && !bed.log().contains("passWord1"),
+        "the password shows: {why}"
+    );
     bed.stop();
 }
 

@@ -60,7 +60,8 @@ type Promised = BTreeMap<u64, Vec<String>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str, default| match arguments.iter().position(|argument| argument == name) {
+    let number = |name: &str, default| match arguments.iter().position(|argument| argument == name)
+    {
         Some(at) => arguments.get(at + 1).and_then(|text| text.parse().ok()),
         None => Some(default),
     };
@@ -200,7 +201,9 @@ fn recipients(number: u64) -> Vec<String> {
 /// The message of a number: 1 KiB, each fiftieth 300 KiB, no line like another, dots at line starts.
 fn content(number: u64) -> Vec<u8> {
     let size = if number % 50 == 7 { 300 * 1024 } else { 1024 };
-    let mut text = format!("From: <sender@from.test>\r\nSubject: {number}\r\nMessage-ID: <{number}@kill.test>\r\n\r\n");
+    let mut text = format!(
+        "From: <sender@from.test>\r\nSubject: {number}\r\nMessage-ID: <{number}@kill.test>\r\n\r\n"
+    );
     let mut random = fastrand::Rng::with_seed(number);
     while text.len() < size {
         let dot = if random.u32(..8) == 0 { "." } else { "" };
@@ -228,7 +231,8 @@ fn drain(sink: &Sink, promised: &Promised) {
             since = Instant::now();
         }
         // Two quiet seconds more, for second copies.
-        if since.elapsed() > Duration::from_secs(3) && missing(&copies(&taken), promised).is_empty() {
+        if since.elapsed() > Duration::from_secs(3) && missing(&copies(&taken), promised).is_empty()
+        {
             return;
         }
     }
@@ -280,7 +284,10 @@ impl Tally {
             ..Self::default()
         };
         for ((number, recipient), copies) in &copies {
-            match promised.get(number).is_some_and(|paths| paths.iter().any(|path| path == recipient)) {
+            match promised
+                .get(number)
+                .is_some_and(|paths| paths.iter().any(|path| path == recipient))
+            {
                 true => tally.arrived += 1,
                 false => tally.unacknowledged += 1,
             }
@@ -299,7 +306,14 @@ impl Tally {
     }
 
     /// Whether a copy after `first` is honest.
-    fn judge_second(&mut self, number: u64, recipient: &str, first: &Taken, second: &Taken, kills: &[Kill]) {
+    fn judge_second(
+        &mut self,
+        number: u64,
+        recipient: &str,
+        first: &Taken,
+        second: &Taken,
+        kills: &[Kill],
+    ) {
         let killed = kills.iter().any(|kill| kill.explains(first, second));
         match killed || first.verdict == Verdict::AcceptAndClose {
             true => self.explained += 1,
@@ -323,7 +337,10 @@ impl Tally {
     }
 
     fn is_clean(&self) -> bool {
-        self.lost.is_empty() && self.unexplained.is_empty() && self.altered == 0 && self.unknown == 0
+        self.lost.is_empty()
+            && self.unexplained.is_empty()
+            && self.altered == 0
+            && self.unknown == 0
     }
 
     fn table(&self, rounds: u64) -> String {
@@ -339,7 +356,8 @@ impl Tally {
             ("duplicates, unexplained", self.unexplained.len()),
             ("arrived, 250 never seen", self.unacknowledged),
         ];
-        let mut table: String = rows.map(|(name, count)| format!("{name:24} {count:>9}\n")).concat();
+        let mut table: String =
+            rows.map(|(name, count)| format!("{name:24} {count:>9}\n")).concat();
         for (number, recipient) in self.lost.iter().take(20) {
             table.push_str(&format!("lost: message {number} to {recipient}\n"));
         }

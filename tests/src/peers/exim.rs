@@ -43,7 +43,8 @@ impl Exim {
             return None;
         }
         let (uid, gid) = user()?;
-        let folder = tempfile::Builder::new().prefix("exim-").tempdir().expect("a folder can be made");
+        let folder =
+            tempfile::Builder::new().prefix("exim-").tempdir().expect("a folder can be made");
         let port = ports::free();
         prepare(folder.path(), &unpacked, &configuration(folder.path(), port, next_hop, wants));
         let log = File::create(folder.path().join("out")).expect("the log can be written");
@@ -77,7 +78,8 @@ impl Drop for Exim {
 fn unpacked() -> Option<PathBuf> {
     let beside = |path: &Path| path.ancestors().nth(2).map(|target| target.join("peers/exim"));
     let standard = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/exim");
-    let folders = [std::env::current_exe().ok().and_then(|path| beside(path.parent()?)), beside(binary())];
+    let folders =
+        [std::env::current_exe().ok().and_then(|path| beside(path.parent()?)), beside(binary())];
     let mut folders = folders.into_iter().flatten().chain([standard]);
     let found = folders.find(|folder| folder.join("usr/sbin/exim4").is_file());
     if found.is_none() {
@@ -90,9 +92,9 @@ fn unpacked() -> Option<PathBuf> {
 fn user() -> Option<(u32, u32)> {
     let users = fs::read_to_string("/etc/passwd").expect("there are users");
     let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let numbers = fields.filter(|fields| fields.first() == Some(&USER)).find_map(|fields| {
-        Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
-    });
+    let numbers = fields
+        .filter(|fields| fields.first() == Some(&USER))
+        .find_map(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)));
     if numbers.is_none() {
         skip(&format!("Exim's user {USER} is missing; run `cargo x packages`"));
     }

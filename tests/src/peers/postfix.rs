@@ -34,7 +34,8 @@ impl Postfix {
             skip("Postfix can only be started by root");
             return None;
         }
-        let folder = tempfile::Builder::new().prefix("postfix-").tempdir().expect("a folder can be made");
+        let folder =
+            tempfile::Builder::new().prefix("postfix-").tempdir().expect("a folder can be made");
         let port = ports::free();
         prepare(folder.path(), port, next_hop, wants);
         let log = File::create(folder.path().join("log")).expect("the log can be written");
