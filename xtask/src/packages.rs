@@ -35,8 +35,11 @@ pub fn exim() -> PathBuf {
 
 /// Installs what is missing, or says how if we may not.
 pub fn run(_arguments: &[String]) -> Outcome {
-    let mut missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !shell::has(program)).map(|(_, package)| *package).collect();
+    let mut missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !shell::has(program))
+        .map(|(_, package)| *package)
+        .collect();
     missing.extend(PARTS.iter().filter(|package| !is_installed(package)));
     missing.dedup();
     let exim_missing = !exim().is_file() || !exim_runs();
@@ -77,7 +80,10 @@ fn is_installed(package: &str) -> bool {
 /// Whether Exim finds its libraries and its user.
 fn exim_runs() -> bool {
     let mut exim = Command::new(exim());
-    exim.args(["-C", "/dev/null", "-bV"]).env("LD_LIBRARY_PATH", exim_libraries()).stdout(Stdio::null()).stderr(Stdio::null());
+    exim.args(["-C", "/dev/null", "-bV"])
+        .env("LD_LIBRARY_PATH", exim_libraries())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     exim.status().is_ok_and(|status| status.success())
 }
 
@@ -93,7 +99,8 @@ fn exim_libraries() -> String {
 fn unpack_exim() -> Outcome {
     let folder = shell::target().join("peers");
     let downloads = folder.join("downloads");
-    std::fs::create_dir_all(&downloads).map_err(|error| format!("{}: {error}", downloads.display()))?;
+    std::fs::create_dir_all(&downloads)
+        .map_err(|error| format!("{}: {error}", downloads.display()))?;
     let packages = [EXIM_PACKAGE, "libidn12"];
     for package in packages {
         let mut download = shell::command("apt-get", &["download", "-qq", package]);
@@ -115,8 +122,17 @@ fn unpack_exim() -> Outcome {
     }
     // With it, the loader would ignore where the libraries are.
     shell::run(Command::new("chmod").arg("u-s").arg(exim()))?;
-    if !shell::output(Command::new("getent").args(["passwd", EXIM_USER])).is_ok_and(|user| !user.is_empty()) {
-        let user = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", EXIM_USER];
+    if !shell::output(Command::new("getent").args(["passwd", EXIM_USER]))
+        .is_ok_and(|user| !user.is_empty())
+    {
+        let user = [
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--shell",
+            "/usr/sbin/nologin",
+            EXIM_USER,
+        ];
         shell::run(Command::new("useradd").args(user))?;
     }
     match exim_runs() {
