@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use crate::disk::{Disk, File, Open};
 
 /// What a disk writes as one.
@@ -32,6 +34,7 @@ struct State {
     steps: u64,
     crash_at: Option<u64>,
     down: bool,
+    power_lost: Arc<Notify>,
     capacity: u64,
     delay: Duration,
     writes_until_failure: Option<u64>,
@@ -78,6 +81,7 @@ impl SimDisk {
             steps: 0,
             crash_at: None,
             down: false,
+            power_lost: Arc::default(),
             capacity: u64::MAX,
             delay: Duration::ZERO,
             writes_until_failure: None,
@@ -107,6 +111,18 @@ impl SimDisk {
     /// Whether the power is off, waiting for [`SimDisk::crash`].
     pub fn is_down(&self) -> bool {
         self.state().down
+    }
+
+    /// Waits until the power goes off: the moment to stop what runs on this machine.
+    pub async fn power_lost(&self) {
+        let notify = self.state().power_lost.clone();
+        loop {
+            let lost = notify.notified();
+            if self.is_down() {
+                return;
+            }
+            lost.await;
+        }
     }
 
     /// Changes made so far.
@@ -196,6 +212,9 @@ impl State {
         self.check()?;
         self.steps += 1;
         self.down = self.crash_at.is_some_and(|at| self.steps >= at);
+        if self.down {
+            self.power_lost.notify_waiters();
+        }
         Ok(())
     }
 
