@@ -26,6 +26,9 @@ use crate::{
     record::Recorder,
 };
 
+/// How often evidence is written where time is simulated.
+const SIMULATED_FLUSH_EVERY: Duration = Duration::from_secs(30);
+
 /// Where background work is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -297,9 +300,13 @@ fn open_evidence(
         age_max: config.evidence.age_max,
         ..evidence::Settings::new(config.evidence_directory())
     };
-    let pace = match pace {
-        Pace::Thread => evidence::Pace::Thread,
-        Pace::Task => evidence::Pace::Task,
+    let (pace, settings) = match pace {
+        Pace::Thread => (evidence::Pace::Thread, settings),
+        // Virtual weeks would be spent waking up.
+        Pace::Task => (
+            evidence::Pace::Task,
+            evidence::Settings { flush_every: SIMULATED_FLUSH_EVERY, ..settings },
+        ),
     };
     evidence::Log::open(world.disk.clone(), world.clock, settings, pace).map(Some)
 }

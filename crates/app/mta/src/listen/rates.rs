@@ -9,7 +9,7 @@ use std::{
 use smtp::Timestamp;
 
 use super::census::client;
-use crate::config::Limits;
+use crate::config::{Compiled, Limits};
 
 /// Counts of all clients. Those of past minutes are dropped when there are many.
 #[derive(Default)]
@@ -38,13 +38,18 @@ impl Rates {
     }
 
     /// May the client start one more transaction?
-    pub fn message(&self, address: IpAddr, limits: &Limits, now: Timestamp) -> bool {
-        self.count(address, What::Message, limits.messages_per_client_per_minute, now)
+    pub fn message(&self, address: IpAddr, config: &Compiled, now: Timestamp) -> bool {
+        self.count(address, What::Message, config.config.limits.messages_per_client_per_minute, now)
     }
 
     /// May the client name one more recipient?
-    pub fn recipient(&self, address: IpAddr, limits: &Limits, now: Timestamp) -> bool {
-        self.count(address, What::Recipient, limits.recipients_per_client_per_minute, now)
+    pub fn recipient(&self, address: IpAddr, config: &Compiled, now: Timestamp) -> bool {
+        self.count(
+            address,
+            What::Recipient,
+            config.config.limits.recipients_per_client_per_minute,
+            now,
+        )
     }
 
     fn count(&self, address: IpAddr, what: What, limit: u32, now: Timestamp) -> bool {

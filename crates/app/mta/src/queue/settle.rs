@@ -105,6 +105,9 @@ impl Queue {
             let found = attempt.outcomes.iter().find(|(path, _)| *path == recipient.forward_path);
             let outcome = found.map_or_else(no_outcome, |(_, outcome)| outcome.clone());
             let notify = recipient.notify;
+            // A DSN of ours asks for none itself. Its failure is a double bounce all the same, which
+            // `notify` documents and tells the postmaster, if so configured.
+            let tell_failure = notify.failure || job.carried.envelope.reverse_path.is_none();
             let tell = |wanted: bool, action| {
                 wanted.then(|| Told::new(recipient, action, &outcome, attempt))
             };
@@ -116,13 +119,13 @@ impl Queue {
                     ));
                 }
                 Outcome::Failed(_) => {
-                    sorted.told.extend(tell(notify.failure, notify::Action::Failed))
+                    sorted.told.extend(tell(tell_failure, notify::Action::Failed))
                 }
                 Outcome::Deferred(cause) => {
                     let next_hop = attempt.next_hop.as_str().into();
                     sorted.last = Some(LastTrouble { at: now, next_hop, cause: cause.clone() });
                     if sorted.expired {
-                        sorted.told.extend(tell(notify.failure, notify::Action::Expired));
+                        sorted.told.extend(tell(tell_failure, notify::Action::Expired));
                     } else {
                         sorted.left.push(recipient.clone());
                     }

@@ -14,11 +14,7 @@ use crate::{config::Disposition, listen::Door, queue::Queue};
 pub fn reverse_path(queue: &Queue, door: &Door, machine: &Server<Receipt>) -> Result<(), Reply> {
     let envelope = machine.envelope();
     let config = queue.context.config();
-    if !door.rates.message(
-        machine.peer().address.ip(),
-        &door.limits,
-        queue.context.world.clock.now(),
-    ) {
+    if !door.rates.message(machine.peer().address.ip(), &config, queue.context.world.clock.now()) {
         return Err(Reply::too_many_messages());
     }
     if let (Some(user), Some(Some(path))) =
@@ -49,7 +45,7 @@ pub fn recipient(
             let may = machine.user().is_some() || door.trusts(client) || config.may_relay(client);
             if may { Ok(()) } else { Err(Reply::relaying_denied()) }
         }
-        _ => match door.rates.recipient(client, &door.limits, queue.context.world.clock.now()) {
+        _ => match door.rates.recipient(client, &config, queue.context.world.clock.now()) {
             true => Ok(()),
             false => Err(Reply::too_many_messages()),
         },

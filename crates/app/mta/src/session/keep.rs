@@ -64,7 +64,7 @@ impl Keeping {
         scan.feed(&rest);
         let facts = scan.finish();
         let config = queue.context.config();
-        if facts.hops > door.limits.header_hops_max {
+        if facts.hops > config.config.limits.header_hops_max {
             return Err(Reply::loop_detected());
         }
         let id = queue.context.spool.reserve();

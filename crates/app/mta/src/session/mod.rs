@@ -39,8 +39,6 @@ pub struct Session {
     /// Read, but not yet used by the machine.
     pending: Vec<u8>,
     keeping: Keeping,
-    /// When the transaction began: it may take only so long as a whole.
-    transaction_began: Option<Instant>,
     ended: bool,
 }
 
@@ -62,7 +60,6 @@ impl Session {
             began,
             pending: Vec::new(),
             keeping,
-            transaction_began: None,
             ended: false,
         }
     }
@@ -82,10 +79,6 @@ impl Session {
                     let _closed = wire.close().await;
                 }
                 return;
-            }
-            let due = self.alarm_time();
-            if due < alarm.deadline() {
-                alarm.as_mut().reset(due);
             }
             tokio::select! {
                 biased;
@@ -116,10 +109,10 @@ impl Session {
 
     fn alarm_time(&self) -> Instant {
         const NEVER: Duration = Duration::from_secs(24 * 3600);
-        let silent = self.machine.deadline().map(|deadline| self.began + deadline);
-        let too_long =
-            self.transaction_began.map(|began| began + self.door.limits.message_time_max);
-        silent.into_iter().chain(too_long).min().unwrap_or_else(|| Instant::now() + NEVER)
+        match self.machine.deadline() {
+            Some(deadline) => self.began + deadline,
+            None => Instant::now() + NEVER,
+        }
     }
 
     /// Reads once and feeds the machine; keeps what it can't use yet.
@@ -178,11 +171,6 @@ impl Session {
             if used == 0 && self.pending.len() > PENDING_MAX {
                 return Err(io::Error::other("the client sent far ahead of our replies"));
             }
-        }
-        match (self.machine.envelope().is_some(), self.transaction_began) {
-            (true, None) => self.transaction_began = Some(Instant::now()),
-            (false, Some(_)) => self.transaction_began = None,
-            _ => {}
         }
         self.flush().await
     }
