@@ -1,0 +1,201 @@
+//! Whether what happened is what was promised.
+//!
+//! Addresses are used for one message only, so each tells what it belongs to: `s7@` is the reverse-path
+//! of message 7, `t7r2@` its recipient number 2.
+
+use std::{collections::BTreeMap, path::Path};
+
+use world::{
+    Disk,
+    disk::{Open, read_exact_at},
+    sim::disk::SimDisk,
+};
+
+use super::ledger::{Copy, Inner, Mail};
+
+/// What was found, as numbers and as broken promises.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    pub acknowledged: usize,
+    pub delivered: usize,
+    pub reported: usize,
+    pub double_bounces: usize,
+    pub duplicates: usize,
+    pub crashes: usize,
+    pub broken: Vec<String>,
+}
+
+/// Everything in the Maildirs of a disk. `epoch` is when the world began.
+pub fn mailboxes(disk: &SimDisk, host: &str, epoch: u64) -> Vec<Copy> {
+    let mut copies = Vec::new();
+    let list = |path: &Path| disk.list(path).unwrap_or_default();
+    let top = Path::new("/data/mail");
+    for domain in list(top) {
+        for user in list(&top.join(&domain)) {
+            let new = top.join(&domain).join(&user).join("new");
+            for name in list(&new) {
+                let name = name.display().to_string();
+                let seconds: u64 = name.split('.').next().and_then(|s| s.parse().ok()).unwrap_or(0);
+                let millis: u64 = name
+                    .split_once(".M")
+                    .and_then(|(_, rest)| rest.get(..3)?.parse().ok())
+                    .unwrap_or(0);
+                let content = read(disk, &new.join(&name));
+                copies.push(Copy {
+                    at: (seconds * 1000 + millis).saturating_sub(epoch),
+                    place: host.to_owned(),
+                    reverse_path: field(&content, "Return-Path: <")
+                        .trim_end_matches('>')
+                        .to_owned(),
+                    recipient: field(&content, "Delivered-To: "),
+                    content,
+                });
+            }
+        }
+    }
+    copies
+}
+
+fn read(disk: &SimDisk, path: &Path) -> Vec<u8> {
+    let file = disk.open(path, Open::Read).expect("listed a moment ago");
+    let mut content = vec![0; file.len().expect("open") as usize];
+    read_exact_at(&*file, 0, &mut content).expect("as long as it says");
+    content
+}
+
+/// The rest of the first line that begins so.
+fn field(content: &[u8], name: &str) -> String {
+    let text = String::from_utf8_lossy(content);
+    text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned()
+}
+
+/// The number in `s7@...` or `t7r2@...`.
+fn number(address: &str) -> Option<u32> {
+    let digits = address.get(1..)?;
+    let end = digits.find(|c: char| !c.is_ascii_digit())?;
+    digits[..end].parse().ok()
+}
+
+/// Reports of failure for each recipient, from everything that was delivered to reverse-paths.
+fn reports<'c>(copies: &'c [Copy], broken: &mut Vec<String>) -> BTreeMap<String, Vec<&'c Copy>> {
+    let mut reports: BTreeMap<String, Vec<&Copy>> = BTreeMap::new();
+    for copy in copies.iter().filter(|copy| copy.recipient.starts_with('s')) {
+        if !copy.reverse_path.is_empty() {
+            broken.push(format!(
+                "a report to {} has the reverse-path {}",
+                copy.recipient, copy.reverse_path
+            ));
+        }
+        let text = String::from_utf8_lossy(&copy.content);
+        let mut about = String::new();
+        for line in text.lines() {
+            if let Some(address) = line.strip_prefix("Final-Recipient: rfc822;") {
+                address.trim().clone_into(&mut about);
+                if number(&about) != number(&copy.recipient) || !about.starts_with('t') {
+                    broken.push(format!("{} was told about {about}", copy.recipient));
+                }
+            }
+            if line == "Action: failed" {
+                reports.entry(about.clone()).or_default().push(copy);
+            }
+        }
+    }
+    reports
+}
+
+/// Judges a world that has come to rest.
+pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
+    let mut judgement = Judgement {
+        acknowledged: inner.acknowledged.len(),
+        double_bounces: inner.double_bounces.len(),
+        crashes: inner.crashes.len(),
+        ..Judgement::default()
+    };
+    let mut broken = Vec::new();
+    let reports = reports(copies, &mut broken);
+    let mut arrived: BTreeMap<&str, Vec<&Copy>> = BTreeMap::new();
+    for copy in copies.iter().filter(|copy| !copy.recipient.starts_with('s')) {
+        arrived.entry(&copy.recipient).or_default().push(copy);
+    }
+    for (&number, mail) in &inner.acknowledged {
+        for recipient in &mail.recipients {
+            let there = arrived.get(recipient.as_str()).map_or(&[][..], Vec::as_slice);
+            let told = reports.get(recipient).map_or(0, Vec::len);
+            judgement.delivered += usize::from(!there.is_empty());
+            judgement.reported += usize::from(told > 0);
+            if told > 0 && mail.reverse_path.is_empty() {
+                broken.push(format!(
+                    "message {number}: a report about {recipient} in spite of a null reverse-path"
+                ));
+            }
+            let documented = |path: &str| {
+                inner.double_bounces.iter().any(|known| known.eq_ignore_ascii_case(path))
+            };
+            let ended = if mail.reverse_path.is_empty() {
+                documented(recipient)
+            } else {
+                documented(&mail.reverse_path)
+            };
+            if there.is_empty() && told == 0 && !ended {
+                broken.push(format!(
+                    "message {number} was acknowledged, and nothing came of it for {recipient}"
+                ));
+            }
+            compare(number, mail, there, &mut broken);
+        }
+    }
+    for (recipient, there) in &arrived {
+        let sent = number(recipient).and_then(|number| inner.ended.get(&number));
+        let Some(&sent) = sent.filter(|_| !inner.refused.contains(*recipient)) else {
+            broken.push(format!("{recipient} got mail that nobody could send: {}", there[0].place));
+            continue;
+        };
+        for two in there.windows(2) {
+            judgement.duplicates += 1;
+            if !is_excused(inner, recipient, sent, two[1].at) {
+                broken.push(format!(
+                    "{recipient} got it twice, at {} and {} ms, with no crash or lost reply in between",
+                    two[0].at, two[1].at
+                ));
+            }
+        }
+    }
+    judgement.broken = broken;
+    judgement
+}
+
+/// A crash, or a reply that was lost, lies somewhere on its way between `sent` and the second copy; not
+/// always between the two copies, for a relay further on may have held the first one up.
+fn is_excused(inner: &Inner, recipient: &str, sent: u64, second: u64) -> bool {
+    let between = |at: u64| sent <= at && at <= second;
+    inner.crashes.iter().any(|&(at, _)| between(at))
+        || inner.unheard.iter().any(|(at, to)| to == recipient && between(*at))
+}
+
+/// Below the trace fields it is what the client sent, octet for octet.
+fn compare(number: u32, mail: &Mail, there: &[&Copy], broken: &mut Vec<String>) {
+    for copy in there {
+        let Some(trace) = copy.content.strip_suffix(mail.content.as_slice()) else {
+            broken.push(format!("message {number} was changed on its way to {}", copy.recipient));
+            continue;
+        };
+        let trace = String::from_utf8_lossy(trace);
+        let is_trace = |line: &str| {
+            ["Received: ", "Return-Path: ", "Delivered-To: ", "\t", " "]
+                .iter()
+                .any(|start| line.starts_with(start))
+        };
+        if !trace.lines().all(is_trace) || !trace.ends_with("\r\n") {
+            broken.push(format!(
+                "message {number} has more than trace fields on top at {}",
+                copy.recipient
+            ));
+        }
+        if copy.reverse_path != mail.reverse_path {
+            broken.push(format!(
+                "message {number} came from {} as {}",
+                mail.reverse_path, copy.reverse_path
+            ));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What happened, as the world outside of the transfer agents saw it. The judge reads nothing else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::time::Instant;
+
+/// Clones are the same ledger.
+#[derive(Clone)]
+pub struct Ledger {
+    origin: Instant,
+    inner: Arc<Mutex<Inner>>,
+}
+
+/// All of it. Times are milliseconds since the world began.
+#[derive(Default)]
+pub struct Inner {
+    /// Messages that a client heard `250` for, by number.
+    pub acknowledged: BTreeMap<u32, Mail>,
+    /// When the end of a message was sent; without an acknowledgement it may have been kept or not.
+    pub ended: BTreeMap<u32, u64>,
+    /// Forward-paths that were refused with their RCPT.
+    pub refused: BTreeSet<String>,
+    /// What scripted peers took.
+    pub copies: Vec<Copy>,
+    /// When which transfer agent lost its power.
+    pub crashes: Vec<(u64, &'static str)>,
+    /// Forward-paths of reports that ended as double bounces.
+    pub double_bounces: BTreeSet<String>,
+    /// Forward-paths whose reply to the content was lost on the way, by time.
+    pub unheard: Vec<(u64, String)>,
+    /// Everything in order, if it is wanted.
+    pub course: Option<Vec<String>>,
+    hash: DefaultHasher,
+    events: u64,
+}
+
+/// A message as a client sent it.
+#[derive(Clone)]
+pub struct Mail {
+    pub reverse_path: String,
+    /// Those that were accepted.
+    pub recipients: Vec<String>,
+    pub content: Vec<u8>,
+}
+
+/// A message as it arrived somewhere.
+pub struct Copy {
+    pub at: u64,
+    pub place: String,
+    pub reverse_path: String,
+    pub recipient: String,
+    pub content: Vec<u8>,
+}
+
+impl Ledger {
+    pub fn new(with_course: bool) -> Self {
+        let inner = Inner { course: with_course.then(Vec::new), ..Inner::default() };
+        Self { origin: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    pub fn now(&self) -> u64 {
+        self.origin.elapsed().as_millis() as u64
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds to the course of events, which must be the same for the same seed.
+    pub fn note(&self, what: &str) {
+        let now = self.now();
+        let mut inner = self.lock();
+        (now, what).hash(&mut inner.hash);
+        inner.events += 1;
+        if let Some(course) = &mut inner.course {
+            course.push(format!(
+                "{:>3}d {:>9.3}  {what}",
+                now / 86_400_000,
+                (now % 86_400_000) as f64 / 1000.0
+            ));
+        }
+    }
+
+    /// The course of events, as one number, and how many there were.
+    pub fn course(&self) -> (u64, u64) {
+        let inner = self.lock();
+        (inner.hash.finish(), inner.events)
+    }
+}
