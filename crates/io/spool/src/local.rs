@@ -9,12 +9,16 @@
 
 mod content;
 pub mod format;
+mod found;
 mod hint;
 mod index;
 mod inspect;
 mod load;
 mod log;
 mod maintain;
+mod meta;
+mod queue;
+mod read;
 mod record;
 pub mod scan;
 mod staged;
@@ -33,18 +37,22 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use world::Disk;
 
-pub use self::inspect::{CheckReport, Exported, check, export, repair};
 use self::{
     content::LocalContent,
-    format::{Kind, put_finish},
+    format::Kind,
     index::Index,
     log::{LIMIT_BLOCK, Log},
+    meta::put_finish,
     record::{Effect, Kept, Purpose, Record, Request},
     staged::LocalStaged,
 };
+pub use self::{
+    found::FoundJobs,
+    inspect::{CheckReport, Exported, check, export, repair},
+};
 use crate::{
-    Accepted, Arrival, Content, Found, Job, JobId, KeepError, MessageId, NewContent, NewJob, Op,
-    Receipt, Revision, Spool, Staged, Usage,
+    Accepted, Arrival, Content, Job, JobId, KeepError, MessageId, NewContent, NewJob, Op, Receipt,
+    Revision, Spool, Staged, Usage,
 };
 
 /// How the local spool uses its disk.
@@ -126,8 +134,8 @@ pub struct Report {
 pub struct Opened {
     /// For use.
     pub spool: LocalSpool,
-    /// The queue, by id.
-    pub found: Vec<Found>,
+    /// The queue, by id: read as it is taken.
+    pub found: FoundJobs,
     /// What else was seen.
     pub report: Report,
 }
@@ -520,8 +528,8 @@ fn finish_record(list: Vec<(JobId, Revision)>) -> Record {
 
 fn defer_record(job: &Job) -> Record {
     let effect = Effect::Defer { id: job.id, revision: job.revision + 1 };
-    Record::new(Kind::State, job.id.message.0, effect, |meta| {
-        format::put_job(meta, job, job.revision + 1);
+    Record::new(Kind::State, job.id.message.0, effect, |octets| {
+        meta::put_job(octets, job, job.revision + 1);
     })
 }
 

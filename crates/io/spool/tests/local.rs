@@ -11,8 +11,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use smtp::Timestamp;
 use spool::{
-    Arrival, Content, Job, JobId, KeepError, MessageId, NewContent, NewJob, Op, Spool,
-    local::{LocalSpool, OpenError, Opened, Pace, Settings, check, export, repair},
+    Arrival, Content, Found, Job, JobId, KeepError, MessageId, NewContent, NewJob, Op, Spool,
+    local::{LocalSpool, OpenError, Opened, Pace, Report, Settings, check, export, repair},
 };
 use world::{
     Disk,
@@ -32,9 +32,25 @@ fn small() -> Settings {
     }
 }
 
-fn open(disk: &SimDisk) -> Opened {
-    try_open(disk)
-        .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+/// An open spool, and all that it found.
+struct Restarted {
+    spool: LocalSpool,
+    found: Vec<Found>,
+    report: Report,
+}
+
+fn open(disk: &SimDisk) -> Restarted {
+    let opened = try_open(disk)
+        .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
+    everything(opened)
+}
+
+fn everything(opened: Opened) -> Restarted {
+    let Opened { spool, found, report } = opened;
+    let count = found.len();
+    let found: Vec<Found> = found.collect();
+    assert_eq!(found.len(), count, "as many as it said");
+    Restarted { spool, found, report }
 }
 
 fn try_open(disk: &SimDisk) -> Result<Opened, OpenError> {
@@ -158,7 +174,7 @@ impl Model {
         }
     }
 
-    async fn compare(&mut self, opened: &Opened) {
+    async fn compare(&mut self, opened: &Restarted) {
         let found: BTreeMap<JobId, u32> =
             opened.found.iter().map(|found| (found.job.id, found.job.revision)).collect();
         for change in std::mem::take(&mut self.open) {
@@ -243,7 +259,7 @@ fn action() -> impl Strategy<Value = Action> {
 
 struct Trial {
     disk: SimDisk,
-    opened: Opened,
+    opened: Restarted,
     model: Model,
 }
 
@@ -403,7 +419,7 @@ impl Trial {
             match try_open(&disk) {
                 // The power went while opening: all that it did must be harmless.
                 _ if disk.is_down() => disk.crash(),
-                Ok(opened) => break self.opened = opened,
+                Ok(opened) => break self.opened = everything(opened),
                 Err(error) => assert!(matches!(error, OpenError::Io { .. }), "{error}"),
             }
         }
@@ -866,7 +882,7 @@ fn threads_keep_what_they_acknowledge() {
         kept.sort();
         kept
     });
-    let opened = open();
+    let opened = everything(open());
     let found: Vec<MessageId> = opened.found.iter().map(|found| found.job.id.message).collect();
     assert_eq!(found, kept);
     runtime.block_on(async {

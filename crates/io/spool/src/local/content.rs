@@ -15,8 +15,9 @@ use world::{
 
 use super::{
     Pace, Shared,
-    format::{Body, Kind, RECORD_HEADER, RecordHeader, take_arrival},
+    format::{Kind, RECORD_HEADER, RecordHeader},
     lock,
+    meta::{ArrivalHead, Body},
 };
 use crate::{Content, MessageId, ReadError};
 
@@ -76,7 +77,7 @@ impl Place {
         let mut meta = vec![0; header.meta_length as usize];
         read_exact_at(&*file, offset + RECORD_HEADER as u64, &mut meta).map_err(io)?;
         let meta = Some(Bytes::from(meta)).filter(|meta| crc32c::crc32c(meta) == header.meta_sum);
-        let arrival = meta.and_then(|meta| take_arrival(&meta, id.0)).ok_or_else(damaged)?;
+        let arrival = meta.and_then(|meta| ArrivalHead::decode(&meta)).ok_or_else(damaged)?;
         let big = match arrival.body {
             Body::Inline => None,
             Body::File { number, sum } => {

@@ -1,13 +1,9 @@
-//! Octets on disk: the segment header, record headers and what records carry. docs/spool.md has the layout.
+//! Octets on disk: the segment headers and record headers. docs/spool.md has the layout;
+//! [`super::meta`] has what records carry.
 //!
 //! All numbers are little-endian. Decoding never panics and never trusts a length: what comes in may be
 //! damaged, torn, or left over from an earlier use of the file. A record header is bound to its segment's
 //! number, so leftovers in a recycled file are never taken for records.
-
-use bytes::Bytes;
-use smtp::Timestamp;
-
-use crate::{Job, JobId, MessageId, NewJob, Revision};
 
 /// The format that this binary writes; it reads this and older ones.
 pub const VERSION: u16 = 1;
@@ -174,184 +170,26 @@ impl RecordHeader {
 }
 
 /// Reads numbers off the front.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub &'a [u8]);
 
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*head)
     }
-    fn u8(&mut self) -> Option<u8> {
+    pub fn u8(&mut self) -> Option<u8> {
         self.take().map(u8::from_le_bytes)
     }
-    fn u16(&mut self) -> Option<u16> {
+    pub fn u16(&mut self) -> Option<u16> {
         self.take().map(u16::from_le_bytes)
     }
-    fn u32(&mut self) -> Option<u32> {
+    pub fn u32(&mut self) -> Option<u32> {
         self.take().map(u32::from_le_bytes)
     }
-    fn u64(&mut self) -> Option<u64> {
+    pub fn u64(&mut self) -> Option<u64> {
         self.take().map(u64::from_le_bytes)
     }
-}
-
-/// Where a message's content is, beside its prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// In the record, behind the prefix.
-    Inline,
-    /// In a file of its own.
-    File {
-        /// Which: its name.
-        number: u64,
-        /// Checksum of its octets.
-        sum: u32,
-    },
-}
-
-/// An `Arrival` record's metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArrivalMeta {
-    /// When it came.
-    pub at: Timestamp,
-    /// Octets of the prefix.
-    pub prefix_length: u32,
-    /// Octets of the content as received.
-    pub content_length: u64,
-    /// Where that is.
-    pub body: Body,
-    /// As they were then.
-    pub jobs: Vec<Job>,
-}
-
-/// The fixed part of an arrival's metadata; jobs follow by [`put_new_job`] or [`put_job`].
-pub fn put_arrival(
-    out: &mut Vec<u8>,
-    at: Timestamp,
-    prefix: u32,
-    content: u64,
-    body: Body,
-    jobs: u16,
-) {
-    let (number, sum) = match body {
-        Body::Inline => (0, 0),
-        Body::File { number, sum } => (number, sum),
-    };
-    out.extend_from_slice(&at.0.to_le_bytes());
-    out.extend_from_slice(&prefix.to_le_bytes());
-    out.extend_from_slice(&content.to_le_bytes());
-    out.extend_from_slice(&number.to_le_bytes());
-    out.extend_from_slice(&sum.to_le_bytes());
-    out.extend_from_slice(&jobs.to_le_bytes());
-}
-
-/// A job that begins: revision 1, no attempts.
-pub fn put_new_job(out: &mut Vec<u8>, part: u16, job: &NewJob) {
-    put_fields(out, part, 1, job.due, 0, job.held, &job.lane, &job.envelope);
-}
-
-/// A job as it is.
-pub fn put_job(out: &mut Vec<u8>, job: &Job, revision: Revision) {
-    put_fields(
-        out,
-        job.id.part,
-        revision,
-        job.due,
-        job.attempts,
-        job.held,
-        &job.lane,
-        &job.envelope,
-    );
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one argument for each field on disk, in their order"
-)]
-fn put_fields(
-    out: &mut Vec<u8>,
-    part: u16,
-    revision: Revision,
-    due: Timestamp,
-    attempts: u32,
-    held: bool,
-    lane: &str,
-    envelope: &[u8],
-) {
-    // A lane is a domain name: never near 64 KiB. Cut, it would only be queued under another name.
-    let lane = &lane.as_bytes()[..lane.len().min(usize::from(u16::MAX))];
-    out.extend_from_slice(&part.to_le_bytes());
-    out.extend_from_slice(&revision.to_le_bytes());
-    out.extend_from_slice(&due.0.to_le_bytes());
-    out.extend_from_slice(&attempts.to_le_bytes());
-    out.push(u8::from(held));
-    out.extend_from_slice(&(lane.len() as u16).to_le_bytes());
-    out.extend_from_slice(&(envelope.len() as u32).to_le_bytes());
-    out.extend_from_slice(lane);
-    out.extend_from_slice(envelope);
-}
-
-fn take_job(reader: &mut Reader<'_>, meta: &Bytes, id: u64) -> Option<Job> {
-    let part = reader.u16()?;
-    let revision = reader.u32()?;
-    let due = Timestamp(reader.u64()?);
-    let attempts = reader.u32()?;
-    let held = reader.u8()? != 0;
-    let lane_length = usize::from(reader.u16()?);
-    let envelope_length = reader.u32()? as usize;
-    let lane = reader.0.get(..lane_length)?;
-    let rest = &reader.0[lane_length..];
-    let envelope = meta.slice_ref(rest.get(..envelope_length)?);
-    reader.0 = &rest[envelope_length..];
-    let lane = String::from_utf8_lossy(lane).into();
-    let id = JobId { message: MessageId(id), part };
-    Some(Job { id, revision, lane, due, attempts, held, envelope })
-}
-
-/// Reads an `Arrival`'s metadata; envelopes are slices of it.
-pub fn take_arrival(meta: &Bytes, id: u64) -> Option<ArrivalMeta> {
-    let mut reader = Reader(meta);
-    let at = Timestamp(reader.u64()?);
-    let prefix_length = reader.u32()?;
-    let content_length = reader.u64()?;
-    let (number, sum) = (reader.u64()?, reader.u32()?);
-    let body = if number == 0 { Body::Inline } else { Body::File { number, sum } };
-    let count = reader.u16()?;
-    let jobs = (0..count).map(|_| take_job(&mut reader, meta, id)).collect::<Option<Vec<_>>>()?;
-    Some(ArrivalMeta { at, prefix_length, content_length, body, jobs })
-}
-
-/// Reads a `State`'s metadata.
-pub fn take_state(meta: &Bytes, id: u64) -> Option<Job> {
-    take_job(&mut Reader(meta), meta, id)
-}
-
-/// One entry of a `Finish` record.
-pub fn put_finish(out: &mut Vec<u8>, id: JobId, revision: Revision) {
-    out.extend_from_slice(&id.message.0.to_le_bytes());
-    out.extend_from_slice(&id.part.to_le_bytes());
-    out.extend_from_slice(&revision.to_le_bytes());
-}
-
-/// Reads a `Finish` record's entries.
-pub fn take_finishes(meta: &[u8]) -> impl Iterator<Item = (JobId, Revision)> + '_ {
-    let mut reader = Reader(meta);
-    std::iter::from_fn(move || {
-        let (message, part, revision) = (reader.u64()?, reader.u16()?, reader.u32()?);
-        Some((JobId { message: MessageId(message), part }, revision))
-    })
-}
-
-/// Reads a `Limit` record.
-pub fn take_limit(meta: &[u8]) -> Option<u64> {
-    Reader(meta).u64()
-}
-
-/// Reads a `Seal` record: which segment, and up to where it counts.
-pub fn take_seal(meta: &[u8]) -> Option<(u64, u64)> {
-    let mut reader = Reader(meta);
-    Some((reader.u64()?, reader.u64()?))
 }
 
 #[cfg(test)]
@@ -387,28 +225,5 @@ mod tests {
         let sum = crc32c::crc32c(&first[..60]);
         first[60..].copy_from_slice(&sum.to_le_bytes());
         assert_eq!(SegmentHeader::decode(&first), Err(NotASegment::Newer(200 << 8 | 1)));
-    }
-
-    #[test]
-    fn an_arrival_is_read_as_written_and_cut_short_it_is_none() {
-        let job = |part: u16, lane: &str| NewJob {
-            lane: lane.into(),
-            due: Timestamp(u64::from(part) + 5),
-            held: part == 1,
-            envelope: Bytes::from(vec![part as u8; 40]),
-        };
-        let mut meta = Vec::new();
-        let body = Body::File { number: 4, sum: 99 };
-        put_arrival(&mut meta, Timestamp(77), 12, 1 << 33, body, 2);
-        put_new_job(&mut meta, 0, &job(0, "a.test"));
-        put_new_job(&mut meta, 1, &job(1, "b.test"));
-        let meta = Bytes::from(meta);
-        let arrival = take_arrival(&meta, 6).unwrap();
-        assert_eq!((arrival.body, arrival.content_length, arrival.jobs.len()), (body, 1 << 33, 2));
-        assert_eq!(&*arrival.jobs[1].lane, "b.test");
-        assert!(arrival.jobs[1].held && arrival.jobs[1].revision == 1);
-        for length in 0..meta.len() {
-            assert_eq!(take_arrival(&meta.slice(..length), 6), None, "{length}");
-        }
     }
 }

@@ -11,8 +11,9 @@ use world::disk::{Open, read_exact_at, write_all_at};
 
 use super::{
     Shared,
-    format::{Kind, RECORD_HEADER, RecordHeader, VERSION, take_arrival, take_finishes},
+    format::{Kind, RECORD_HEADER, RecordHeader, VERSION},
     index::IdMap,
+    meta::{take_arrival_jobs, take_finishes},
     scan::{Item, Place, Scan},
 };
 use crate::{JobId, MessageId};
@@ -35,8 +36,10 @@ pub fn condense(items: Vec<Item>) -> Vec<Item> {
         }
     }
     let is_needed = |item: &Item| match item.header.kind {
-        Kind::Arrival => take_arrival(&item.meta, item.header.id)
-            .is_none_or(|arrival| arrival.jobs.iter().any(|job| !finished.contains(&job.id))),
+        Kind::Arrival => take_arrival_jobs(&item.meta).is_none_or(|jobs| {
+            let message = MessageId(item.header.id);
+            jobs.iter().any(|job| !finished.contains(&JobId { message, part: job.part }))
+        }),
         Kind::State => {
             let id = job_of(item);
             !finished.contains(&id) && latest.get(&id) == Some(&item.offset)

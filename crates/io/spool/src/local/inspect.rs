@@ -17,8 +17,9 @@ use world::{
 use super::{
     Damage, OpenError,
     content::Place,
-    format::{Body, Kind, RECORD_HEADER, RecordHeader, SegmentHeader},
-    load::{Queue, Queued, ReadLog, ReadSegment, damage, error_at, read_log, take_lock},
+    format::{Kind, RECORD_HEADER, RecordHeader, SegmentHeader},
+    queue::{Queue, QueuedMessage},
+    read::{ReadLog, ReadSegment, damage, error_at, read_log, take_lock},
 };
 use crate::{Job, MessageId, ReadError};
 
@@ -58,8 +59,7 @@ fn look(disk: &dyn Disk, directory: &Path) -> Result<Look, OpenError> {
     // Listing first: a wrong path must not be given a lock file.
     disk.list(directory).map_err(error_at(directory))?;
     let held = take_lock(disk, directory)?;
-    let log = read_log(disk, directory, false)?;
-    let queue = Queue::new(&log);
+    let (log, queue) = read_log(disk, directory, false)?;
     Ok(Look { log, queue, _lock: held })
 }
 
@@ -68,13 +68,12 @@ impl Look {
         let mut report = CheckReport {
             segments: self.log.segments.len() as u64,
             records: self.queue.records,
-            messages: self.queue.messages.len() as u64,
+            jobs: self.queue.jobs().len() as u64,
             ..CheckReport::default()
         };
-        for queued in self.queue.messages.values() {
-            report.jobs += queued.jobs.len() as u64;
-            report.content +=
-                u64::from(queued.arrival.prefix_length) + queued.arrival.content_length;
+        for (message, _) in self.queue.messages() {
+            report.messages += 1;
+            report.content += message.size;
         }
         for (&number, segment) in &self.log.segments {
             for place in &segment.scan.places {
@@ -86,27 +85,25 @@ impl Look {
         report
     }
 
-    fn place(&self, disk: &dyn Disk, id: u64, queued: &Queued) -> Result<Place, ReadError> {
-        let name = segment_name(queued.home);
-        let id = MessageId(id);
-        let Some(segment) = self.log.segments.get(&queued.home) else {
-            return Err(ReadError::Damaged { file: name, offset: queued.offset, id });
+    fn place(&self, disk: &dyn Disk, message: &QueuedMessage) -> Result<Place, ReadError> {
+        let (name, offset, id) = (segment_name(message.home), message.offset.into(), message.id);
+        let Some(segment) = self.log.segments.get(&message.home) else {
+            return Err(ReadError::Damaged { file: name, offset, id });
         };
-        Place::find(disk, &self.log.directory, segment.file.clone(), name, queued.offset, id)
+        Place::find(disk, &self.log.directory, segment.file.clone(), name, offset, id)
     }
 
     /// Queued messages whose body file does not hold what was written. (Contents in segments were
     /// summed with their records.)
-    fn bad_bodies(&self, disk: &dyn Disk) -> Vec<(u64, u64)> {
-        let mut bad = Vec::new();
-        for (&id, queued) in &self.queue.messages {
-            if let Body::File { number, .. } = queued.arrival.body
-                && self.place(disk, id, queued).and_then(|place| place.verify()).is_err()
-            {
-                bad.push((id, number));
-            }
-        }
-        bad
+    fn bad_bodies(&self, disk: &dyn Disk) -> Vec<(QueuedMessage, u64)> {
+        let is_bad = |message: &QueuedMessage| {
+            self.place(disk, message).and_then(|place| place.verify()).is_err()
+        };
+        let bad = |message: QueuedMessage| {
+            let (number, _) = message.body?;
+            is_bad(&message).then_some((message, number))
+        };
+        self.queue.messages().filter_map(|(message, _)| bad(message)).collect()
     }
 }
 
@@ -114,18 +111,18 @@ fn segment_name(number: u64) -> String {
     format!("segment-{number:010}.log")
 }
 
-fn body_damage(id: u64, number: u64) -> Damage {
+fn body_damage(message: &QueuedMessage, number: u64) -> Damage {
     let file = format!("bodies/{}", super::body_name(number));
-    Damage { file, offset: 0, length: 0, message: Some(MessageId(id)) }
+    Damage { file, offset: 0, length: 0, message: Some(message.id) }
 }
 
 /// Reads and checks every segment, record and body file.
 pub fn check(disk: &dyn Disk, directory: &Path) -> Result<CheckReport, OpenError> {
     let look = look(disk, directory)?;
     let mut report = look.report();
-    report
-        .damaged
-        .extend(look.bad_bodies(disk).into_iter().map(|(id, number)| body_damage(id, number)));
+    report.damaged.extend(
+        look.bad_bodies(disk).into_iter().map(|(message, number)| body_damage(&message, number)),
+    );
     Ok(report)
 }
 
@@ -136,8 +133,8 @@ pub fn repair(disk: &dyn Disk, directory: &Path) -> Result<CheckReport, OpenErro
     let mut report = look.report();
     let quarantine = directory.join("quarantine");
     disk.create_directory(&quarantine).map_err(error_at(&quarantine))?;
-    for (id, number) in look.bad_bodies(disk) {
-        report.damaged.push(body_damage(id, number));
+    for (message, number) in look.bad_bodies(disk) {
+        report.damaged.push(body_damage(&message, number));
         let from = directory.join("bodies").join(super::body_name(number));
         let to = quarantine.join(super::body_name(number));
         match disk.rename(&from, &to) {
@@ -147,11 +144,9 @@ pub fn repair(disk: &dyn Disk, directory: &Path) -> Result<CheckReport, OpenErro
             _ => {}
         }
         // Without its content the message can't be delivered: its record goes the same way.
-        if let Some(queued) = look.queue.messages.get(&id)
-            && let Some(segment) = look.log.segments.get(&queued.home)
-        {
-            let range = (queued.offset, u64::from(queued.length));
-            set_aside(disk, &look.log.directory, queued.home, segment, range)?;
+        if let Some(segment) = look.log.segments.get(&message.home) {
+            let range = (message.offset.into(), message.length.into());
+            set_aside(disk, &look.log.directory, message.home, segment, range)?;
         }
     }
     for (&number, segment) in &look.log.segments {
@@ -250,15 +245,15 @@ pub fn export(
 ) -> Result<u64, OpenError> {
     let look = look(disk, directory)?;
     let mut count = 0;
-    for (&id, queued) in &look.queue.messages {
-        if which.is_some_and(|which| which.0 != id) {
+    for (message, jobs) in look.queue.messages() {
+        if which.is_some_and(|which| which != message.id) {
             continue;
         }
         count += 1;
-        let exported = look.place(disk, id, queued).map(|place| Exported {
-            id: MessageId(id),
-            at: queued.arrival.at,
-            jobs: queued.jobs.iter().map(|(job, ..)| job.clone()).collect(),
+        let exported = look.place(disk, &message).map(|place| Exported {
+            id: message.id,
+            at: message.at,
+            jobs: jobs.iter().filter_map(|job| look.queue.job(job)).collect(),
             place,
         });
         into(exported).map_err(error_at(directory))?;

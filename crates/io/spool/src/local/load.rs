@@ -1,12 +1,8 @@
-//! Opening: what is on disk becomes the index and the list of what is queued.
-//!
-//! Order does not matter to the outcome: a job's highest revision counts, and one `Finish` ends it for
-//! good, since ids are never used again. So copies that compaction left in two segments do no harm.
+//! Opening: what was read from disk becomes the index and the list of what is queued; what the last run
+//! left open or half done is put in order.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    hash::BuildHasherDefault,
-    io,
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex,
@@ -14,332 +10,22 @@ use std::{
     },
 };
 
-use bytes::{Bytes, BytesMut};
-use smtp::Timestamp;
-use world::{
-    Disk,
-    disk::{File, Open, read_exact_at},
-};
+use world::{Disk, disk::Open};
 
 use super::{
-    Damage, OpenError, Pace, Report, Settings, Shared,
-    content::LocalContent,
-    format::{
-        ArrivalMeta, Body, Kind, NotASegment, SEGMENT_HEADER, SegmentHeader, VERSION, take_arrival,
-        take_finishes, take_limit, take_seal, take_state,
-    },
+    OpenError, Pace, Report, Settings, Shared,
+    found::FoundJobs,
     hint,
-    index::{IdHasher, IdMap, Index, JobPlace, Jobs, Message, Segment},
+    index::{Index, JobPlace, Jobs, Message, Segment},
     lock,
     log::{LIMIT_BLOCK, Log},
+    queue::{Queue, QueuedJob},
+    read::{ReadLog, damage, error_at, read_log, take_lock},
     record::Purpose,
-    scan::{Place, Scan, scan},
+    scan::Scan,
 };
-use crate::{Found, Job, JobId, MessageId};
 
-/// A segment as it was read.
-pub struct ReadSegment {
-    pub file: Arc<dyn File>,
-    pub disk: u64,
-    pub scan: Scan,
-    pub hinted: bool,
-    pub id_limit: u64,
-}
-
-/// All segments, and what is said about them elsewhere.
-pub struct ReadLog {
-    pub directory: PathBuf,
-    pub segments: BTreeMap<u64, ReadSegment>,
-    /// Spare files' numbers, and the highest segment number that one of them ever had.
-    pub spares: Vec<u64>,
-    pub highest: u64,
-    pub names: Vec<PathBuf>,
-}
-
-pub fn error_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
-    let file = path.display().to_string();
-    move |source| OpenError::Io { file, source }
-}
-
-/// Takes the directory's lock.
-pub fn take_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn Send + Sync>, OpenError> {
-    let path = directory.join("lock");
-    disk.lock(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock => {
-            OpenError::Locked { directory: directory.display().to_string() }
-        }
-        _ => OpenError::Io { file: path.display().to_string(), source },
-    })
-}
-
-fn number_in(name: &Path, before: &str, after: &str) -> Option<u64> {
-    name.to_str()?.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
-}
-
-/// Reads a whole file.
-pub fn read_whole(file: &dyn File) -> io::Result<Bytes> {
-    let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
-    let mut octets = BytesMut::zeroed(length);
-    read_exact_at(file, 0, &mut octets)?;
-    Ok(octets.freeze())
-}
-
-/// Reads all segments, newest first: a newer one may say where an older one ends.
-/// `trust_hints` takes sealed segments' hints for their contents.
-pub fn read_log(
-    disk: &dyn Disk,
-    directory: &Path,
-    trust_hints: bool,
-) -> Result<ReadLog, OpenError> {
-    let names = disk.list(directory).map_err(error_at(directory))?;
-    let mut log = ReadLog {
-        directory: directory.to_owned(),
-        segments: BTreeMap::new(),
-        spares: names.iter().filter_map(|name| number_in(name, "spare-", ".log")).collect(),
-        highest: 0,
-        names,
-    };
-    let numbers: Vec<u64> =
-        log.names.iter().filter_map(|name| number_in(name, "segment-", ".log")).collect();
-    for &spare in &log.spares {
-        let path = directory.join(format!("spare-{spare:010}.log"));
-        let file = disk.open(&path, Open::Read).map_err(error_at(&path))?;
-        let mut start = [0; SEGMENT_HEADER];
-        let header = read_exact_at(&*file, 0, &mut start)
-            .ok()
-            .and_then(|()| SegmentHeader::decode(&start).ok());
-        log.highest = log.highest.max(header.map_or(0, |header| header.number));
-    }
-    log.highest = log.highest.max(numbers.iter().copied().max().unwrap_or(0));
-    let mut ends: BTreeMap<u64, u64> = BTreeMap::new();
-    for &number in numbers.iter().rev() {
-        let segment =
-            read_segment(disk, directory, number, ends.get(&number).copied(), trust_hints)?;
-        for item in segment.scan.items.iter().filter(|item| item.header.kind == Kind::Seal) {
-            if let Some((sealed, end)) = take_seal(&item.meta) {
-                let known = ends.entry(sealed).or_insert(end);
-                *known = end.min(*known);
-            }
-        }
-        log.segments.insert(number, segment);
-    }
-    Ok(log)
-}
-
-fn read_segment(
-    disk: &dyn Disk,
-    directory: &Path,
-    number: u64,
-    end: Option<u64>,
-    trust_hints: bool,
-) -> Result<ReadSegment, OpenError> {
-    let path = directory.join(format!("segment-{number:010}.log"));
-    let file = disk.open(&path, Open::Read).map_err(error_at(&path))?;
-    let length = file.len().map_err(error_at(&path))?;
-    let mut start = [0; SEGMENT_HEADER];
-    let head = if length < SEGMENT_HEADER as u64 {
-        Err(NotASegment::Damaged)
-    } else {
-        read_exact_at(&*file, 0, &mut start).map_err(error_at(&path))?;
-        SegmentHeader::decode(&start)
-    };
-    let (id_limit, header_is_good) = match head {
-        Ok(header) => (header.id_limit, header.number == number),
-        Err(NotASegment::Damaged) => (0, false),
-        Err(NotASegment::Newer(found)) => {
-            return Err(OpenError::Newer {
-                file: path.display().to_string(),
-                found,
-                known: VERSION,
-            });
-        }
-    };
-    let hint = hint::read(disk, &path.with_extension("hint"), number);
-    let hinted = hint.is_some();
-    let scan = match hint {
-        Some(scan) if trust_hints => scan,
-        hint => {
-            let mut scan =
-                scan_file(&*file, number, end, header_is_good).map_err(error_at(&path))?;
-            // What the hint did not know as unfinished was whole when the hint was written.
-            if let Some(hint) = hint {
-                for place in scan.places.iter_mut().filter(|place| place.offset < hint.end) {
-                    place.unfinished =
-                        hint.places.iter().any(|p| p.offset == place.offset && p.unfinished);
-                }
-            }
-            scan
-        }
-    };
-    Ok(ReadSegment { file, disk: length, scan, hinted, id_limit })
-}
-
-/// Reads and checks every octet of a segment, up to `end` if it was cut off there.
-pub fn scan_file(
-    file: &dyn File,
-    number: u64,
-    end: Option<u64>,
-    header_is_good: bool,
-) -> io::Result<Scan> {
-    let mut octets = read_whole(file)?;
-    if let Some(end) = end {
-        octets.truncate(usize::try_from(end).unwrap_or(usize::MAX));
-    }
-    let mut found = scan(&octets, number, SEGMENT_HEADER as u64);
-    if !header_is_good {
-        let place =
-            Place { offset: 0, length: SEGMENT_HEADER as u64, message: None, unfinished: false };
-        found.places.insert(0, place);
-    }
-    // What is kept must not keep all the contents in memory with it.
-    let total = found.items.iter().map(|item| item.meta.len()).sum();
-    let mut metas = BytesMut::with_capacity(total);
-    found.items.iter().for_each(|item| metas.extend_from_slice(&item.meta));
-    let mut metas = metas.freeze();
-    for item in &mut found.items {
-        item.meta = metas.split_to(item.meta.len());
-    }
-    Ok(found)
-}
-
-/// A queued message as the records tell it.
-pub struct Queued {
-    pub home: u64,
-    pub offset: u64,
-    pub length: u32,
-    pub arrival: ArrivalMeta,
-    /// Latest states, with the segment and length of their `State` records (0 for the arrival's own).
-    pub jobs: Vec<(Job, u64, u32)>,
-}
-
-/// What the records of all segments amount to.
-#[derive(Default)]
-pub struct Queue {
-    pub messages: BTreeMap<u64, Queued>,
-    /// For each segment, those that must go before it.
-    pub pins: BTreeMap<u64, BTreeSet<u64>>,
-    /// No id at or above this was ever told to anybody.
-    pub next_id: u64,
-    pub records: u64,
-}
-
-type IdSet = HashSet<JobId, BuildHasherDefault<IdHasher>>;
-
-impl Queue {
-    /// From all segments.
-    pub fn new(log: &ReadLog) -> Self {
-        let mut queue = Self::default();
-        let mut finished = IdSet::default();
-        let mut finishes: Vec<(u64, u64)> = Vec::new();
-        let mut arrivals: IdMap<u64, u64> = IdMap::default();
-        let mut copies: Vec<(u64, u64)> = Vec::new();
-        let items = || {
-            log.segments.iter().flat_map(|(&n, s)| s.scan.items.iter().map(move |item| (n, item)))
-        };
-        for (segment, item) in items().filter(|(_, item)| item.header.kind == Kind::Finish) {
-            for (id, _) in take_finishes(&item.meta) {
-                finished.insert(id);
-                finishes.push((segment, id.message.0));
-            }
-        }
-        for (segment, item) in items() {
-            queue.records += 1;
-            queue.next_id = queue.next_id.max(item.header.id + 1);
-            match item.header.kind {
-                Kind::Arrival => {
-                    if let Some(before) = arrivals.insert(item.header.id, segment) {
-                        copies.push((item.header.id, before));
-                    }
-                    if let Some(arrival) = take_arrival(&item.meta, item.header.id) {
-                        let length = item.header.length() as u32;
-                        queue.arrive(
-                            segment,
-                            item.offset,
-                            length,
-                            item.header.id,
-                            arrival,
-                            &finished,
-                        );
-                    }
-                }
-                Kind::Limit => {
-                    queue.next_id = queue.next_id.max(take_limit(&item.meta).unwrap_or(0))
-                }
-                Kind::Seal => {
-                    let sealed = take_seal(&item.meta).map(|(sealed, _)| sealed);
-                    queue.pins.entry(segment).or_default().extend(sealed);
-                }
-                Kind::State | Kind::Finish | Kind::Gap => {}
-            }
-        }
-        for (segment, item) in items().filter(|(_, item)| item.header.kind == Kind::State) {
-            if let Some(job) = take_state(&item.meta, item.header.id) {
-                queue.change(segment, item.header.length() as u32, job);
-            }
-        }
-        copies.sort_unstable();
-        for (segment, id) in finishes {
-            let pins = queue.pins.entry(segment).or_default();
-            pins.extend(arrivals.get(&id).copied().filter(|&arrival| arrival != segment));
-            let first = copies.partition_point(|&(copied, _)| copied < id);
-            let more = copies[first..].iter().take_while(|(copied, _)| *copied == id);
-            pins.extend(more.map(|&(_, arrival)| arrival).filter(|&arrival| arrival != segment));
-        }
-        let limits = log.segments.values().map(|segment| segment.id_limit);
-        queue.next_id = limits.fold(queue.next_id.max(1), u64::max);
-        queue
-    }
-
-    fn arrive(
-        &mut self,
-        home: u64,
-        offset: u64,
-        length: u32,
-        id: u64,
-        mut arrival: ArrivalMeta,
-        finished: &IdSet,
-    ) {
-        let jobs =
-            std::mem::take(&mut arrival.jobs).into_iter().filter(|job| !finished.contains(&job.id));
-        let mut jobs: Vec<(Job, u64, u32)> = jobs.map(|job| (job, 0, 0)).collect();
-        if let Some(older) = self.messages.remove(&id) {
-            // Compaction's copy and its original: all jobs of both, each as of its latest.
-            for job in older.jobs {
-                match jobs.iter_mut().find(|(known, ..)| known.id == job.0.id) {
-                    Some(known) if known.0.revision >= job.0.revision => {}
-                    Some(known) => *known = job,
-                    None => jobs.push(job),
-                }
-            }
-        }
-        if !jobs.is_empty() {
-            self.messages.insert(id, Queued { home, offset, length, arrival, jobs });
-        }
-    }
-
-    fn change(&mut self, segment: u64, length: u32, job: Job) {
-        let Some(message) = self.messages.get_mut(&job.id.message.0) else { return };
-        let Some(known) = message.jobs.iter_mut().find(|(known, ..)| known.id == job.id) else {
-            return;
-        };
-        // Equal: compaction's copy, of which the newer segment's counts.
-        if job.revision > known.0.revision || job.revision == known.0.revision && known.1 != 0 {
-            *known = (job, segment, length);
-        }
-    }
-}
-
-/// A place as it is reported.
-pub fn damage(segment: u64, place: &Place) -> Damage {
-    Damage {
-        file: format!("segment-{segment:010}.log"),
-        offset: place.offset,
-        length: place.length,
-        message: place.message,
-    }
-}
-
-type Loaded = (Arc<Shared>, Vec<Found>, Report);
+type Loaded = (Arc<Shared>, FoundJobs, Report);
 
 /// Opens the spool.
 pub fn load(
@@ -350,10 +36,7 @@ pub fn load(
 ) -> Result<Loaded, OpenError> {
     disk.create_directory(&directory.join("bodies")).map_err(error_at(directory))?;
     let held = take_lock(&*disk, directory)?;
-    let mut log = read_log(&*disk, directory, true)?;
-    let queue = Queue::new(&log);
-    // A million records weigh; only segments without a hint need theirs once more.
-    log.segments.values_mut().filter(|s| s.hinted).for_each(|s| s.scan.items = Vec::new());
+    let (mut log, queue) = read_log(&*disk, directory, true)?;
     let mut report = report(&log);
     let next_id = next_id(&queue, &report, settings.shard);
     let listed = list_bodies(&*disk, directory)?;
@@ -382,7 +65,7 @@ pub fn load(
         held: Mutex::new(Some(held)),
     });
     report.orphans = shared.clear_orphans(&queue, &listed, &report)?;
-    shared.write_hints(&log, &mut report);
+    shared.write_hints(&mut log, &mut report);
     shared.begin_log(&log);
     drop(log);
     for place in &report.damaged {
@@ -400,7 +83,7 @@ pub fn load(
             "the last write before a crash was not finished"
         );
     }
-    let found = found(&shared, queue);
+    let found = FoundJobs::new(shared.clone(), queue);
     Ok((shared, found, report))
 }
 
@@ -451,47 +134,25 @@ fn index(log: &ReadLog, queue: &Queue, report: &Report) -> Index {
         };
         index.segments.insert(number, entry);
     }
-    index.messages.reserve(queue.messages.len());
-    for (&id, queued) in &queue.messages {
-        let place = |(job, segment, length): &(Job, u64, u32)| JobPlace {
-            part: job.id.part,
+    index.messages.reserve(queue.messages_count());
+    for (queued, jobs) in queue.messages() {
+        let place = |job: &QueuedJob| JobPlace {
+            part: job.part,
             revision: job.revision,
-            segment: *segment,
-            length: *length,
+            segment: queue.segment(job),
+            length: job.length,
         };
-        let Some(jobs) = Jobs::new(queued.jobs.iter().map(place).collect()) else { continue };
-        let arrival = &queued.arrival;
+        let Some(jobs) = Jobs::new(jobs.iter().map(place).collect()) else { continue };
         let message = Message {
             home: queued.home,
-            offset: queued.offset as u32,
+            offset: queued.offset,
             length: queued.length,
-            size: u64::from(arrival.prefix_length) + arrival.content_length,
+            size: queued.size,
             jobs,
         };
-        let body = match arrival.body {
-            Body::Inline => None,
-            Body::File { number, .. } => Some((number, arrival.content_length)),
-        };
-        index.arrive(MessageId(id), message, body);
+        index.arrive(queued.id, message, queued.body);
     }
     index
-}
-
-fn found(shared: &Arc<Shared>, queue: Queue) -> Vec<Found> {
-    let mut found = Vec::with_capacity(queue.messages.len());
-    for (id, mut queued) in queue.messages {
-        let arrival = &queued.arrival;
-        let size = u64::from(arrival.prefix_length) + arrival.content_length;
-        let at: Timestamp = arrival.at;
-        let content = Arc::new(LocalContent::new(shared.clone(), MessageId(id), size, None));
-        queued.jobs.sort_by_key(|(job, ..)| job.id);
-        found.extend(queued.jobs.into_iter().map(|(job, ..)| Found {
-            job,
-            at,
-            content: content.clone(),
-        }));
-    }
-    found
 }
 
 impl Shared {
@@ -503,14 +164,8 @@ impl Shared {
         listed: &[u64],
         report: &Report,
     ) -> Result<u64, OpenError> {
-        let named: BTreeSet<u64> = queue
-            .messages
-            .values()
-            .filter_map(|queued| match queued.arrival.body {
-                Body::File { number, .. } => Some(number),
-                Body::Inline => None,
-            })
-            .collect();
+        let bodies = queue.messages().filter_map(|(message, _)| message.body);
+        let named: BTreeSet<u64> = bodies.map(|(number, _)| number).collect();
         let doubtful = !report.damaged.is_empty() || !report.unfinished.is_empty();
         let quarantine = self.directory.join("quarantine");
         let mut orphans = 0;
@@ -529,10 +184,10 @@ impl Shared {
     }
 
     /// Seals what the last run left open: each segment gets its hint.
-    fn write_hints(&self, log: &ReadLog, report: &mut Report) {
-        for (&number, segment) in log.segments.iter().filter(|(_, segment)| !segment.hinted) {
+    fn write_hints(&self, log: &mut ReadLog, report: &mut Report) {
+        for (&number, segment) in log.segments.iter_mut().filter(|(_, segment)| !segment.hinted) {
             let scan = Scan {
-                items: hint::condense(segment.scan.items.clone()),
+                items: std::mem::take(&mut segment.scan.items),
                 places: segment.scan.places.clone(),
                 end: segment.scan.end,
             };

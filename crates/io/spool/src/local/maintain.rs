@@ -13,13 +13,10 @@ use world::disk::{Open, read_exact_at};
 
 use super::{
     Shared,
-    format::{
-        Kind, RECORD_HEADER, put_arrival, put_job, take_arrival, take_finishes, take_seal,
-        take_state,
-    },
-    hint,
-    load::scan_file,
-    lock,
+    format::{Kind, RECORD_HEADER},
+    hint, lock,
+    meta::{put_arrival, put_job, take_arrival, take_finishes, take_job, take_seal},
+    read::scan_file,
     record::{Effect, Purpose, Record, Request},
     scan::{Item, Scan},
 };
@@ -181,7 +178,7 @@ impl Shared {
         match item.header.kind {
             Kind::Arrival => self.copy_arrival(from, file, item),
             Kind::State => {
-                let Some(job) = take_state(&item.meta, item.header.id) else {
+                let Some(job) = take_job(&item.meta, item.header.id) else {
                     return Ok(Copied::Damaged);
                 };
                 let index = lock(&self.index);

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    format::{self, Body, Kind, RECORD_HEADER, RecordHeader},
+    format::{Kind, RECORD_HEADER, RecordHeader},
     index::JobPlace,
+    meta::{self, Body},
 };
 use crate::{JobId, KeepError, MessageId, NewJob, Revision};
 
@@ -104,9 +105,9 @@ impl Record {
         let copied = if content.len() <= COPY_MAX { content.len() } else { 0 };
         let mut head = Vec::with_capacity(RECORD_HEADER + 48 + room + prefix.len() + copied);
         head.resize(RECORD_HEADER, 0);
-        format::put_arrival(&mut head, at, prefix.len() as u32, length, body, jobs.len() as u16);
+        meta::put_arrival(&mut head, at, prefix.len() as u32, length, body, jobs.len() as u16);
         for (part, job) in jobs.iter().enumerate() {
-            format::put_new_job(&mut head, part as u16, job);
+            meta::put_new_job(&mut head, part as u16, job);
         }
         let place = |part| JobPlace { part, revision: 1, segment: 0, length: 0 };
         let effect = Effect::Arrive {
