@@ -91,6 +91,35 @@ impl Carried {
     }
 }
 
+/// A job's [`Carried`] between its attempts: what is new is open, what waits is packed, in a fifth of the
+/// memory.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// Ready for use.
+    Open(Arc<Carried>),
+    /// As the spool keeps it; only octets that could be read once.
+    Packed(Arc<[u8]>),
+}
+
+impl Parcel {
+    /// Takes what the spool kept, after a look whether it can be read.
+    pub fn packed(octets: &[u8]) -> Result<Self, NotCarried> {
+        Carried::from_octets(octets)?;
+        Ok(Self::Packed(octets.into()))
+    }
+
+    /// What is in it.
+    pub fn open(&self) -> Arc<Carried> {
+        match self {
+            Self::Open(carried) => carried.clone(),
+            Self::Packed(octets) => {
+                let carried = Carried::from_octets(octets);
+                Arc::new(carried.expect("octets that were read when they were packed"))
+            }
+        }
+    }
+}
+
 /// A copy without the recipients that are not meant: there may be thousands.
 fn with_recipients(envelope: &Envelope, recipients: Vec<Recipient>) -> Envelope {
     Envelope {
@@ -120,6 +149,13 @@ mod tests {
     fn comes_back_as_it_was_written() {
         let carried = carried();
         assert_eq!(Carried::from_octets(&carried.to_octets()).unwrap(), carried);
+    }
+
+    #[test]
+    fn a_parcel_gives_out_what_was_packed_and_takes_nothing_else() {
+        let carried = carried();
+        assert_eq!(*Parcel::packed(&carried.to_octets()).unwrap().open(), carried);
+        assert!(Parcel::packed(&[1, 2]).is_err());
     }
 
     #[test]

@@ -161,16 +161,16 @@ impl Desk {
 
     fn detail(&self, view: &View) -> Detail {
         let config = self.queue().context.config();
-        let last = view.carried.last.as_ref().map(last);
+        let carried = view.carried();
+        let last = carried.last.as_ref().map(last);
         let retry = config.retry(config.route(&view.lane)).clone();
         Detail {
             entry: entry(view),
-            message_id: view.carried.message_id.as_deref().map(str::to_owned),
-            envid: view.carried.envelope.envid.as_deref().and_then(decoded),
+            message_id: carried.message_id.as_deref().map(str::to_owned),
+            envid: carried.envelope.envid.as_deref().and_then(decoded),
             gives_up: view.arrived.after(retry.give_up),
             route: self.queue().route_of(view),
-            recipients: view
-                .carried
+            recipients: carried
                 .envelope
                 .recipients
                 .iter()
@@ -330,7 +330,7 @@ impl Desk {
 fn matches(view: &View, filter: &Filter, now: Timestamp) -> bool {
     let seconds = std::time::Duration::from_secs;
     let contains = |text: &str| {
-        view.carried
+        view.carried()
             .last
             .as_ref()
             .is_some_and(|trouble| last(trouble).to_lowercase().contains(&text.to_lowercase()))
@@ -344,19 +344,18 @@ fn matches(view: &View, filter: &Filter, now: Timestamp) -> bool {
 }
 
 fn entry(view: &View) -> Entry {
+    let carried = view.carried();
     Entry {
         id: view.id.to_string(),
         state: state(&view.place),
         domain: view.lane.to_string(),
-        reverse_path: view
-            .carried
+        reverse_path: carried
             .envelope
             .reverse_path
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default(),
-        recipients: view
-            .carried
+        recipients: carried
             .envelope
             .recipients
             .iter()
@@ -366,7 +365,7 @@ fn entry(view: &View) -> Entry {
         at: view.arrived,
         due: view.due,
         attempts: view.attempts,
-        last: view.carried.last.as_ref().map(last),
+        last: carried.last.as_ref().map(last),
     }
 }
 

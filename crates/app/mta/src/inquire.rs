@@ -39,7 +39,8 @@ pub async fn explain(queue: &Arc<Queue>, subject: &str) -> Result<Why, NoAnswer>
 
 fn queued(queue: &Queue, subject: &Subject) -> Vec<QueuedView> {
     let concerns = |view: &View| {
-        let envelope = &view.carried.envelope;
+        let carried = view.carried();
+        let envelope = &carried.envelope;
         match subject {
             Subject::Message(id) => view.id.message == *id,
             Subject::Job(id) => view.id == *id,
@@ -54,7 +55,7 @@ fn queued(queue: &Queue, subject: &Subject) -> Vec<QueuedView> {
                     envelope.recipients.iter().map(|r| r.forward_path.as_str()).chain(reverse_path);
                 all.any(|known| known.eq_ignore_ascii_case(address))
             }
-            Subject::MessageId(id) => view.carried.message_id.as_deref() == Some(id),
+            Subject::MessageId(id) => carried.message_id.as_deref() == Some(id),
         }
     };
     queue.views(concerns).iter().map(|view| shown(queue, view)).collect()
@@ -62,7 +63,8 @@ fn queued(queue: &Queue, subject: &Subject) -> Vec<QueuedView> {
 
 fn shown(queue: &Queue, view: &View) -> QueuedView {
     let config = queue.context.config();
-    let envelope = &view.carried.envelope;
+    let carried = view.carried();
+    let envelope = &carried.envelope;
     QueuedView {
         id: view.id,
         lane: view.lane.to_string(),
@@ -74,7 +76,7 @@ fn shown(queue: &Queue, view: &View) -> QueuedView {
         gives_up: Some(view.arrived.after(config.retry(config.route(&view.lane)).give_up)),
         held: view.place == Place::Held,
         active: view.place == Place::Busy,
-        last: view.carried.last.as_ref().map(|last| last.cause.trouble.to_string()),
+        last: carried.last.as_ref().map(|last| last.cause.trouble.to_string()),
         next_hop: queue.route_of(view).into_iter().next(),
     }
 }

@@ -33,7 +33,10 @@ use self::{
     state::{Push, State},
     way::Lane,
 };
-use crate::{carried::Carried, context::Context};
+use crate::{
+    carried::{Carried, Parcel},
+    context::Context,
+};
 
 /// Jobs that are taken off the waiting list at once, so that the lock is never held long.
 const DUE_BATCH: usize = 1_000;
@@ -81,13 +84,11 @@ impl Queue {
     }
 
     /// Takes over what the spool found at start.
-    pub fn restore(self: &Arc<Self>, found: Vec<Found>) {
+    pub fn restore(self: &Arc<Self>, found: impl Iterator<Item = Found>) {
         let mut inner = self.lock();
         for Found { job, at, content } in found {
-            match Carried::from_octets(&job.envelope) {
-                Ok(carried) => {
-                    inner.state.insert(entry(&job, Arc::new(carried), at, content.len(), None))
-                }
+            match Parcel::packed(&job.envelope) {
+                Ok(carried) => inner.state.insert(entry(&job, carried, at, content.len(), None)),
                 // The job stays in the spool untouched: whoever can read it shall have it.
                 Err(error) => {
                     tracing::error!(id = %job.id, %error, "queued job can't be read: left in the spool")
@@ -112,11 +113,16 @@ impl Queue {
         {
             let mut inner = self.lock();
             for (job, carried) in jobs.iter().zip(carried) {
-                let content = in_memory.then(|| content.clone());
-                let entry = entry(job, carried, arrived, size, content);
-                if entry.held || entry.due > arrived {
-                    inner.state.insert(entry);
+                if job.held || job.due > arrived {
+                    inner.state.insert(entry(job, packed(job), arrived, size, None));
                 } else {
+                    let at_hand = in_memory && inner.state.has_memory_for(size);
+                    let entry = match at_hand {
+                        true => {
+                            entry(job, Parcel::Open(carried), arrived, size, Some(content.clone()))
+                        }
+                        false => entry(job, packed(job), arrived, size, None),
+                    };
                     due.push((entry.id, entry.lane.clone()));
                     inner.state.insert_routing(entry);
                 }
@@ -181,7 +187,7 @@ impl Queue {
         now: Timestamp,
     ) -> Option<(Taken, Arc<Way>, Down)> {
         let Inner { state, lanes, .. } = inner;
-        let reroute = state.job(id)?.carried.reroute.clone();
+        let reroute = state.job(id)?.carried.open().reroute.clone();
         let name =
             reroute.as_ref().map_or_else(|| lane.clone(), |hop| format!("{lane} via {hop}").into());
         let way = match lanes.get_mut(&name) {
@@ -325,15 +331,20 @@ impl From<&Entry> for Taken {
             attempts: entry.attempts,
             arrived: entry.arrived,
             size: entry.size,
-            carried: entry.carried.clone(),
+            carried: entry.carried.open(),
             content: entry.content.clone(),
         }
     }
 }
 
+/// A job's envelope as it was just written.
+fn packed(job: &Job) -> Parcel {
+    Parcel::Packed(job.envelope.as_ref().into())
+}
+
 fn entry(
     job: &spool::Job,
-    carried: Arc<Carried>,
+    carried: Parcel,
     arrived: Timestamp,
     size: u64,
     content: Option<Arc<dyn Content>>,

@@ -6,7 +6,11 @@ use smtp::{Cause, EnhancedStatus, Outcome, Stage, Timestamp, Trouble};
 use spool::{Job, JobId, MessageId, Op};
 
 use super::{Around, Place, Queue, Taken, settle, way};
-use crate::{carried::Carried, evidence::Decision, record};
+use crate::{
+    carried::{Carried, Parcel},
+    evidence::Decision,
+    record,
+};
 
 /// What is to be done to a job.
 #[derive(Clone, Debug)]
@@ -51,10 +55,16 @@ pub struct View {
     pub arrived: Timestamp,
     /// Octets.
     pub size: u64,
-    /// The envelope, and the newest trouble.
-    pub carried: Arc<Carried>,
+    carried: Parcel,
     /// Where it is.
     pub place: Place,
+}
+
+impl View {
+    /// The envelope, and the newest trouble.
+    pub fn carried(&self) -> Arc<Carried> {
+        self.carried.open()
+    }
 }
 
 impl Queue {
@@ -71,8 +81,10 @@ impl Queue {
 
     /// Where a job would go now, and why, a line each.
     pub fn route_of(&self, view: &View) -> Vec<String> {
-        let reroute = view.carried.reroute.as_deref();
-        if let Some(way) = way::without_lookup(&self.context, &view.lane, reroute) {
+        let carried = view.carried();
+        if let Some(way) =
+            way::without_lookup(&self.context, &view.lane, carried.reroute.as_deref())
+        {
             return way.why;
         }
         match self.lock().lanes.get(&view.lane) {
@@ -106,8 +118,7 @@ impl Queue {
         match action {
             Action::Remove => {
                 let op = Op::Finish { id, revision: job.revision };
-                let carried = job.carried.clone();
-                self.commit(job, op, carried, None, None).await;
+                self.commit(job, op, None, None).await;
             }
             Action::Bounce(reason) => {
                 let text = format!("returned by the postmaster: {reason}");
@@ -135,7 +146,7 @@ impl Queue {
                     held: matches!(action, Action::Hold),
                     envelope: carried.to_octets(),
                 });
-                self.commit(job, op, Arc::new(carried), Some(now), None).await;
+                self.commit(job, op, Some(now), None).await;
             }
         }
         Ok(())

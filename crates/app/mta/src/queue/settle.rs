@@ -15,7 +15,7 @@ use smtp::{
 };
 use spool::{Job, Op};
 
-use super::{Queue, Taken, Way, entry};
+use super::{Queue, Taken, Way, entry, packed};
 use crate::{
     carried::{Carried, LastTrouble},
     evidence::Decision,
@@ -157,7 +157,6 @@ impl Queue {
         let mut carried = job.carried.left_with(sorted.left);
         carried.last = sorted.last.or(carried.last);
         carried.delay_told |= sorted.told.iter().any(|told| told.action == notify::Action::Delayed);
-        let carried = Arc::new(carried);
         let op = match next {
             None => Op::Finish { id: job.id, revision: job.revision },
             Some(due) => Op::Defer(Job {
@@ -171,7 +170,7 @@ impl Queue {
             }),
         };
         let notice = notify::compose(&self.context, &job, way, &sorted.told).await;
-        self.commit(job, op, carried, next, notice).await;
+        self.commit(job, op, next, notice).await;
     }
 
     /// Writes the change and the DSN; tries for as long as the spool refuses, for nothing may be lost
@@ -180,7 +179,6 @@ impl Queue {
         self: &Arc<Self>,
         job: Taken,
         op: Op,
-        carried: Arc<Carried>,
         next: Option<Timestamp>,
         mut notice: Option<notify::Notice>,
     ) {
@@ -199,13 +197,7 @@ impl Queue {
             };
             match self.context.spool.apply(vec![op.clone()], arrivals).await {
                 Ok(accepted) => {
-                    self.committed(
-                        &job,
-                        &op,
-                        carried,
-                        next,
-                        notice.zip(accepted.into_iter().next()),
-                    );
+                    self.committed(&job, &op, next, notice.zip(accepted.into_iter().next()));
                     return;
                 }
                 Err(spool::KeepError::Conflict { .. } | spool::KeepError::Closed) => {
@@ -225,7 +217,6 @@ impl Queue {
         self: &Arc<Self>,
         job: &Taken,
         op: &Op,
-        carried: Arc<Carried>,
         next: Option<Timestamp>,
         dsn: Option<(notify::Notice, spool::Accepted)>,
     ) {
@@ -234,7 +225,7 @@ impl Queue {
             inner.state.remove(job.id);
             if let (Op::Defer(new), Some(_)) = (op, next) {
                 let new = Job { revision: job.revision + 1, ..new.clone() };
-                inner.state.insert(entry(&new, carried, job.arrived, job.size, None));
+                inner.state.insert(entry(&new, packed(&new), job.arrived, job.size, None));
             }
         }
         self.bell.notify_one();

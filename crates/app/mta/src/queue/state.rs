@@ -5,7 +5,7 @@
 //! connections. Nothing here ever looks at every job to find one, but for the operator's list.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -15,13 +15,16 @@ use tokio::sync::Notify;
 use transport::Features;
 
 use super::limit::Limit;
-use crate::carried::{Carried, LastTrouble};
+use crate::carried::{LastTrouble, Parcel};
 
 /// Names a site: see [`super::way::Way::site`].
 pub type SiteKey = Arc<str>;
 
 /// How long after its last trouble a site's record of failures counts for the next one.
 const DOWN_REMEMBERED: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Octets of content that wait in memory for their first attempt, at most.
+const IN_MEMORY_MAX: u64 = 64 << 20;
 
 /// One queued job.
 pub struct Entry {
@@ -42,8 +45,8 @@ pub struct Entry {
     /// Octets of content.
     pub size: u64,
     /// The envelope.
-    pub carried: Arc<Carried>,
-    /// The content, while it is still in memory from its arrival.
+    pub carried: Parcel,
+    /// The content, while it is still in memory from its arrival and there is room for it.
     pub content: Option<Arc<dyn Content>>,
     /// Where it is.
     pub place: Place,
@@ -109,7 +112,12 @@ pub enum Push {
 /// All jobs and sites.
 #[derive(Default)]
 pub struct State {
-    jobs: HashMap<JobId, Entry, ahash::RandomState>,
+    // Boxed: half of a big table's places are empty.
+    jobs: HashMap<JobId, Box<Entry>, ahash::RandomState>,
+    /// Each lane's name once, however many jobs it has.
+    names: HashSet<Arc<str>, ahash::RandomState>,
+    /// Octets of content that jobs keep in memory.
+    in_memory: u64,
     waiting: BTreeSet<(Timestamp, JobId)>,
     sites: BTreeMap<SiteKey, Site>,
     workers: usize,
@@ -123,18 +131,34 @@ impl State {
         if entry.place == Place::Waiting {
             self.waiting.insert((entry.due, entry.id));
         }
-        self.jobs.insert(entry.id, entry);
+        self.put(entry);
     }
 
     /// Adds a job that is due at once and goes to its site without waiting.
     pub fn insert_routing(&mut self, mut entry: Entry) {
         entry.place = Place::Routing;
-        self.jobs.insert(entry.id, entry);
+        self.put(entry);
+    }
+
+    fn put(&mut self, mut entry: Entry) {
+        match self.names.get(&entry.lane) {
+            Some(name) => entry.lane = name.clone(),
+            None => drop(self.names.insert(entry.lane.clone())),
+        }
+        self.in_memory += held_in_memory(&entry);
+        self.jobs.insert(entry.id, Box::new(entry));
+    }
+
+    /// Whether one more content may stay in memory until its job's first attempt. Where mail comes in
+    /// faster than it goes out, the rest is read from the spool again.
+    pub fn has_memory_for(&self, size: u64) -> bool {
+        self.in_memory.saturating_add(size) <= IN_MEMORY_MAX
     }
 
     /// Takes a job out, wherever it is.
     pub fn remove(&mut self, id: JobId) -> Option<Entry> {
         let entry = self.jobs.remove(&id)?;
+        self.in_memory = self.in_memory.saturating_sub(held_in_memory(&entry));
         match &entry.place {
             Place::Waiting => {
                 self.waiting.remove(&(entry.due, id));
@@ -146,20 +170,21 @@ impl State {
             }
             Place::Held | Place::Routing | Place::Busy => {}
         }
-        Some(entry)
+        Some(*entry)
     }
 
     /// Lets a job wait for a site that is down, with the site's trouble as its own. That is no attempt,
     /// and nothing the spool need know: after a restart the job is tried at once.
     pub fn postpone(&mut self, id: JobId, down: &Down, now: Timestamp) {
         let Some(entry) = self.jobs.get_mut(&id) else { return };
-        let mut carried = entry.carried.as_ref().clone();
+        self.in_memory = self.in_memory.saturating_sub(held_in_memory(entry));
+        let mut carried = entry.carried.open().as_ref().clone();
         carried.last = Some(LastTrouble {
             at: now,
             next_hop: down.next_hop.clone(),
             cause: down.cause.clone(),
         });
-        entry.carried = Arc::new(carried);
+        entry.carried = Parcel::Packed(carried.to_octets().as_ref().into());
         entry.content = None;
         entry.due = down.until;
         entry.place = Place::Waiting;
@@ -170,7 +195,8 @@ impl State {
     pub fn claim(&mut self, id: JobId) -> Option<&Entry> {
         let mut entry = self.remove(id)?;
         entry.place = Place::Busy;
-        Some(&*self.jobs.entry(id).insert_entry(entry).into_mut())
+        self.put(entry);
+        self.job(id)
     }
 
     /// Forgets that a site was down.
@@ -182,12 +208,12 @@ impl State {
 
     /// A job.
     pub fn job(&self, id: JobId) -> Option<&Entry> {
-        self.jobs.get(&id)
+        self.jobs.get(&id).map(Box::as_ref)
     }
 
     /// Every job, by id: for the operator's list only.
     pub fn jobs_sorted(&self) -> Vec<&Entry> {
-        let mut all: Vec<_> = self.jobs.values().collect();
+        let mut all: Vec<_> = self.jobs.values().map(Box::as_ref).collect();
         all.sort_unstable_by_key(|entry| entry.id);
         all
     }
@@ -254,7 +280,7 @@ impl State {
             let id = site.ready.pop_front()?;
             if let Some(entry) = self.jobs.get_mut(&id) {
                 entry.place = Place::Busy;
-                return self.jobs.get(&id);
+                return self.job(id);
             }
         }
     }
@@ -354,8 +380,9 @@ impl State {
         learned.filter(|&(_, until)| now < until).map_or(Features::NONE, |(avoid, _)| avoid)
     }
 
-    /// Forgets sites that have nothing to do and nothing left to remember.
+    /// Forgets sites that have nothing to do and nothing left to remember, and names nobody uses.
     pub fn sweep(&mut self, now: Timestamp) {
+        self.names.retain(|name| Arc::strong_count(name) > 1);
         self.sites.retain(|_, site| {
             site.down = site.down.take().filter(|down| now < down.until.after(DOWN_REMEMBERED));
             site.learned = site.learned.filter(|&(_, until)| now < until);
@@ -377,6 +404,10 @@ impl State {
     pub fn workers(&self) -> usize {
         self.workers
     }
+}
+
+fn held_in_memory(entry: &Entry) -> u64 {
+    if entry.content.is_some() { entry.size } else { 0 }
 }
 
 impl Site {
