@@ -5,7 +5,10 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,6 +24,14 @@ use crate::{
 pub const USER: &str = "tester@here.test";
 /// Its password.
 pub const PASSWORD: &str = "secret-Pa55";
+
+/// A process's own memory, in KiB.
+fn own_memory(status: &Path) -> u64 {
+    let status = fs::read_to_string(status).expect("Linux tells of a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let number = line.expect("memory is told").trim().trim_end_matches(" kB");
+    number.parse().expect("memory is a number")
+}
 
 /// One server: configuration, data, log and process. It ends with the value.
 ///
@@ -181,17 +192,30 @@ kind = "relay"
         Pid::from_child(self.server.as_ref().expect("the server was started"))
     }
 
-    /// Its highest resident memory so far, in KiB (`VmHWM`).
+    /// Does something, and gives by how many KiB the server's own memory (`RssAnon`) grew meanwhile at
+    /// the most. Pages of the program's file, which come in as its code is first run, are not counted:
+    /// they are the kernel's to take back.
     ///
     /// # Panics
     ///
     /// Where there is no /proc.
-    pub fn memory_peak(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.pid().as_raw_nonzero());
-        let status = fs::read_to_string(status).expect("Linux tells of a process");
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("memory is told");
-        line.trim().trim_end_matches(" kB").parse().expect("memory is a number")
+    pub fn memory_growth(&self, meanwhile: impl FnOnce()) -> u64 {
+        let status = PathBuf::from(format!("/proc/{}/status", self.pid().as_raw_nonzero()));
+        let before = own_memory(&status);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let mut most = before;
+                while !done.load(Ordering::Relaxed) {
+                    most = most.max(own_memory(&status));
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                most
+            });
+            meanwhile();
+            done.store(true, Ordering::Relaxed);
+            watch.join().expect("the watch reads a file").saturating_sub(before)
+        })
     }
 
     /// Runs a command of ours on this server: the configuration is added.
