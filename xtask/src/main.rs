@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod conformance;
+mod corpora;
 mod kill;
 mod packages;
 mod shell;
@@ -22,6 +23,11 @@ const TASKS: &[Task] = &[
     ("fuzz", "fuzz targets: [--seconds N] [TARGET...]", test::fuzz),
     ("conformance", "the black-box suite: [--suite DIR] [-- ARGS]", conformance::run),
     ("bench", "the benchmark beside Postfix: [--suite DIR] [-- ARGS]", bench::run),
+    (
+        "corpora",
+        "explanations scored on evidence from elsewhere: [--dir DIR] [PART...]",
+        corpora::run,
+    ),
     ("kill", "kill -9 under load: [--rounds N]", kill::run),
     ("packages", "install the Debian packages that tests need", packages::run),
 ];

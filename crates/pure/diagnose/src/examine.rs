@@ -4,7 +4,7 @@ use smtp::{Attempt, ForwardPath, Outcome};
 
 use crate::{
     dialogue::Dialogue,
-    finding::{Confidence, Finding, Party},
+    finding::{Confidence, Finding, Party, Weight},
     rules::{self, Evidence},
 };
 
@@ -33,6 +33,9 @@ pub fn examine(attempt: &Attempt, path: &ForwardPath) -> Finding {
             remedy: "Nothing to do here. If the mail does not show up, ask who runs the next hop."
                 .to_owned(),
             retry_helps: false,
+            weight: Weight::Remark,
+            consequences: Vec::new(),
+            next_test: None,
         },
         None => Finding {
             rule: "not-tried".to_owned(),
@@ -44,6 +47,9 @@ pub fn examine(attempt: &Attempt, path: &ForwardPath) -> Finding {
             why: "The attempt has no outcome for this recipient.".to_owned(),
             remedy: "Look at the attempts that name the recipient.".to_owned(),
             retry_helps: true,
+            weight: Weight::Remark,
+            consequences: Vec::new(),
+            next_test: None,
         },
     }
 }

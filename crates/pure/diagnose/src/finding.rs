@@ -26,6 +26,29 @@ pub struct Finding {
     pub remedy: String,
     /// Whether the same attempt, repeated later, may go through.
     pub retry_helps: bool,
+    /// What it did to the mail.
+    #[serde(default)]
+    pub weight: Weight,
+    /// Lines that only follow from this one: refusals that a refused command before them brought.
+    #[serde(default)]
+    pub consequences: Vec<usize>,
+    /// The test that would tell this explanation from the others, where the evidence cannot.
+    #[serde(default)]
+    pub next_test: Option<String>,
+}
+
+/// What a finding means for the mail.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Weight {
+    /// Odd, but harmless: no accusation.
+    Remark,
+    /// Mail passed, or may pass, but with something lost: TLS, speed, a feature.
+    Fault,
+    /// It kept mail, a recipient or a session from going through.
+    #[default]
+    Failure,
 }
 
 /// Who has to act.

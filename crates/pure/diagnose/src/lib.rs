@@ -10,7 +10,11 @@ pub mod examine;
 pub mod finding;
 pub mod meanings;
 mod rules;
+pub mod session;
+pub mod testimony;
 
 pub use examine::examine;
-pub use finding::{Confidence, Finding, Party};
+pub use finding::{Confidence, Finding, Party, Weight};
 pub use meanings::Meaning;
+pub use session::Session;
+pub use testimony::Testimony;

@@ -26,7 +26,7 @@ use smtp::{Attempt, Cause, EnhancedStatus, ForwardPath, Reply, Stage, Trouble};
 
 use crate::{
     dialogue::{Dialogue, Exchange},
-    finding::{Confidence, Finding, Party},
+    finding::{Confidence, Finding, Party, Weight},
 };
 
 /// A rule: an explanation, or `None` when it is not its case.
@@ -141,6 +141,9 @@ impl<'a> Evidence<'a> {
             why: why.into(),
             remedy: remedy.into(),
             retry_helps: !self.permanent,
+            weight: Weight::Failure,
+            consequences: Vec::new(),
+            next_test: None,
         }
     }
 

@@ -329,6 +329,7 @@ fn cleaned(finding: Finding) -> Finding {
         what: clauses::clean(&finding.what),
         why: clauses::clean(&finding.why),
         remedy: clauses::clean(&finding.remedy),
+        next_test: finding.next_test.as_deref().map(clauses::clean),
         ..finding
     }
 }

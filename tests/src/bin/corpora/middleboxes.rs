@@ -1,0 +1,9 @@
+//! Scoring the labelled cases of boxes in between.
+
+use std::path::Path;
+
+use crate::figure::{Figure, Misses};
+
+pub fn score(_folder: &Path, _misses: &mut Misses) -> Vec<Figure> {
+    Vec::new()
+}
