@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use mta::config::Config;
 use world::{
     Clock, Net, Random, World,
     disk::RealDisk,
@@ -11,14 +10,9 @@ use world::{
 
 use crate::problem::Problem;
 
-/// Clock, disk and network of this machine; names by its resolver, or by the configured servers.
-pub fn world(config: &Config) -> Result<World, Problem> {
-    let settings = Settings {
-        servers: config.dns.servers.clone(),
-        timeout: config.dns.timeout,
-        ..Settings::default()
-    };
-    let dns = RealDns::new(&settings)
+/// Clock, disk and network of this machine; names by the servers of these settings, else by its resolver.
+pub fn world(resolver: &Settings) -> Result<World, Problem> {
+    let dns = RealDns::new(resolver)
         .map_err(|error| Problem::new(format!("cannot set up name resolution: {error}")))?;
     Ok(World {
         clock: Clock::Real,

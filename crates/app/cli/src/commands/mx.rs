@@ -1,17 +1,13 @@
 //! `mailwright mx`: who takes mail for a domain, in order of use.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Args;
 use transport::mx::{Exchangers, Found, Ourselves, mail_exchangers};
-use world::{
-    Clock, Net, Random, World,
-    disk::real::RealDisk,
-    dns::real::{RealDns, Settings},
-};
+use world::dns::real::Settings;
 
 use super::send::{EX_CONFIG, EX_NOHOST, EX_TEMPFAIL, Failed};
-use crate::{output, problem::Problem, server::block_on};
+use crate::{output, outside, problem::Problem, server::block_on};
 
 /// Show who takes mail for a domain, in order of use
 #[derive(Debug, Args)]
@@ -37,7 +33,8 @@ impl Mx {
     /// The exit status tells whether anybody was found.
     pub fn run(self) -> Result<ExitCode, Failed> {
         let failed = |problem| Failed { problem, status: EX_CONFIG };
-        let world = real_world(&self.dns).map_err(failed)?;
+        let world = outside::world(&Settings { servers: self.dns, ..Settings::default() })
+            .map_err(failed)?;
         let domain =
             self.domain.rsplit_once('@').map_or(self.domain.as_str(), |(_, domain)| domain);
         let found = block_on(async {
@@ -54,20 +51,6 @@ impl Mx {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The world of a command that is no server.
-pub fn real_world(resolvers: &[SocketAddr]) -> Result<World, Problem> {
-    let settings = Settings { servers: resolvers.to_vec(), ..Settings::default() };
-    let dns = RealDns::new(&settings)
-        .map_err(|error| Problem::new(format!("the resolver cannot be set up: {error}")))?;
-    Ok(World {
-        clock: Clock::Real,
-        disk: Arc::new(RealDisk),
-        dns: Arc::new(dns),
-        net: Net::Real,
-        random: Random::real(),
-    })
 }
 
 fn show(found: &Exchangers, with_reasons: bool) -> String {

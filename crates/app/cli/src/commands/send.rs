@@ -22,8 +22,9 @@ use transport::{
     content::Memory,
     send::{Report, Via, send},
 };
+use world::dns::real::Settings;
 
-use crate::{commands::mx::real_world, problem::Problem, server::block_on};
+use crate::{outside, problem::Problem, server::block_on};
 
 /// Wrong arguments (`EX_USAGE` of sysexits.h, as are the others).
 pub const EX_USAGE: u8 = 64;
@@ -157,7 +158,8 @@ impl Send {
     /// The exit status tells the outcome.
     pub fn run(self) -> Result<ExitCode, Failed> {
         let envelope = self.envelope()?;
-        let world = real_world(&self.dns).map_err(config)?;
+        let world = outside::world(&Settings { servers: self.dns.clone(), ..Settings::default() })
+            .map_err(config)?;
         let text = compose::message(&self, &world).map_err(config)?;
         let envelope = fitted(envelope, &text);
         let plan = self.plan()?;

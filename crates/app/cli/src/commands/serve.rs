@@ -9,6 +9,7 @@ use mta::{
     events::{self, Format},
 };
 use tracing::Level;
+use world::dns::real::Settings;
 
 use crate::{outside, problem::Problem, server::Place};
 
@@ -39,7 +40,12 @@ impl Serve {
     }
 
     async fn serve(&self, config: Config) -> Result<(), Problem> {
-        let world = outside::world(&config)?;
+        let resolver = Settings {
+            servers: config.dns.servers.clone(),
+            timeout: config.dns.timeout,
+            ..Settings::default()
+        };
+        let world = outside::world(&resolver)?;
         let place = &self.place;
         let read = || place.load().map_err(|problem| problem.in_short());
         let file: Option<PathBuf> = place.config.clone();
