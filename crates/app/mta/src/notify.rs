@@ -18,14 +18,14 @@ use crate::{
     carried::Carried,
     config::{Compiled, DoubleBounce},
     context::Context,
-    evidence::DsnKind,
+    evidence::{Decision, DsnKind},
     intake,
     kept::Kept,
     queue::{Taken, Way},
 };
 
 /// Originals up to this size are copied into the DSN in memory, bigger ones go by disk.
-const IN_MEMORY_MAX: u64 = 256 * 1024;
+const KEPT_IN_MEMORY_MAX: u64 = 256 * 1024;
 /// As much of an original is read for its header section.
 const HEADER_READ_MAX: usize = 128 * 1024;
 /// Pieces in which a big original is copied.
@@ -171,6 +171,10 @@ fn double_bounce(context: &Context, job: &Taken, told: &[&Told]) -> Option<Addre
     for told in told {
         tracing::warn!(id = %job.id, to = %told.recipient.forward_path, action, "double bounce");
     }
+    let about: Vec<Address> = told.iter().map(|told| told.recipient.forward_path.clone()).collect();
+    let why = format!("the reverse-path is null, a report would be a double bounce: {action}");
+    let withheld = Decision::DsnWithheld { why: why.into() };
+    context.evidence.decided(context.world.clock.now(), job.id, None, &about, withheld);
     (action != "dropped").then(|| postmaster.clone())
 }
 
@@ -262,7 +266,7 @@ impl Notice {
             Original::Headers(length) => length,
             Original::Whole => transport::Content::len(&self.original),
         };
-        let content = match returned <= IN_MEMORY_MAX {
+        let content = match returned <= KEPT_IN_MEMORY_MAX {
             true => self.assemble(returned).await,
             false => self.stage(context, returned).await?,
         };

@@ -49,11 +49,15 @@ pub struct Around {
 }
 
 /// A job's recipients, sorted by what is to be done about them.
+#[derive(Default)]
 struct Sorted {
     told: Vec<Told>,
     left: Vec<Recipient>,
     last: Option<LastTrouble>,
-    expired: bool,
+    /// Given up because the message is too old.
+    expired: Vec<ForwardPath>,
+    /// Failed, and the originator wants no report.
+    untold: Vec<ForwardPath>,
 }
 
 impl Queue {
@@ -81,6 +85,7 @@ impl Queue {
         self.log(&job, way, &attempt, next);
         let took = around.began.map_or(Duration::ZERO, |began| now.since(began));
         self.context.evidence.attempted(now, &job, took, &attempt, next);
+        self.log_decisions(&job, now, &sorted);
         if sorted.left.is_empty() && sorted.told.is_empty() {
             // The common case, nothing to wait for: the record rides with the next group.
             self.context.spool.finish_soon(job.id, job.revision);
@@ -98,9 +103,9 @@ impl Queue {
         now: Timestamp,
         around: &Around,
     ) -> Sorted {
-        let mut sorted = Sorted { told: Vec::new(), left: Vec::new(), last: None, expired: false };
+        let mut sorted = Sorted::default();
         let age = now.since(job.arrived);
-        sorted.expired = age >= way.retry.give_up;
+        let is_too_old = age >= way.retry.give_up;
         for recipient in &job.carried.envelope.recipients {
             let found = attempt.outcomes.iter().find(|(path, _)| *path == recipient.forward_path);
             let outcome = found.map_or_else(no_outcome, |(_, outcome)| outcome.clone());
@@ -119,13 +124,18 @@ impl Queue {
                     ));
                 }
                 Outcome::Failed(_) => {
-                    sorted.told.extend(tell(tell_failure, notify::Action::Failed))
+                    sorted.told.extend(tell(tell_failure, notify::Action::Failed));
+                    sorted.untold.extend((!tell_failure).then(|| recipient.forward_path.clone()));
                 }
                 Outcome::Deferred(cause) => {
                     let next_hop = attempt.next_hop.as_str().into();
                     sorted.last = Some(LastTrouble { at: now, next_hop, cause: cause.clone() });
-                    if sorted.expired {
+                    if is_too_old {
                         sorted.told.extend(tell(tell_failure, notify::Action::Expired));
+                        sorted.expired.push(recipient.forward_path.clone());
+                        sorted
+                            .untold
+                            .extend((!tell_failure).then(|| recipient.forward_path.clone()));
                     } else {
                         sorted.left.push(recipient.clone());
                     }
@@ -145,6 +155,18 @@ impl Queue {
             sorted.told.extend(told);
         }
         sorted
+    }
+
+    /// What was decided without a report that would show it.
+    fn log_decisions(&self, job: &Taken, now: Timestamp, sorted: &Sorted) {
+        let decided = |paths: &[ForwardPath], decision| {
+            if !paths.is_empty() {
+                self.context.evidence.decided(now, job.id, None, paths, decision);
+            }
+        };
+        decided(&sorted.expired, Decision::Expired { after: now.since(job.arrived) });
+        let why = "the originator asked for none (NOTIFY)".into();
+        decided(&sorted.untold, Decision::DsnWithheld { why });
     }
 
     async fn record(

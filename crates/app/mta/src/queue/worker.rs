@@ -91,7 +91,9 @@ impl Line {
         let Some(content) =
             job.content.clone().or_else(|| queue.context.spool.content(job.id.message))
         else {
-            // Finished or removed meanwhile: the spool has nothing of it any more.
+            // An operator has removed it meanwhile; else the spool has lost track of what it should keep,
+            // and only a restart, which reads everything anew, would bring it back.
+            tracing::error!(id = %job.id, lane = %job.lane, "the spool has no content for a queued job");
             queue.lock().state.remove(job.id);
             return;
         };
