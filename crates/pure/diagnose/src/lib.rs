@@ -5,6 +5,7 @@
 //! more than its evidence carries: where two explanations are possible, the finding names the test
 //! that would tell them apart.
 
+pub mod blocklists;
 pub mod dialogue;
 pub mod examine;
 pub mod finding;

@@ -1,78 +1,10 @@
 //! Refused because an address or a domain is on a blocklist: which list, which address, where to look.
 
 use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
-
-/// What the server's words may hold, the list's name, where to look an address up, and what the list is.
-/// The page is empty where there is none any more.
-const LISTS: [(&str, &str, &str, &str); 16] = [
-    (
-        "dbl.spamhaus",
-        "Spamhaus DBL",
-        "https://check.spamhaus.org/",
-        "a list of domains seen in spam",
-    ),
-    (
-        "pbl.spamhaus",
-        "Spamhaus PBL",
-        "https://check.spamhaus.org/",
-        "a list of dial-up and end-user addresses that should send through their provider",
-    ),
-    (
-        "xbl.spamhaus",
-        "Spamhaus XBL",
-        "https://check.spamhaus.org/",
-        "a list of addresses with hijacked machines",
-    ),
-    ("sbl.spamhaus", "Spamhaus SBL", "https://check.spamhaus.org/", "a list of spam sources"),
-    (
-        "zen.spamhaus",
-        "Spamhaus ZEN",
-        "https://check.spamhaus.org/",
-        "several lists in one: spam sources, hijacked machines, end-user addresses",
-    ),
-    ("spamhaus", "Spamhaus", "https://check.spamhaus.org/", "a family of lists"),
-    (
-        "spamcop",
-        "SpamCop",
-        "https://www.spamcop.net/bl.shtml",
-        "a list fed by users' reports, from which an address drops out by itself",
-    ),
-    (
-        "barracuda",
-        "Barracuda",
-        "https://www.barracudacentral.org/lookups",
-        "a list of senders with a poor reputation",
-    ),
-    (
-        "sorbs",
-        "SORBS",
-        "",
-        "a list that was closed in 2024; the server's configuration is out of date",
-    ),
-    (
-        "uceprotect",
-        "UCEPROTECT",
-        "https://www.uceprotect.net/en/rblcheck.php",
-        "a list that also lists whole networks and providers",
-    ),
-    ("psbl", "PSBL", "https://psbl.org/", "a list of addresses that sent to spam traps"),
-    (
-        "mailspike",
-        "Mailspike",
-        "https://mailspike.io/ip_verify",
-        "a list of senders with a poor reputation",
-    ),
-    ("surbl", "SURBL", "https://surbl.org/surbl-analysis", "a list of domains in spam"),
-    ("uribl", "URIBL", "https://lookup.uribl.com/", "a list of domains in spam"),
-    (
-        "manitu",
-        "NiX Spam",
-        "",
-        "a list that was closed in 2025; the server's configuration is out of date",
-    ),
-    ("abusix", "Abusix", "https://lookup.abusix.com/", "a list of senders with a poor reputation"),
-];
+use crate::{
+    blocklists,
+    finding::{Confidence, Finding, Party},
+};
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply().filter(|reply| reply.code >= 400)?;
@@ -92,7 +24,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         " rbl",
         "rbl ",
     ]);
-    let list = LISTS.iter().find(|(phrase, ..)| evidence.words.contains(phrase));
+    let list = blocklists::named_in(&evidence.words);
     if list.is_none() && !says_listed {
         return None;
     }
@@ -101,12 +33,16 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         None => "the sending address, or a domain in the message,".to_owned(),
     };
     let (name, look_up) = match list {
-        Some((_, name, look_up, kind)) => (format!("the blocklist {name} ({kind})"), *look_up),
-        None => ("a blocklist that it does not name".to_owned(), ""),
+        Some(list) => {
+            let address = evidence.quoted_address().map(|address| address.to_string());
+            let page = list.page(address.as_deref());
+            (format!("the blocklist {} ({})", list.name, list.about), page)
+        }
+        None => ("a blocklist that it does not name".to_owned(), String::new()),
     };
     let link =
         link(&reply.text).map(|link| format!(" The server points to {link}")).unwrap_or_default();
-    let look_up = match look_up {
+    let look_up = match look_up.as_str() {
         "" => String::new(),
         page => format!(" Look it up at {page} and follow what stands there."),
     };
