@@ -6,9 +6,11 @@
 //! that would tell them apart.
 
 pub mod blocklists;
+pub mod dialects;
 pub mod dialogue;
 pub mod examine;
 pub mod finding;
+pub mod happening;
 pub mod meanings;
 mod rules;
 pub mod session;
@@ -16,6 +18,7 @@ pub mod testimony;
 
 pub use examine::examine;
 pub use finding::{Confidence, Finding, Party, Weight};
+pub use happening::Happening;
 pub use meanings::Meaning;
 pub use session::Session;
 pub use testimony::Testimony;

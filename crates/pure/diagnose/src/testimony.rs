@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use smtp::{Reply, Stage};
 
-use crate::session::Place;
+use crate::session::{Endpoint, Place};
 
 /// One recipient's fate, in somebody else's words.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,9 +17,12 @@ pub struct Testimony {
     pub writer: Option<String>,
     /// Whose words it quotes.
     pub speaker: Speaker,
+    /// The other end of the connection on which it happened, where the evidence names it: the next hop of
+    /// an attempt, the client of a rejected one.
+    pub peer: Endpoint,
     /// What became of the recipient.
     pub fate: Fate,
-    /// The recipient, as the writer has it.
+    /// The recipient, as the writer has it; none where a client was rejected before it named one.
     pub recipient: Option<String>,
     /// The reverse-path, where it is told.
     pub reverse_path: Option<String>,

@@ -1,0 +1,7 @@
+//! Evidence in other programs' words, read into the shared vocabulary.
+//!
+//! [`log`] reads the logs of mail servers, [`transcript`] reads dialogues that tools and people write
+//! down. Nothing outside this module knows a vendor's format.
+
+pub mod log;
+pub mod transcript;
