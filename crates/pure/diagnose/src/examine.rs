@@ -1,11 +1,13 @@
 //! One attempt of ours, one recipient: which line decided, and what of it.
 
-use smtp::{Attempt, ForwardPath, Outcome};
+use smtp::{Attempt, ForwardPath, Outcome, Reply, Stage};
 
 use crate::{
     dialogue::Dialogue,
     finding::{Confidence, Finding, Party, Weight},
+    meanings,
     rules::{self, Evidence},
+    testimony::Testimony,
 };
 
 /// Explains what became of `path` in `attempt`.
@@ -51,6 +53,38 @@ pub fn examine(attempt: &Attempt, path: &ForwardPath) -> Finding {
             consequences: Vec::new(),
             next_test: None,
         },
+    }
+}
+
+/// Explains what somebody else says became of a recipient: the same rules, with less to go by.
+pub fn examine_testimony(testimony: &Testimony) -> Finding {
+    let reply = testimony.reply.clone().unwrap_or_else(|| {
+        let class = testimony.status.map_or(5, |status| status.class);
+        Reply {
+            code: u16::from(class) * 100,
+            status: testimony.status,
+            text: testimony.words.clone().into(),
+        }
+    });
+    examine_reply(&reply, testimony.stage)
+}
+
+/// Explains a reply of which nothing else is known, but perhaps the step at which it came.
+pub fn examine_reply(reply: &Reply, stage: Option<Stage>) -> Finding {
+    let meaning = meanings::of_reply(reply, stage.unwrap_or(Stage::Other));
+    Finding {
+        rule: "meaning".to_owned(),
+        what: format!("the server answered: {reply}"),
+        line: None,
+        command: None,
+        who: Party::Unknown,
+        confidence: Confidence::Likely,
+        why: meaning.means.to_owned(),
+        remedy: meaning.check.to_owned(),
+        retry_helps: !reply.is_permanent(),
+        weight: if reply.code < 400 { Weight::Remark } else { Weight::Failure },
+        consequences: Vec::new(),
+        next_test: None,
     }
 }
 

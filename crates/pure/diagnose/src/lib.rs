@@ -11,12 +11,14 @@ pub mod dialogue;
 pub mod examine;
 pub mod finding;
 pub mod happening;
+pub mod inspect;
 pub mod meanings;
 mod rules;
 pub mod session;
 pub mod testimony;
 
-pub use examine::examine;
+pub use examine::{examine, examine_reply, examine_testimony};
+pub use inspect::inspect;
 pub use finding::{Confidence, Finding, Party, Weight};
 pub use happening::Happening;
 pub use meanings::Meaning;
