@@ -167,7 +167,9 @@ pub async fn mail_exchangers(
         Ok(answer) => explicit(world, domain, answer, ourselves, port).await,
         Err(DnsError::NoRecords(..)) => implicit(world, domain, ourselves, port).await,
         Err(error @ DnsError::NoSuchName(_)) => Err(cause(NO_SUCH_DOMAIN, error.to_string())),
-        Err(error @ DnsError::Temporary { .. }) => Err(cause(NO_ANSWER, error.to_string())),
+        Err(error @ (DnsError::Temporary { .. } | DnsError::Bogus { .. })) => {
+            Err(cause(NO_ANSWER, error.to_string()))
+        }
     }
 }
 
@@ -217,7 +219,7 @@ async fn implicit(
     port: u16,
 ) -> Result<Exchangers, Cause> {
     let answer = world.dns.addresses(&domain).await.map_err(|error| match error {
-        DnsError::Temporary { .. } => cause(NO_ANSWER, error.to_string()),
+        DnsError::Temporary { .. } | DnsError::Bogus { .. } => cause(NO_ANSWER, error.to_string()),
         DnsError::NoSuchName(_) => cause(NO_SUCH_DOMAIN, error.to_string()),
         DnsError::NoRecords(..) => {
             cause(NO_ROUTE, format!("`{domain}` takes no mail: it has neither MX nor address"))
@@ -238,7 +240,7 @@ async fn explicit(
     ourselves: &Ourselves,
     port: u16,
 ) -> Result<Exchangers, Cause> {
-    let Answer { mut records, ttl, canonical, by } = answer;
+    let Answer { mut records, ttl, canonical, by, security: _ } = answer;
     if let [only] = records.as_slice()
         && only.exchange.is_empty()
     {
@@ -344,11 +346,11 @@ impl<'a> Search<'a> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                self.is_temporary |= matches!(error, DnsError::Temporary { .. });
+                self.is_temporary |= error.is_temporary();
                 return self.skip(&mx, error.to_string());
             }
         };
-        let Answer { records, ttl, canonical, by } = answer;
+        let Answer { records, ttl, canonical, by, security: _ } = answer;
         for address in &records {
             let kind = if address.is_ipv4() { "A" } else { "AAAA" };
             let owner = canonical.as_ref().unwrap_or(&mx.exchange);

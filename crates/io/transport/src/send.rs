@@ -157,7 +157,7 @@ impl Sending<'_> {
         }
         match self.world.dns.addresses(host).await {
             Ok(answer) => Ok(answer.records),
-            Err(error @ DnsError::Temporary { .. }) => Err(no_address((4, 4, 3), &error)),
+            Err(error) if error.is_temporary() => Err(no_address((4, 4, 3), &error)),
             Err(error) => Err(no_address((5, 4, 4), &error)),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use world::dns::{
-    Answer, Dns, DnsError, Mx,
+    Answer, Dns, DnsError, Mx, Security,
     real::{RealDns, Settings},
 };
 
@@ -146,8 +146,7 @@ auth-zone:
 }
 
 fn resolver(server: SocketAddr) -> RealDns {
-    let timeout = Duration::from_secs(5);
-    RealDns::new(&Settings { servers: vec![server], timeout, retries: 1 }).unwrap()
+    RealDns::new(&Settings { servers: vec![server], retries: 1, ..Settings::default() }).unwrap()
 }
 
 fn sorted<T: Ord>(mut records: Vec<T>) -> Vec<T> {
@@ -164,11 +163,12 @@ async fn a_real_name_server() {
 }
 
 async fn answers(dns: &RealDns, server: SocketAddr) {
-    let Answer { mut records, ttl, canonical, by } = dns.mx("a.test").await.unwrap();
+    let Answer { mut records, ttl, canonical, by, security } = dns.mx("a.test").await.unwrap();
     records.sort_by_key(|mx| mx.preference);
     let mx = |preference, exchange: &str| Mx { preference, exchange: exchange.into() };
     assert_eq!(records, [mx(10, "mx1.a.test"), mx(20, "mx2.a.test")]);
     assert_eq!((ttl.as_secs(), canonical, by), (300, None, Some(server)));
+    assert_eq!(security, Security::Insecure, "a local resolver, an unsigned zone");
 
     let alias = dns.mx("Alias.A.test").await.unwrap();
     assert_eq!(alias.canonical.as_deref(), Some("a.test"), "a CNAME was followed");
@@ -220,7 +220,9 @@ async fn a_server_that_says_nothing() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let at = silent.local_addr().unwrap();
     let timeout = Duration::from_millis(200);
-    let dns = RealDns::new(&Settings { servers: vec![at], timeout, retries: 1 }).unwrap();
+    let dns =
+        RealDns::new(&Settings { servers: vec![at], timeout, retries: 1, ..Settings::default() })
+            .unwrap();
     let start = Instant::now();
     let got = dns.mx("a.test").await.unwrap_err();
     assert!(matches!(got, DnsError::Temporary { .. }), "{got}");

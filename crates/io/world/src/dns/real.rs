@@ -5,6 +5,10 @@
 //! - `localhost` and what is under it is loopback without asking anybody (RFC 6761 section 6.3).
 //! - The resolver does not tell which of several servers answered; [`Answer::by`] is known if there is
 //!   just one.
+//! - Signatures are verified by the resolver that is asked, not here: its AD bit is believed as far as
+//!   [`TrustAd`] says.
+
+mod stub;
 
 use std::{
     io,
@@ -15,19 +19,32 @@ use std::{
 
 use async_trait::async_trait;
 use hickory_resolver::{
-    Hosts, TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
+    Hosts,
     lookup::Lookup,
-    net::{DnsError as Failure, NetError, runtime::TokioRuntimeProvider},
+    net::{DnsError as Said, NetError},
     proto::{
         op::{Query, ResponseCode},
         rr::{Name, RData, RecordType},
     },
 };
 
-use super::{Answer, Dns, DnsError, Mx};
+use super::{Answer, Dns, DnsError, Failure, Mx, Security, Tlsa};
+use stub::Stub;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Whose AD bit is believed: that an answer was validated (RFC 4035 section 3.2.3). On the way from a
+/// resolver elsewhere anybody could set it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrustAd {
+    /// Nobody's: no answer is secure.
+    Never,
+    /// A resolver's on this machine: all servers are loopback addresses.
+    #[default]
+    Local,
+    /// The servers' wherever they are, because the network to them is trusted.
+    Always,
+}
 
 /// Whom to ask, and how patiently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,19 +55,23 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often to ask again after silence or a failure.
     pub retries: usize,
+    /// Whether what they say of DNSSEC counts.
+    pub trust_ad: TrustAd,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { servers: Vec::new(), timeout: Duration::from_secs(5), retries: 2 }
+        let (servers, trust_ad) = (Vec::new(), TrustAd::default());
+        Self { servers, timeout: Duration::from_secs(5), retries: 2, trust_ad }
     }
 }
 
 /// The resolver of the real world.
 pub struct RealDns {
-    resolver: TokioResolver,
+    stub: Stub,
     hosts: Hosts,
     only_server: Option<SocketAddr>,
+    believes_ad: bool,
 }
 
 impl RealDns {
@@ -67,19 +88,13 @@ impl RealDns {
             [one] => Some(*one),
             _ => None,
         };
-        let config =
-            ResolverConfig::from_parts(None, Vec::new(), servers.into_iter().map(server).collect());
-        let provider = TokioRuntimeProvider::default();
-        let mut builder = TokioResolver::builder_with_config(config, provider);
-        let options = builder.options_mut();
-        options.timeout = settings.timeout;
-        options.attempts = settings.retries;
-        // Ours are looked at first, so that an answer from there can be told from a server's.
-        options.use_hosts_file = ResolveHosts::Never;
-        // The CNAMEs on the way tell the canonical name.
-        options.preserve_intermediates = true;
-        let resolver = builder.build().map_err(io::Error::other)?;
-        Ok(Self { resolver, hosts: read_hosts()?, only_server })
+        let believes_ad = match settings.trust_ad {
+            TrustAd::Never => false,
+            TrustAd::Local => servers.iter().all(|server| server.ip().is_loopback()),
+            TrustAd::Always => true,
+        };
+        let stub = Stub::new(&servers, settings)?;
+        Ok(Self { stub, hosts: read_hosts()?, only_server, believes_ad })
     }
 
     async fn ask<T>(
@@ -95,30 +110,63 @@ impl RealDns {
         {
             return Ok(answer);
         }
-        match self.resolver.lookup(query.name().clone(), kind.0).await {
+        let security = |lookup: &Lookup| {
+            // Where the stub itself followed a CNAME, the bit speaks for the last step only.
+            let whole = lookup.query().name() == query.name();
+            match lookup.message().metadata.authentic_data {
+                _ if !self.believes_ad || !whole => Security::Indeterminate,
+                true => Security::Secure,
+                false => Security::Insecure,
+            }
+        };
+        match self.stub.lookup(query.clone()).await {
             Ok(lookup) => answer(&lookup, asked, kind.0, &read)
-                .map(|answer| Answer { by: self.only_server, ..answer })
+                .map(|answer| Answer {
+                    by: self.only_server,
+                    security: security(&lookup),
+                    ..answer
+                })
                 .ok_or_else(|| DnsError::NoRecords(asked.into(), kind.1)),
-            Err(error) => Err(self.failure(asked, kind.1, error)),
+            Err(error) => Err(self.failure(asked, kind.1, query, error).await),
         }
     }
 
-    fn failure(&self, name: &str, kind: &'static str, error: NetError) -> DnsError {
-        let why = match error {
-            NetError::Dns(Failure::NoRecordsFound(none)) => match none.response_code {
+    async fn failure(
+        &self,
+        name: &str,
+        kind: &'static str,
+        query: Query,
+        error: NetError,
+    ) -> DnsError {
+        let (why, failure) = match error {
+            NetError::Dns(Said::NoRecordsFound(none)) => match none.response_code {
                 ResponseCode::NXDomain => return DnsError::NoSuchName(name.into()),
                 ResponseCode::NoError => return DnsError::NoRecords(name.into(), kind),
-                code => code.to_str().to_owned(),
+                code => (code.to_str().to_owned(), failure_of(code)),
             },
-            NetError::Dns(Failure::ResponseCode(code)) => code.to_str().to_owned(),
-            NetError::Timeout => "no answer in time".to_owned(),
-            other => other.to_string(),
+            NetError::Dns(Said::ResponseCode(code)) => (code.to_str().to_owned(), failure_of(code)),
+            NetError::Timeout => ("no answer in time".to_owned(), Failure::Timeout),
+            other => (other.to_string(), Failure::Other),
         };
-        let why = match self.only_server {
-            Some(server) => format!("{why} (asked {server})"),
-            None => why,
-        };
-        DnsError::Temporary { name: name.into(), why }
+        let asked = self.only_server.map(|server| format!("asked {server}"));
+        if failure == Failure::ServFail
+            && self.believes_ad
+            && self.stub.answers_unchecked(query).await
+        {
+            let how = format!("{why}, though it answers when told not to check");
+            let why = asked.map_or(how.clone(), |asked| format!("{how}; {asked}"));
+            return DnsError::Bogus { name: name.into(), why };
+        }
+        let why = asked.map_or(why.clone(), |asked| format!("{why} ({asked})"));
+        DnsError::Temporary { name: name.into(), why, failure }
+    }
+}
+
+fn failure_of(code: ResponseCode) -> Failure {
+    match code {
+        ResponseCode::ServFail => Failure::ServFail,
+        ResponseCode::Refused => Failure::Refused,
+        _ => Failure::Other,
     }
 }
 
@@ -145,6 +193,14 @@ impl Dns for RealDns {
         both_families(v4, v6)
     }
 
+    async fn ipv4(&self, name: &str) -> Result<Answer<Ipv4Addr>, DnsError> {
+        let read = |data: &RData| match data {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        };
+        self.ask(name, absolute(name)?, (RecordType::A, "A"), read).await
+    }
+
     async fn names(&self, address: IpAddr) -> Result<Answer<String>, DnsError> {
         let read = |data: &RData| match data {
             RData::PTR(name) => Some(without_dot(name)),
@@ -161,6 +217,27 @@ impl Dns for RealDns {
         };
         self.ask(name, absolute(name)?, (RecordType::TXT, "TXT"), read).await
     }
+
+    async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsError> {
+        let read = |data: &RData| match data {
+            RData::TLSA(record) => Some(Tlsa {
+                usage: record.cert_usage.into(),
+                selector: record.selector.into(),
+                matching: record.matching.into(),
+                data: record.cert_data.clone(),
+            }),
+            _ => None,
+        };
+        self.ask(name, absolute(name)?, (RecordType::TLSA, "TLSA"), read).await
+    }
+
+    async fn alias(&self, name: &str) -> Result<Answer<String>, DnsError> {
+        let read = |data: &RData| match data {
+            RData::CNAME(target) => Some(without_dot(target).to_ascii_lowercase()),
+            _ => None,
+        };
+        self.ask(name, absolute(name)?, (RecordType::CNAME, "CNAME"), read).await
+    }
 }
 
 /// What [`DnsError::NoRecords`] says of a host with neither.
@@ -174,7 +251,8 @@ pub(super) fn is_localhost(name: &str) -> bool {
 
 pub(super) fn loopback() -> Answer<IpAddr> {
     let records = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    Answer { records, ttl: Duration::from_secs(86_400), canonical: None, by: None }
+    let (canonical, by, security) = (None, None, Security::Indeterminate);
+    Answer { records, ttl: Duration::from_secs(86_400), canonical, by, security }
 }
 
 /// One answer of the two: what one family has is good even where the other's question failed, but
@@ -188,11 +266,12 @@ fn both_families(
             both.records.extend(v6.records);
             both.ttl = both.ttl.min(v6.ttl);
             both.by = both.by.or(v6.by);
+            both.security = both.security.min(v6.security);
             Ok(both)
         }
         (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-        (Err(temporary @ DnsError::Temporary { .. }), Err(_))
-        | (Err(_), Err(temporary @ DnsError::Temporary { .. })) => Err(temporary),
+        (Err(temporary), Err(_)) if temporary.is_temporary() => Err(temporary),
+        (Err(_), Err(temporary)) if temporary.is_temporary() => Err(temporary),
         // Servers that deny the name for one type only are wrong about the name (RFC 8020).
         (Err(none @ DnsError::NoRecords(..)), Err(_)) | (Err(_), Err(none)) => Err(none),
     }
@@ -217,6 +296,7 @@ fn answer<T>(
         ttl: Duration::from_secs(ttl.into()),
         canonical: is_other.then_some(owner),
         by: None,
+        security: Security::Indeterminate,
     })
 }
 
@@ -239,14 +319,6 @@ fn without_dot(name: &Name) -> String {
         text.pop();
     }
     text
-}
-
-fn server(address: SocketAddr) -> NameServerConfig {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-        connection.port = address.port();
-        connection
-    });
-    NameServerConfig::new(address.ip(), true, connections.into())
 }
 
 /// As resolv.conf(5) has it: `nameserver` lines, and 127.0.0.1 if there are none.
@@ -289,11 +361,15 @@ mod tests {
     fn one_answer_of_two_families() {
         let ok = |address: &str| {
             let records = vec![address.parse().unwrap()];
-            Ok(Answer { records, ttl: Duration::from_secs(60), canonical: None, by: None })
+            let (canonical, by, security) = (None, None, Security::Secure);
+            Ok(Answer { records, ttl: Duration::from_secs(60), canonical, by, security })
         };
         let none = || Err(DnsError::NoRecords("a.test".into(), ADDRESS));
         let denied = || Err(DnsError::NoSuchName("a.test".into()));
-        let failed = || Err(DnsError::Temporary { name: "a.test".into(), why: "x".into() });
+        let failed = || {
+            let (name, why, failure) = ("a.test".into(), "x".into(), Failure::ServFail);
+            Err(DnsError::Temporary { name, why, failure })
+        };
         let rows = [
             // (A, AAAA, addresses or how it fails, why)
             (ok("192.0.2.1"), ok("2001:db8::1"), "2", "both"),
@@ -311,7 +387,7 @@ mod tests {
                 Ok(answer) => answer.records.len().to_string(),
                 Err(DnsError::NoRecords(..)) => "none".into(),
                 Err(DnsError::NoSuchName(_)) => "denied".into(),
-                Err(DnsError::Temporary { .. }) => "temporary".into(),
+                Err(DnsError::Temporary { .. } | DnsError::Bogus { .. }) => "temporary".into(),
             };
             assert_eq!(got, wanted, "{why}");
         }

@@ -11,16 +11,25 @@
 //! none.test         MX     0 .                  ; a null MX (RFC 7505)
 //! a.test            TXT    "v=spf1 mx" " -all"  ; joined to one string
 //! 192.0.2.1         PTR    mx1.a.test
+//! _25._tcp.mx1.a.test TLSA 3 1 1 0a1b2c         ; digits in hexadecimal
 //! broken.test       SERVFAIL                    ; for every type; `SERVFAIL AAAA` for one
+//! closed.test       REFUSED                     ; as SERVFAIL
+//! forged.test       BOGUS TLSA                  ; as SERVFAIL: the signatures are wrong
 //! slow.test         TIMEOUT 10                  ; fails after ten seconds
+//! a.test            SIGNED                      ; the name and all below: answers are secure
+//! open.a.test       UNSIGNED                    ; but not from here on
 //! ```
 //!
+//! What no `SIGNED` covers is insecure; CNAMEs are as secure as the least of the names on the way.
+//!
 //! A name that has no line does not exist, unless another one ends in it (an empty non-terminal).
+
+mod line;
 
 use std::{
     collections::BTreeMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -29,11 +38,10 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Answer, Dns, DnsError, Mx,
+    Answer, Dns, DnsError, Failure, Mx, Security, Tlsa,
     real::{ADDRESS, is_localhost, loopback},
 };
 
-const TTL_DEFAULT: Duration = Duration::from_secs(3600);
 /// More CNAMEs in a row than that are taken for a loop.
 const CHAIN_MAX: usize = 8;
 
@@ -57,7 +65,10 @@ enum Data {
     Cname(String),
     Ptr(String),
     Txt(String),
+    Tlsa(Tlsa),
     Fails(Failing),
+    /// Whether a signed zone begins here, or ends.
+    Signed(bool),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +76,23 @@ struct Failing {
     /// `None`: whatever is asked.
     kind: Option<String>,
     after: Duration,
-    why: String,
+    /// `None`: bogus.
+    failure: Option<Failure>,
+}
+
+impl Failing {
+    fn error(&self, name: String) -> DnsError {
+        let Some(failure) = self.failure else {
+            return DnsError::Bogus { name, why: "SERVFAIL".into() };
+        };
+        let why = match failure {
+            Failure::ServFail => "SERVFAIL",
+            Failure::Refused => "REFUSED",
+            Failure::Timeout => "no answer in time",
+            Failure::Other => "no answer",
+        };
+        DnsError::Temporary { name, why: why.into(), failure }
+    }
 }
 
 /// A line that is no record.
@@ -117,11 +144,11 @@ impl TableDns {
     pub fn add(&self, text: &str) -> Result<(), NotARecord> {
         let mut records = Vec::new();
         for (index, line) in text.lines().enumerate() {
-            let content = without_comment(line).trim();
+            let content = line::without_comment(line).trim();
             if content.is_empty() {
                 continue;
             }
-            records.push(record(content).map_err(|why| NotARecord {
+            records.push(line::record(content).map_err(|why| NotARecord {
                 line: index + 1,
                 text: content.into(),
                 why,
@@ -136,7 +163,7 @@ impl TableDns {
 
     /// Takes away all that is known of a name.
     pub fn remove(&self, name: &str) {
-        self.held_names().remove(&canonical(name));
+        self.held_names().remove(&line::canonical(name));
     }
 
     fn held_names(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Record>>> {
@@ -150,17 +177,20 @@ impl TableDns {
         called: &'static str,
         read: impl Fn(&Data) -> Option<T>,
     ) -> Result<Answer<T>, DnsError> {
-        let asked = canonical(asked);
+        let asked = line::canonical(asked);
         let mut name = asked.clone();
         let mut ttl = Duration::MAX;
+        let mut security = Security::Secure;
         for _ in 0..CHAIN_MAX {
             let held = self.held(&name, &asked)?;
             let is_asked = |kind: &str| kinds.contains(&kind);
             if let Some(failing) = failing(&held, is_asked) {
                 tokio::time::sleep(failing.after).await;
-                return Err(DnsError::Temporary { name: asked, why: failing.why.clone() });
+                return Err(failing.error(asked));
             }
-            if let Some((target, its)) = held.iter().find_map(alias) {
+            security = security.min(self.security(&name));
+            let target = held.iter().find_map(alias).filter(|_| !is_asked("CNAME"));
+            if let Some((target, its)) = target {
                 ttl = ttl.min(its);
                 name = target;
                 continue;
@@ -175,10 +205,29 @@ impl TableDns {
                 ttl: ttl.min(shortest),
                 canonical: (name != asked).then_some(name),
                 by: self.by,
+                security,
             });
         }
         let why = format!("more than {CHAIN_MAX} CNAMEs in a row");
-        Err(DnsError::Temporary { name: asked, why })
+        Err(DnsError::Temporary { name: asked, why, failure: Failure::Other })
+    }
+
+    /// What the nearest `SIGNED` or `UNSIGNED` at or above a name says.
+    fn security(&self, name: &str) -> Security {
+        let names = self.held_names();
+        let mut above = Some(name);
+        while let Some(zone) = above {
+            let signed =
+                names.get(zone).into_iter().flatten().find_map(|record| match record.data {
+                    Data::Signed(signed) => Some(signed),
+                    _ => None,
+                });
+            if let Some(signed) = signed {
+                return if signed { Security::Secure } else { Security::Insecure };
+            }
+            above = zone.split_once('.').map(|(_, rest)| rest);
+        }
+        Security::Insecure
     }
 
     /// The records of a name; none for an empty non-terminal.
@@ -219,6 +268,14 @@ impl Dns for TableDns {
         self.ask(host, &["A", "AAAA"], ADDRESS, read).await
     }
 
+    async fn ipv4(&self, name: &str) -> Result<Answer<Ipv4Addr>, DnsError> {
+        let read = |data: &Data| match data {
+            Data::Address(IpAddr::V4(address)) => Some(*address),
+            _ => None,
+        };
+        self.ask(name, &["A"], "A", read).await
+    }
+
     async fn names(&self, address: IpAddr) -> Result<Answer<String>, DnsError> {
         let read = |data: &Data| match data {
             Data::Ptr(name) => Some(name.clone()),
@@ -233,6 +290,22 @@ impl Dns for TableDns {
             _ => None,
         };
         self.ask(name, &["TXT"], "TXT", read).await
+    }
+
+    async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsError> {
+        let read = |data: &Data| match data {
+            Data::Tlsa(record) => Some(record.clone()),
+            _ => None,
+        };
+        self.ask(name, &["TLSA"], "TLSA", read).await
+    }
+
+    async fn alias(&self, name: &str) -> Result<Answer<String>, DnsError> {
+        let read = |data: &Data| match data {
+            Data::Cname(target) => Some(target.clone()),
+            _ => None,
+        };
+        self.ask(name, &["CNAME"], "CNAME", read).await
     }
 }
 
@@ -254,93 +327,6 @@ fn alias(record: &Record) -> Option<(String, Duration)> {
         Data::Cname(target) => Some((target.clone(), record.ttl)),
         _ => None,
     }
-}
-
-/// Up to the first `;` that is not in quotes.
-fn without_comment(line: &str) -> &str {
-    let mut quoted = false;
-    for (at, letter) in line.char_indices() {
-        match letter {
-            '"' => quoted = !quoted,
-            ';' if !quoted => return &line[..at],
-            _ => {}
-        }
-    }
-    line
-}
-
-fn canonical(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
-fn record(line: &str) -> Result<(String, Record), String> {
-    let (name, rest) = word(line);
-    let (first, after) = word(rest);
-    let (ttl, kind, data) = match first.parse() {
-        Ok(seconds) => {
-            let (kind, data) = word(after);
-            (Duration::from_secs(seconds), kind, data)
-        }
-        Err(_) => (TTL_DEFAULT, first, after),
-    };
-    let data = match kind.to_ascii_uppercase().as_str() {
-        "MX" => mx(data)?,
-        "A" => Data::Address(address(data, IpAddr::is_ipv4)?),
-        "AAAA" => Data::Address(address(data, IpAddr::is_ipv6)?),
-        "CNAME" => Data::Cname(canonical(one(data)?)),
-        "PTR" => Data::Ptr(canonical(one(data)?)),
-        "TXT" => Data::Txt(text(data)?),
-        "SERVFAIL" => {
-            let kind = Some(data.to_ascii_uppercase()).filter(|kind| !kind.is_empty());
-            Data::Fails(Failing { kind, after: Duration::ZERO, why: "SERVFAIL".into() })
-        }
-        "TIMEOUT" => {
-            let seconds = data.parse().map_err(|_| format!("`{data}` is no number of seconds"))?;
-            let after = Duration::from_secs(seconds);
-            Data::Fails(Failing { kind: None, after, why: "no answer in time".into() })
-        }
-        "" => return Err("a type and data are missing".into()),
-        other => return Err(format!("`{other}` is none of the types that a table can have")),
-    };
-    Ok((canonical(name), Record { ttl, data }))
-}
-
-fn word(text: &str) -> (&str, &str) {
-    let text = text.trim();
-    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()))
-}
-
-fn one(data: &str) -> Result<&str, String> {
-    match word(data) {
-        ("", _) => Err("a name is missing".into()),
-        (name, "") => Ok(name),
-        (_, more) => Err(format!("`{more}` is too much")),
-    }
-}
-
-fn mx(data: &str) -> Result<Data, String> {
-    let (preference, exchange) = word(data);
-    let preference =
-        preference.parse().map_err(|_| format!("`{preference}` is no MX preference (0-65535)"))?;
-    Ok(Data::Mx(Mx { preference, exchange: canonical(one(exchange)?) }))
-}
-
-fn address(data: &str, is_right: impl Fn(&IpAddr) -> bool) -> Result<IpAddr, String> {
-    data.parse().ok().filter(is_right).ok_or_else(|| format!("`{data}` is no such address"))
-}
-
-/// Quoted strings, joined; or one word without quotes.
-fn text(data: &str) -> Result<String, String> {
-    if !data.contains('"') {
-        return Ok(data.into());
-    }
-    let parts: Vec<_> = data.split('"').collect();
-    // outside, inside, outside, ..., outside
-    let is_quoted = parts.len() % 2 == 1 && parts.iter().step_by(2).all(|p| p.trim().is_empty());
-    if !is_quoted {
-        return Err("the quotes do not match".into());
-    }
-    Ok(parts.iter().skip(1).step_by(2).copied().collect())
 }
 
 #[cfg(test)]
@@ -365,6 +351,16 @@ mod tests {
         lame.test     A 192.0.2.3
         lame.test     SERVFAIL AAAA
         slow.test     TIMEOUT 10
+        closed.test   REFUSED
+        forged.test   TXT kept
+        forged.test   BOGUS A
+        sec.test      SIGNED
+        mx.sec.test   A 192.0.2.9
+        _25._tcp.mx.sec.test TLSA 3 1 1 00FF
+        out.sec.test  CNAME mx1.a.test
+        open.sec.test UNSIGNED
+        open.sec.test A 192.0.2.8
+        into.a.test   CNAME mx.sec.test
     ";
 
     #[tokio::test]
@@ -382,12 +378,34 @@ mod tests {
             ("A", "lame.test", "192.0.2.3", 3600, None),
             ("A", "localhost", "127.0.0.1,::1", 86_400, None),
             ("PTR", "192.0.2.1", "mx1.a.test", 3600, None),
+            ("A4", "mx1.a.test", "192.0.2.1", 60, None),
+            ("A4", "www.test", "192.0.2.1", 50, Some("mx1.a.test")),
+            ("TLSA", "_25._tcp.mx.sec.test", "3 1 1 00ff", 3600, None),
+            ("CNAME", "www.test", "web.test", 100, None),
+            ("TXT", "forged.test", "kept", 3600, None),
         ];
         for (kind, name, wanted, ttl, canonical) in rows {
             let got = ask(&table, kind, name).await.unwrap();
             assert_eq!(got.records.join(","), wanted, "{kind} {name}");
             assert_eq!(got.ttl.as_secs(), ttl, "{kind} {name}");
             assert_eq!(got.canonical.as_deref(), canonical, "{kind} {name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_secure() {
+        let table = TableDns::parse(ZONE).unwrap();
+        for (kind, name, wanted) in [
+            ("A", "mx.sec.test", Security::Secure),
+            ("TLSA", "_25._tcp.mx.sec.test", Security::Secure),
+            ("A", "open.sec.test", Security::Insecure),
+            ("A", "out.sec.test", Security::Insecure), // leads out of the signed zone
+            ("CNAME", "out.sec.test", Security::Secure), // though the alias itself is in it
+            ("A", "into.a.test", Security::Insecure),  // anybody can forge the alias
+            ("A", "mx1.a.test", Security::Insecure),
+            ("A", "localhost", Security::Indeterminate),
+        ] {
+            assert_eq!(ask(&table, kind, name).await.unwrap().security, wanted, "{kind} {name}");
         }
     }
 
@@ -404,6 +422,13 @@ mod tests {
             ("MX", "half.test", "cannot resolve `half.test` for now: SERVFAIL"),
             ("A", "loop.test", "cannot resolve `loop.test` for now: more than 8 CNAMEs in a row"),
             ("A", "slow.test", "cannot resolve `slow.test` for now: no answer in time"),
+            ("A", "closed.test", "cannot resolve `closed.test` for now: REFUSED"),
+            ("CNAME", "mx1.a.test", "`mx1.a.test` has no CNAME record"),
+            (
+                "A",
+                "forged.test",
+                "cannot resolve `forged.test` for now: its DNSSEC signatures do not verify (SERVFAIL)",
+            ),
         ];
         let start = tokio::time::Instant::now();
         for (kind, name, wanted) in rows {
@@ -422,6 +447,8 @@ mod tests {
             ("a.test SRV 1 2 3 x", "`SRV` is none of the types that a table can have"),
             ("a.test CNAME", "a name is missing"),
             ("a.test TXT \"x", "the quotes do not match"),
+            ("a.test TLSA 3 1 1 0", "`3 1 1 0` is no TLSA record: write `3 1 1 0a1b...`"),
+            ("a.test TLSA 3 1", "`3 1` is no TLSA record: write `3 1 1 0a1b...`"),
             ("a.test TIMEOUT soon", "`soon` is no number of seconds"),
         ];
         for (text, why) in rows {
@@ -432,12 +459,16 @@ mod tests {
 
     async fn ask(table: &TableDns, kind: &str, name: &str) -> Result<Answer<String>, DnsError> {
         fn text<T>(answer: Answer<T>, show: impl Fn(T) -> String) -> Answer<String> {
-            let Answer { records, ttl, canonical, by } = answer;
-            Answer { records: records.into_iter().map(show).collect(), ttl, canonical, by }
+            let Answer { records, ttl, canonical, by, security } = answer;
+            let records = records.into_iter().map(show).collect();
+            Answer { records, ttl, canonical, by, security }
         }
         Ok(match kind {
             "MX" => text(table.mx(name).await?, |mx| format!("{} {}", mx.preference, mx.exchange)),
             "A" => text(table.addresses(name).await?, |address| address.to_string()),
+            "A4" => text(table.ipv4(name).await?, |address| address.to_string()),
+            "TLSA" => text(table.tlsa(name).await?, |record| record.to_string()),
+            "CNAME" => table.alias(name).await?,
             "PTR" => table.names(name.parse().unwrap()).await?,
             "TXT" => table.texts(name).await?,
             other => panic!("{other}"),
