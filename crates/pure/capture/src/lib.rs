@@ -4,3 +4,9 @@
 //! stream of octets in bounded memory; nothing here opens a file.
 
 pub mod follow;
+pub mod keys;
+mod limits;
+mod problem;
+
+pub use limits::Limits;
+pub use problem::{Problem, Trouble};
