@@ -34,6 +34,8 @@ pub struct Plan {
     pub timeouts: Timeouts,
     /// What not to use with this site, as it broke on it before.
     pub avoid: Features,
+    /// Which of [`Features::OPT_IN`] may be used here.
+    pub allow: Features,
     /// For the TCP connection to be made.
     pub connect_timeout: Duration,
 }
@@ -96,6 +98,7 @@ impl Plan {
             connect_timeout: Duration::from_secs(60),
             timeouts: Timeouts::default(),
             avoid: Features::NONE,
+            allow: Features::NONE,
         }
     }
 
@@ -112,6 +115,7 @@ impl Plan {
             under_tls: self.implicit_tls,
             credentials: self.credentials.clone(),
             avoid: self.avoid.with(avoid),
+            allow: self.allow,
             timeouts: self.timeouts.clone(),
         }
     }

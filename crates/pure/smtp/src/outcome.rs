@@ -86,6 +86,9 @@ pub enum Trouble {
 }
 
 impl Cause {
+    /// The status of recipients that were not named, as the next hop's LIMITS leave no room for them.
+    pub const TOO_MANY_RECIPIENTS: EnhancedStatus = EnhancedStatus::new(4, 5, 3);
+
     /// The status for a DSN: the next hop's own, else what RFC 3463 has for the trouble.
     /// `permanent` sets the class where the trouble itself has none.
     pub fn status(&self, permanent: bool) -> EnhancedStatus {
@@ -104,7 +107,11 @@ impl Cause {
     /// 4.5.3.1.10), so that another transaction at once may succeed where others were accepted in
     /// this one.
     pub fn is_too_many_recipients(&self) -> bool {
-        let Trouble::Reply(reply) = &self.trouble else { return false };
+        let reply = match &self.trouble {
+            Trouble::Reply(reply) => reply,
+            Trouble::Local(status, _) => return *status == Self::TOO_MANY_RECIPIENTS,
+            _ => return false,
+        };
         let about_count =
             reply.status.is_none_or(|status| (status.subject, status.detail) == (5, 3));
         self.stage == Stage::Rcpt && matches!(reply.code, 452 | 552) && about_count

@@ -236,5 +236,5 @@ fn what_the_next_hop_offers_is_kept_as_it_said_it() {
     assert_eq!(extensions.mechanisms().collect::<Vec<_>>(), ["NTLM", "LOGIN", "PLAIN"]);
     assert!(extensions.has("xshadow") && !extensions.has("PIPELINING") && !extensions.has("hi"));
     assert_eq!(extensions.iter().nth(3), Some(("XSHADOW", "two  spaces")));
-    assert_eq!(client.usable().to_string(), "EHLO SIZE AUTH");
+    assert_eq!(client.usable().to_string(), "EHLO SIZE AUTH AUTH=LOGIN");
 }

@@ -101,6 +101,9 @@ fn read_plan(block: &[&str]) -> PlanBlock {
             ["avoid", name] => {
                 plan.avoid = plan.avoid.with(Features::by_name(name).expect("a feature"));
             }
+            ["use", name] => {
+                plan.allow = plan.allow.with(Features::by_name(name).expect("a feature"));
+            }
             ["credentials", user, password, ref rest @ ..] => {
                 let in_clear_allowed = rest == ["in", "clear"];
                 let (user, password) = (user.to_owned(), password.to_owned());

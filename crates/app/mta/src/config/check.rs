@@ -50,6 +50,16 @@ impl Found<'_, '_> {
         self.warnings.push(Problem::new(message).at(place).help(help));
     }
 
+    /// EHLO keywords of a list.
+    fn keywords(&mut self, path: &[&str], names: &[String]) {
+        for name in names {
+            if let Err(error) = transport::Features::by_names([name.as_str()]) {
+                let help = "`docs/extensions.md` lists them all";
+                self.error(path, error.to_string(), help);
+            }
+        }
+    }
+
     fn names(&mut self, config: &Config) {
         if !domain::is_domain_name(&config.hostname) {
             let message = format!("`{}` is no host name", config.hostname);

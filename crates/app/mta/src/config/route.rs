@@ -51,8 +51,13 @@ pub struct Route {
     pub connections_max: Option<u32>,
     /// Messages per minute; 0: as fast as it goes.
     pub messages_per_minute: u32,
-    /// EHLO keywords that are not used there though offered, for what breaks on them.
+    /// EHLO keywords that are not used there though offered, for what breaks on them. `EHLO` itself:
+    /// the session begins with HELO.
     pub avoid: Vec<String>,
+    /// EHLO keywords that are used only where this says so: those of one organisation's servers (the
+    /// Exchange family) and of trusted peers. Written `use`.
+    #[serde(rename = "use")]
+    pub allow: Vec<String>,
     /// Values that differ from `[retry]` here. Unnamed ones are as there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,

@@ -344,13 +344,14 @@ fn plan(config: &Compiled, route: &Route, protocol: Protocol) -> Arc<Plan> {
             end_of_data: waits.end_of_data,
             quit: waits.quit,
         },
-        avoid: avoid(route),
+        avoid: features(&route.avoid),
+        allow: features(&route.allow),
     })
 }
 
 /// The check of the configuration refuses keywords that are none.
-fn avoid(route: &Route) -> Features {
-    let known = route.avoid.iter().filter_map(|name| Features::by_name(name));
+fn features(names: &[String]) -> Features {
+    let known = names.iter().filter_map(|name| Features::by_name(name));
     known.fold(Features::NONE, Features::with)
 }
 

@@ -3,8 +3,7 @@
 //! Tolerant: keywords in any case, odd blanks, empty lines, keywords said twice, `AUTH=LOGIN` as old
 //! servers write it. What isn't known is kept and shown, and never used.
 
-use super::features::Features;
-use crate::reply::parse::Heard;
+use crate::{extension::Features, reply::parse::Heard};
 
 /// The offer of one EHLO reply; empty after HELO.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +12,18 @@ pub struct Extensions {
     lines: String,
     offered: Features,
     size_max: Option<u64>,
+    limits: Limits,
+}
+
+/// The limits of one session that LIMITS names (RFC 9422). Unknown ones are passed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Transactions of the session.
+    pub mail_max: Option<u32>,
+    /// Recipients of one transaction.
+    pub rcpt_max: Option<u32>,
+    /// Domains of one transaction's recipients.
+    pub rcpt_domain_max: Option<u32>,
 }
 
 impl Extensions {
@@ -24,16 +35,28 @@ impl Extensions {
             extensions.lines.push('\n');
         }
         let (mut offered, mut size_max) = (Features::EHLO, None);
+        let mut limits = Limits::default();
         for (keyword, parameters) in extensions.iter() {
             let feature = Features::by_name(keyword).unwrap_or_default();
             offered = offered.with(feature);
+            if feature == Features::LIMITS {
+                limits.read(parameters);
+            }
             if feature == Features::SIZE {
                 // RFC 1870 section 4: no number and 0 both say that there is no fixed limit.
                 size_max = size_max.or(parameters.trim().parse().ok().filter(|&limit| limit > 0));
             }
         }
-        (extensions.offered, extensions.size_max) = (offered, size_max);
-        extensions
+        for line in extensions.lines.lines() {
+            // `AUTH=LOGIN` and `X-EXPS=LOGIN`: the old form, whatever mechanisms it names.
+            let keyword = line.trim().split_once('=').map_or("", |(keyword, _)| keyword);
+            offered = offered.with(match () {
+                () if keyword.eq_ignore_ascii_case("AUTH") => Features::AUTH_EQUALS,
+                () if keyword.eq_ignore_ascii_case("X-EXPS") => Features::X_EXPS_LOGIN,
+                () => Features::NONE,
+            });
+        }
+        Self { offered, size_max, limits, ..extensions }
     }
 
     /// Each keyword with its parameters, as sent and in that order.
@@ -59,10 +82,36 @@ impl Extensions {
         self.size_max
     }
 
+    /// The limits that LIMITS names; none without it.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The SASL mechanisms, from `AUTH` and from the old `AUTH=`; one may come twice.
     pub fn mechanisms(&self) -> impl Iterator<Item = &str> {
+        self.mechanisms_of("AUTH")
+    }
+
+    /// The SASL mechanisms that a keyword lists: `AUTH`, or `X-EXPS` of Exchange.
+    pub fn mechanisms_of(&self, keyword: &str) -> impl Iterator<Item = &str> {
         self.iter()
-            .filter(|(keyword, _)| keyword.eq_ignore_ascii_case("AUTH"))
+            .filter(move |(offered, _)| offered.eq_ignore_ascii_case(keyword))
             .flat_map(|(_, mechanisms)| mechanisms.split_ascii_whitespace())
+    }
+}
+
+impl Limits {
+    /// `RCPTMAX=100 MAILMAX=5`, in any order and case (RFC 9422 section 4). A value that is no number
+    /// between 1 and a million says nothing.
+    fn read(&mut self, parameters: &str) {
+        for (name, value) in parameters.split_ascii_whitespace().filter_map(|p| p.split_once('=')) {
+            let limit = match () {
+                () if name.eq_ignore_ascii_case("MAILMAX") => &mut self.mail_max,
+                () if name.eq_ignore_ascii_case("RCPTMAX") => &mut self.rcpt_max,
+                () if name.eq_ignore_ascii_case("RCPTDOMAINMAX") => &mut self.rcpt_domain_max,
+                () => continue,
+            };
+            *limit = value.parse().ok().filter(|value| (1..=1_000_000).contains(value));
+        }
     }
 }

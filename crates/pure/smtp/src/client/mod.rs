@@ -28,7 +28,6 @@ mod awaited;
 mod closing;
 mod content;
 mod extensions;
-mod features;
 mod opening;
 mod parameters;
 mod plan;
@@ -40,10 +39,11 @@ mod wire;
 use std::{collections::VecDeque, fmt, mem, sync::Arc, time::Duration};
 
 pub use content::Framing;
-pub use extensions::Extensions;
-pub use features::Features;
+pub use extensions::{Extensions, Limits};
 pub use plan::{Credentials, Plan, Protocol, StartTls, Timeouts};
 pub use transaction::Transaction;
+
+pub use crate::extension::Features;
 
 use crate::{
     outcome::{Cause, Outcome, Stage, Trouble},
@@ -124,13 +124,16 @@ impl Client {
     /// A connection that was just opened (under implicit TLS: whose handshake is done). It waits for
     /// the greeting. `now` counts from an origin of the driver's choice, as everywhere.
     pub fn new(plan: Arc<Plan>, now: Duration) -> Self {
+        let plain = plan.avoid.has(Features::ENHANCEDSTATUSCODES);
+        let reader = ReplyReader::default();
+        let reader = if plain { reader.without_statuses() } else { reader };
         let mut client = Self {
             plan,
             state: State::Opening,
             wire: Wire { now, awaited: VecDeque::from([Awaited::Greeting]), ..Wire::default() },
             deadline: None,
             outputs: VecDeque::new(),
-            reader: ReplyReader::default(),
+            reader,
             extensions: Extensions::default(),
             used: Features::NONE,
             tls: None,
@@ -196,10 +199,16 @@ impl Client {
         &self.extensions
     }
 
-    /// What can be used here: offered, and not to be avoided. Before `begin`, the caller sees here
+    /// What can be used here: offered, not to be avoided, and allowed where it needs that. Before `begin`, the caller sees here
     /// whether the content must be converted (8BITMIME, BINARYMIME with CHUNKING, SMTPUTF8).
     pub fn usable(&self) -> Features {
-        self.extensions.offered().without(self.plan.avoid)
+        let barred = Features::OPT_IN.without(self.plan.allow);
+        self.extensions.offered().without(self.plan.avoid).without(barred)
+    }
+
+    /// The largest message that the next hop takes, unless SIZE is not to be believed here.
+    pub(crate) fn size_max(&self) -> Option<u64> {
+        self.extensions.size_max().filter(|_| self.usable().has(Features::SIZE))
     }
 
     /// What was used in the opening and in the newest transaction. Where that failed in a way that
@@ -225,9 +234,18 @@ impl Client {
         self.tls.as_ref()
     }
 
-    /// Whether a transaction can begin now.
+    /// Whether a transaction can begin now. After as many as the next hop's MAILMAX allows, none can.
     pub fn is_reusable(&self) -> bool {
-        matches!(self.state, State::Ready { .. }) && self.wire.awaited.is_empty()
+        let idle = matches!(self.state, State::Ready { .. }) && self.wire.awaited.is_empty();
+        idle && self.limits().mail_max.is_none_or(|most| self.transactions < most)
+    }
+
+    /// The limits that the next hop names and that are kept (RFC 9422).
+    pub fn limits(&self) -> Limits {
+        match self.usable().has(Features::LIMITS) {
+            true => self.extensions.limits(),
+            false => Limits::default(),
+        }
     }
 
     /// How many transactions were begun. A `421` or a close at MAIL of a second one is often only

@@ -142,10 +142,9 @@ impl Client {
             let text = "credentials are not sent in clear and the session has no TLS".to_owned();
             return self.refuse_opening(Stage::Auth, Trouble::Local(status(11), text));
         }
-        let exchange = match self.usable().has(Features::AUTH) {
-            true => sasl::choose(&self.extensions),
-            false => None,
-        };
+        let usable = self.usable();
+        let offered = usable.has(Features::AUTH) || self.auth_verb() == "X-EXPS";
+        let exchange = sasl::choose(&self.extensions, self.auth_verb()).filter(|_| offered);
         let Some(exchange) = exchange else {
             let text =
                 "credentials are configured and AUTH PLAIN or LOGIN is not offered".to_owned();
@@ -155,10 +154,19 @@ impl Client {
         self.say_auth(exchange);
     }
 
+    /// AUTH, or what Exchange calls it, where the plan allows that and AUTH is not to be had.
+    fn auth_verb(&self) -> &'static str {
+        let exchange = Features::X_EXPS.with(Features::X_EXPS_LOGIN).of(self.usable());
+        match self.usable().has(Features::AUTH) || exchange.is_empty() {
+            true => "AUTH",
+            false => "X-EXPS",
+        }
+    }
+
     fn say_auth(&mut self, exchange: sasl::Exchange) {
         if let Some(credentials) = &self.plan.credentials {
-            let (line, shown) = sasl::command(exchange, credentials);
-            self.wire.say_secretly(Awaited::Auth(exchange), &line, shown);
+            let (line, shown) = sasl::command(exchange, self.auth_verb(), credentials);
+            self.wire.say_secretly(Awaited::Auth(exchange), &line, &shown);
         }
     }
 
@@ -167,7 +175,7 @@ impl Client {
         if heard.is_positive() {
             return self.ready();
         }
-        let next = sasl::next(exchange, heard.code, &self.extensions);
+        let next = sasl::next(exchange, heard.code, &self.extensions, self.auth_verb());
         match (next, &plan.credentials) {
             (Some(next), Some(_)) if next.is_first() => self.say_auth(next),
             (Some(next), Some(credentials)) => {

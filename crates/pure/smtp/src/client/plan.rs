@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::features::Features;
+use crate::extension::Features;
 
 /// What to do in one session, and what not.
 #[derive(Clone, Debug)]
@@ -18,8 +18,12 @@ pub struct Plan {
     /// Whom to authenticate as. With credentials, a session without AUTH fails: mail never goes out
     /// under less than was asked for.
     pub credentials: Option<Arc<Credentials>>,
-    /// Features that are not used though the next hop may offer them.
+    /// Features that are not used though the next hop may offer them. With EHLO among them the session
+    /// begins with HELO. What was asked for (TLS, credentials, a promise of the envelope's) is never
+    /// given up for it: then the session or the transaction fails.
     pub avoid: Features,
+    /// Those of [`Features::OPT_IN`] that may be used where they are offered.
+    pub allow: Features,
     /// How long to wait for what.
     pub timeouts: Timeouts,
 }
@@ -112,6 +116,7 @@ impl Plan {
             under_tls: false,
             credentials: None,
             avoid: Features::NONE,
+            allow: Features::NONE,
             timeouts: Timeouts::default(),
         }
     }

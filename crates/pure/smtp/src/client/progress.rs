@@ -1,7 +1,11 @@
 //! How far a transaction has come: which envelope command comes next, and who has which verdict.
 
-use super::{Awaited, Features, Framing, Transaction, content::Framer, parameters, wire::Wire};
+use super::{
+    Awaited, Features, Framing, Limits, Transaction, content::Framer, parameters,
+    parameters::Unfit, wire::Wire,
+};
 use crate::{
+    envelope::Recipient,
     outcome::{Cause, Outcome, Stage, Trouble},
     reply::parse::Heard,
     status::EnhancedStatus,
@@ -51,16 +55,64 @@ enum Fate {
     Decided(Outcome),
 }
 
+/// What is left of the next hop's limits for one transaction (RFC 9422 sections 5.2 and 5.3): who
+/// does not fit is put off to another one, without having been named.
+struct Room<'e> {
+    limits: Limits,
+    recipients: u32,
+    domains: Vec<&'e str>,
+}
+
+impl<'e> Room<'e> {
+    fn new(limits: Limits) -> Self {
+        Self { limits, recipients: 0, domains: Vec::new() }
+    }
+
+    fn take(&mut self, recipient: &'e Recipient) -> Result<(), Unfit> {
+        let Limits { rcpt_max, rcpt_domain_max, .. } = self.limits;
+        if let Some(most) = rcpt_max.filter(|&most| self.recipients >= most) {
+            return Err(too_many(format!("the next hop takes {most} recipients in a transaction")));
+        }
+        if let Some(most) = rcpt_domain_max {
+            let domain = recipient.forward_path.domain();
+            let known = self.domains.iter().any(|known| known.eq_ignore_ascii_case(domain));
+            if !known && self.domains.len() >= most as usize {
+                let text = format!("the next hop takes {most} domains in a transaction");
+                return Err(too_many(text));
+            }
+            if !known {
+                self.domains.push(domain);
+            }
+        }
+        self.recipients += 1;
+        Ok(())
+    }
+}
+
+fn too_many(text: String) -> Unfit {
+    (Cause::TOO_MANY_RECIPIENTS, text)
+}
+
 impl Progress {
-    pub(super) fn new(transaction: Transaction, usable: Features, reset_due: bool) -> Self {
+    pub(super) fn new(
+        transaction: Transaction,
+        usable: Features,
+        limits: Limits,
+        reset_due: bool,
+    ) -> Self {
         let recipients = &transaction.envelope.recipients;
+        let mut room = Room::new(limits);
         let fates = recipients.iter().map(|recipient| {
+            let cause = |(status, text)| Cause {
+                stage: Stage::Rcpt,
+                trouble: Trouble::Local(status, text),
+            };
             match parameters::check_recipient(recipient, usable) {
-                Ok(()) => Fate::Open,
-                Err((status, text)) => {
-                    let cause = Cause { stage: Stage::Rcpt, trouble: Trouble::Local(status, text) };
-                    Fate::Decided(Outcome::Failed(cause))
-                }
+                Err(unfit) => Fate::Decided(Outcome::Failed(cause(unfit))),
+                Ok(()) => match room.take(recipient) {
+                    Ok(()) => Fate::Open,
+                    Err(full) => Fate::Decided(Outcome::Deferred(cause(full))),
+                },
             }
         });
         let fates: Vec<_> = fates.collect();

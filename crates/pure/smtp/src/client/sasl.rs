@@ -27,30 +27,39 @@ impl Exchange {
 }
 
 /// The mechanism to begin with: PLAIN where offered, as it saves two round trips.
-pub(super) fn choose(extensions: &Extensions) -> Option<Exchange> {
-    if offers(extensions, "PLAIN") {
+pub(super) fn choose(extensions: &Extensions, verb: &str) -> Option<Exchange> {
+    if offers(extensions, verb, "PLAIN") {
         Some(Exchange::Plain)
-    } else if offers(extensions, "LOGIN") {
+    } else if offers(extensions, verb, "LOGIN") {
         Some(Exchange::Login)
     } else {
         None
     }
 }
 
-/// The command for a fresh exchange, and what the transcript shows of it.
-pub(super) fn command(exchange: Exchange, credentials: &Credentials) -> (String, &'static str) {
+/// The command for a fresh exchange, and what the transcript shows of it. `verb` is AUTH, or X-EXPS.
+pub(super) fn command(
+    exchange: Exchange,
+    verb: &str,
+    credentials: &Credentials,
+) -> (String, String) {
     match exchange {
-        Exchange::Login => ("AUTH LOGIN".to_owned(), "AUTH LOGIN"),
-        _ => (format!("AUTH PLAIN {}", plain(credentials)), "AUTH PLAIN ****"),
+        Exchange::Login => (format!("{verb} LOGIN"), format!("{verb} LOGIN")),
+        _ => (format!("{verb} PLAIN {}", plain(credentials)), format!("{verb} PLAIN ****")),
     }
 }
 
 /// What to send next after a reply of that code; none if the exchange is over.
-pub(super) fn next(exchange: Exchange, code: u16, extensions: &Extensions) -> Option<Exchange> {
+pub(super) fn next(
+    exchange: Exchange,
+    code: u16,
+    extensions: &Extensions,
+    verb: &str,
+) -> Option<Exchange> {
     match (exchange, code) {
         (Exchange::Plain, 334) => Some(Exchange::PlainAgain),
         // RFC 4954 section 4: 504, the mechanism is not known after all.
-        (Exchange::Plain, 504) if offers(extensions, "LOGIN") => Some(Exchange::Login),
+        (Exchange::Plain, 504) if offers(extensions, verb, "LOGIN") => Some(Exchange::Login),
         (Exchange::Login, 334) => Some(Exchange::LoginUser),
         (Exchange::LoginUser, 334) => Some(Exchange::LoginPassword),
         _ => None,
@@ -70,6 +79,6 @@ fn plain(credentials: &Credentials) -> String {
     STANDARD.encode(format!("\0{}\0{}", credentials.user, credentials.password))
 }
 
-fn offers(extensions: &Extensions, mechanism: &str) -> bool {
-    extensions.mechanisms().any(|offered| offered.eq_ignore_ascii_case(mechanism))
+fn offers(extensions: &Extensions, verb: &str, mechanism: &str) -> bool {
+    extensions.mechanisms_of(verb).any(|offered| offered.eq_ignore_ascii_case(mechanism))
 }

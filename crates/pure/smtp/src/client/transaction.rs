@@ -59,15 +59,14 @@ impl Client {
         self.wire.transcript.truncate(self.opened);
         self.used = self.used.of(Features::EHLO.with(Features::STARTTLS).with(Features::AUTH));
         let usable = self.usable();
-        if let Err((status, text)) =
-            parameters::check(&transaction, usable, self.extensions.size_max())
-        {
+        if let Err((status, text)) = parameters::check(&transaction, usable, self.size_max()) {
             self.wire.note(&text);
             let cause = Cause { stage: Stage::Mail, trouble: Trouble::Local(status, text) };
             return self.outputs.push_back(Output::Finished(vec![Outcome::Failed(cause); count]));
         }
         let unfinished = matches!(self.state, State::Ready { unfinished: true, .. });
-        self.state = State::Transacting(Progress::new(transaction, usable, unfinished));
+        self.state =
+            State::Transacting(Progress::new(transaction, usable, self.limits(), unfinished));
         self.proceed();
         self.rearm();
     }

@@ -17,11 +17,14 @@ pub mod chunking;
 pub mod dsn;
 pub mod eight_bit_mime;
 pub mod enhanced_status_codes;
+mod features;
 pub mod help;
 pub mod pipelining;
 pub mod size;
 pub mod smtputf8;
 pub mod starttls;
+
+pub use features::{Features, NotAFeature};
 
 /// What a session is like when it asks what is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,8 @@ pub struct ReplyReader {
     searched: usize,
     /// The code of the reply's lines so far.
     code: Option<u16>,
+    /// Texts are not searched for an enhanced status.
+    plain: bool,
 }
 
 /// A complete reply as it came, borrowed: nothing is copied unless somebody keeps it.
@@ -36,6 +38,7 @@ pub struct Heard<'a> {
     pub code: u16,
     /// All lines with their endings.
     octets: &'a [u8],
+    plain: bool,
 }
 
 /// What came is no reply.
@@ -53,6 +56,13 @@ pub enum NotAReply {
 }
 
 impl ReplyReader {
+    /// Takes what looks like an enhanced status for text: where a box in the path garbles statuses,
+    /// the code alone is to be believed.
+    pub fn without_statuses(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
     /// Appends what came from the peer.
     pub fn push(&mut self, octets: &[u8]) {
         if self.taken == self.buffer.len() {
@@ -97,7 +107,7 @@ impl ReplyReader {
         };
         let octets = &self.buffer[self.taken..self.line];
         self.taken = self.line;
-        Some(Ok(Heard { code, octets }))
+        Some(Ok(Heard { code, octets, plain: self.plain }))
     }
 
     /// Reads one line; gives the code if it is the reply's last.
@@ -152,6 +162,7 @@ impl<'a> Heard<'a> {
             }
             let line = String::from_utf8_lossy(octets);
             let found = EnhancedStatus::split_from(&line)
+                .filter(|_| !self.plain)
                 .filter(|(found, _)| u16::from(found.class) == self.code / 100)
                 .filter(|(found, _)| *status.get_or_insert(*found) == *found);
             text.push_str(found.map_or(&*line, |(_, rest)| rest));

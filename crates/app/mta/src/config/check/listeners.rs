@@ -31,6 +31,7 @@ impl Found<'_, '_> {
                 let message = format!("two listeners are called `{}`", listener.name());
                 self.error(&at("name"), message, "give each a `name` of its own: logs show it");
             }
+            self.keywords(&at("hide"), &listener.hide);
             self.security(&path, listener);
         }
     }

@@ -34,6 +34,8 @@ impl Found<'_, '_> {
             let help = "leave it out for the default, or hold mail with `mailwright queue hold`";
             self.error(&at("connections_max"), "`connections_max` is 0: no mail would pass", help);
         }
+        self.keywords(&at("avoid"), &route.avoid);
+        self.keywords(&at("use"), &route.allow);
         self.credentials(path, route);
         if let Some(retry) = &route.retry {
             self.retry(&at("retry"), retry);
