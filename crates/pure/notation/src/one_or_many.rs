@@ -25,7 +25,7 @@ where
 }
 
 /// Reads texts into `T`.
-pub(super) struct OneOrMany<T>(pub(super) PhantomData<T>);
+pub struct OneOrMany<T>(pub PhantomData<T>);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for OneOrMany<T> {
     type Value = Vec<T>;
