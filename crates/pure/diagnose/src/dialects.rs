@@ -1,7 +1,8 @@
 //! Evidence in other programs' words, read into the shared vocabulary.
 //!
-//! [`log`] reads the logs of mail servers, [`transcript`] reads dialogues that tools and people write
-//! down. Nothing outside this module knows a vendor's format.
+//! [`log`] reads the logs of mail servers, [`ndr`] non-delivery reports, [`transcript`] dialogues that tools
+//! and people write down. Nothing outside this module knows a vendor's format.
 
 pub mod log;
+pub mod ndr;
 pub mod transcript;

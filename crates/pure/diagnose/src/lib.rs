@@ -3,9 +3,11 @@
 //! [`examine()`] looks at one attempt of ours and says which line decided, who has to act and why;
 //! [`meanings`] is the one table of what reply codes and enhanced statuses mean. Nothing here states
 //! more than its evidence carries: where two explanations are possible, the finding names the test
-//! that would tell them apart.
+//! that would tell them apart. [`class`] puts refusals into classes for machines; [`dialects`] reads other
+//! people's formats.
 
 pub mod blocklists;
+pub mod class;
 pub mod dialects;
 pub mod dialogue;
 pub mod examine;
@@ -17,10 +19,11 @@ mod rules;
 pub mod session;
 pub mod testimony;
 
+pub use class::{Class, class_of};
 pub use examine::{examine, examine_reply, examine_testimony};
-pub use inspect::inspect;
 pub use finding::{Confidence, Finding, Party, Weight};
 pub use happening::Happening;
+pub use inspect::inspect;
 pub use meanings::Meaning;
 pub use session::Session;
 pub use testimony::Testimony;

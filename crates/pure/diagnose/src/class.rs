@@ -1,0 +1,218 @@
+//! Bounce classes: what kind of refusal it is, in one word, for machines and people alike.
+//!
+//! Known words decide first (the tables under `class/words`, ours, asked in their order), then the enhanced
+//! status, then the code with the stage. Whoever holds only a reply line and whoever holds a whole
+//! report get the same class by the same road. [`Class::profile`] says what a class means, why it
+//! comes, and who can do what about it.
+
+mod by_code;
+mod profiles;
+mod words;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use smtp::{EnhancedStatus, Reply, Stage};
+
+use crate::{finding::Party, testimony::Testimony};
+
+pub use words::plain;
+
+/// The kind of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// The domain is right, it has no such mailbox.
+    NoSuchUser,
+    /// There is no such domain or host.
+    NoSuchHost,
+    /// The domain or host takes no mail at all (null MX, `521`).
+    TakesNoMail,
+    /// The mailbox has another address now.
+    Moved,
+    /// The mailbox is there, but closed, disabled or locked.
+    Suspended,
+    /// The mailbox has no room.
+    MailboxFull,
+    /// The recipient's own filter or settings said no.
+    RecipientRefuses,
+    /// The reverse-path or author is not accepted.
+    SenderRefused,
+    /// This client or sender may not do that here.
+    NotAuthorized,
+    /// The server asks for a login, or refused the one that was tried.
+    Login,
+    /// The server does not relay for this client.
+    RelayDenied,
+    /// The client's address is on a blocklist or locked out.
+    Blocklisted,
+    /// The client's address or domain has a bad reputation there.
+    BadReputation,
+    /// Too many messages in a time.
+    RateLimit,
+    /// Too many connections or recipients at once.
+    TooManyConnections,
+    /// Come again later: a test of patience.
+    Greylisted,
+    /// Taken for spam.
+    Spam,
+    /// Taken for malware.
+    Virus,
+    /// Something in the content is not accepted: an attachment, a link, a word.
+    Content,
+    /// A local rule that is not told more precisely.
+    Policy,
+    /// SPF, DKIM, DMARC or ARC did not pass.
+    Authentication,
+    /// The client's address has no proper name in the DNS.
+    ReverseName,
+    /// The message is larger than the server or the recipient takes.
+    TooLarge,
+    /// The message breaks RFC 5322, or a server's idea of it.
+    NotCompliant,
+    /// A command was not understood, not allowed there, or out of order.
+    Syntax,
+    /// TLS is demanded, or failed.
+    Tls,
+    /// Name resolution failed.
+    Dns,
+    /// No connection, or it broke.
+    Network,
+    /// It was tried until the time was over.
+    Expired,
+    /// The server's disk is full.
+    SystemFull,
+    /// The server has trouble of its own.
+    System,
+    /// A program that delivers locally failed.
+    Mailer,
+    /// The evidence does not tell.
+    Unknown,
+}
+
+/// All that can be said of a class without knowing the case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Whose row it is.
+    pub class: Class,
+    /// The constant word for machines: `mailbox-full`.
+    pub name: &'static str,
+    /// The same in a few words for people.
+    pub title: &'static str,
+    /// One or two sentences.
+    pub means: &'static str,
+    /// Likely causes, the likeliest first.
+    pub causes: &'static [&'static str],
+    /// What to do, in the order in which to do it.
+    pub remedies: &'static [&'static str],
+    /// Whether the same message, sent again unchanged, may pass.
+    pub retry: Retry,
+    /// Who has to act.
+    pub who: Party,
+}
+
+/// What a retry is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// It may pass by itself later.
+    Helps,
+    /// Only after somebody changed something.
+    AfterChange,
+    /// What the code says decides: a 4yz is worth it, a 5yz is not.
+    ByCode,
+}
+
+/// What decided the class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// Known words.
+    Words,
+    /// The enhanced status.
+    Status,
+    /// The reply code and the stage.
+    Code,
+    /// Nothing: the class is [`Class::Unknown`].
+    Nothing,
+}
+
+/// What a class is found from. Every part may be missing.
+#[derive(Clone, Debug, Default)]
+pub struct Refusal<'a> {
+    /// The reply's text, or the words of whoever wrote the report where there is no reply.
+    pub words: &'a str,
+    /// The reply code.
+    pub code: Option<u16>,
+    /// The status that stands in the reply, else the one that the report has.
+    pub status: Option<EnhancedStatus>,
+    /// The stage, where it is told.
+    pub stage: Option<Stage>,
+}
+
+/// The class of a reply; the stage where it is known.
+pub fn class_of(reply: &Reply, stage: Option<Stage>) -> Class {
+    let refusal =
+        Refusal { words: &reply.text, code: Some(reply.code), status: reply.status, stage };
+    classify(&refusal).0
+}
+
+/// The class of what a report or a log line tells.
+pub fn class_of_testimony(testimony: &Testimony) -> Class {
+    classify_testimony(testimony).0
+}
+
+/// The same, with what decided.
+pub fn classify_testimony(testimony: &Testimony) -> (Class, Basis) {
+    let stage = testimony.stage.filter(|_| testimony.stage_is_told);
+    let Some(reply) = &testimony.reply else {
+        let words = &testimony.words;
+        return classify(&Refusal { words, code: None, status: testimony.status, stage });
+    };
+    // The reply's own words and a precise status of its own come before what the writer made of them.
+    let own = Refusal { words: &reply.text, code: None, status: reply.status, stage };
+    let (class, basis) = classify(&own);
+    if class != Class::Unknown {
+        return (class, basis);
+    }
+    let status = testimony.status.or(reply.status);
+    classify(&Refusal { words: &testimony.words, code: Some(reply.code), status, stage })
+}
+
+/// The class, and what decided.
+pub fn classify(refusal: &Refusal<'_>) -> (Class, Basis) {
+    if let Some(class) = words::class_of(refusal.words) {
+        return (by_code::corrected(class, refusal), Basis::Words);
+    }
+    if let Some(class) = refusal.status.and_then(|status| by_code::of_status(status, refusal.stage))
+    {
+        return (class, Basis::Status);
+    }
+    match refusal.code.and_then(|code| by_code::of_code(code, refusal.stage)) {
+        Some(class) => (class, Basis::Code),
+        None => (Class::Unknown, Basis::Nothing),
+    }
+}
+
+impl Class {
+    /// The constant word for machines: `mailbox-full`.
+    pub fn name(self) -> &'static str {
+        self.profile().name
+    }
+
+    /// What it means, why it comes, who can do what.
+    pub fn profile(self) -> &'static Profile {
+        profiles::of(self)
+    }
+
+    /// Every class, in the order of this type.
+    pub fn all() -> impl Iterator<Item = Self> {
+        profiles::PROFILES.iter().map(|profile| profile.class)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,123 @@
+//! The class that a status or a code stands for, where the words were not known.
+
+use smtp::{EnhancedStatus, Stage};
+
+use super::{Class, Refusal};
+
+/// What known words mean together with code, status and stage.
+pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
+    let status = refusal.status.map(|status| (status.subject, status.detail));
+    match (class, refusal.stage) {
+        // A server that knows its users says so at RCPT. Said after the content, without a status that
+        // insists, it is a filter that speaks for the recipient.
+        (Class::NoSuchUser, Some(Stage::EndOfData | Stage::Content))
+            if !matches!(status, Some((1, 0 | 1))) =>
+        {
+            Class::RecipientRefuses
+        }
+        _ => class,
+    }
+}
+
+/// By status (RFC 3463, RFC 5248 and later registrations). What is too general to decide gives `None`.
+pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<Class> {
+    let class = match (status.subject, status.detail) {
+        (1, 0) if stage == Some(Stage::Mail) => Class::SenderRefused,
+        (1, 0 | 1 | 3) => Class::NoSuchUser,
+        (1, 2) => Class::NoSuchHost,
+        (1, 4) => Class::NoSuchUser,
+        (1, 6) => Class::Moved,
+        (1, 7 | 8 | 9) => Class::SenderRefused,
+        (1, 10) => Class::TakesNoMail,
+        (2, 1) => Class::Suspended,
+        (2, 2) => Class::MailboxFull,
+        (2, 3) | (3, 4) => Class::TooLarge,
+        (2, 4) => Class::Mailer,
+        (3, 1) => Class::SystemFull,
+        (3, 2) => Class::TakesNoMail,
+        (3, 3 | 5) => Class::System,
+        (4, 1 | 2) => Class::Network,
+        (4, 3) => Class::Dns,
+        (4, 4) => Class::NoSuchHost,
+        (4, 5) => Class::TooManyConnections,
+        (4, 6) => Class::Network,
+        (4, 7) => Class::Expired,
+        (5, 1 | 2 | 4 | 5) => Class::Syntax,
+        (5, 3) => Class::TooManyConnections,
+        (6, 1 | 2 | 3 | 4 | 5) => Class::Content,
+        (6, 6 | 7 | 9) => Class::NotCompliant,
+        (7, 2) => Class::NotAuthorized,
+        (7, 4 | 10 | 11) => Class::Tls,
+        (7, 8 | 9 | 14) => Class::Login,
+        (7, 13) => Class::Suspended,
+        (7, 15 | 16 | 17 | 18) => Class::Policy,
+        (7, 20..=24 | 26 | 29 | 30) => Class::Authentication,
+        (7, 25) => Class::ReverseName,
+        (7, 27) => Class::SenderRefused,
+        (7, 28) => Class::RateLimit,
+        _ => return None,
+    };
+    Some(class)
+}
+
+/// By code and stage, when nothing else told. What is too general to decide gives `None`.
+pub(super) fn of_code(code: u16, stage: Option<Stage>) -> Option<Class> {
+    let class = match (code, stage) {
+        (552, Some(Stage::Rcpt)) => Class::MailboxFull,
+        (552, Some(Stage::Mail | Stage::Data | Stage::EndOfData)) => Class::TooLarge,
+        (552, _) => Class::MailboxFull,
+        (452, Some(Stage::Rcpt)) => Class::TooManyConnections,
+        (452, _) => Class::SystemFull,
+        (551, _) => Class::Moved,
+        (550 | 553, Some(Stage::Mail)) => Class::SenderRefused,
+        (550, Some(Stage::Connect | Stage::Greeting | Stage::Ehlo)) => Class::Blocklisted,
+        (554 | 421, Some(Stage::Connect | Stage::Greeting | Stage::Ehlo)) => Class::Blocklisted,
+        (550, Some(Stage::Rcpt)) => Class::NoSuchUser,
+        (553, Some(Stage::Rcpt)) => Class::NoSuchUser,
+        (450, Some(Stage::Rcpt)) => Class::Greylisted,
+        (451 | 421, _) => Class::System,
+        (500..=504, _) => Class::Syntax,
+        (521 | 556, _) => Class::TakesNoMail,
+        (523, _) => Class::TooLarge,
+        (530 | 534 | 535 | 538, _) => Class::Login,
+        (454, Some(Stage::StartTls | Stage::Tls)) => Class::Tls,
+        (454, Some(Stage::Auth)) => Class::Login,
+        _ => return None,
+    };
+    Some(class)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_tell_codes_apart() {
+        for (code, stage, class) in [
+            (550, Some(Stage::Rcpt), Some(Class::NoSuchUser)),
+            (550, Some(Stage::Mail), Some(Class::SenderRefused)),
+            (550, None, None), // could be anything
+            (552, Some(Stage::Mail), Some(Class::TooLarge)),
+            (552, Some(Stage::Rcpt), Some(Class::MailboxFull)),
+            (503, Some(Stage::Rcpt), Some(Class::Syntax)),
+            (535, Some(Stage::Auth), Some(Class::Login)),
+            (554, Some(Stage::EndOfData), None),
+            (554, Some(Stage::Greeting), Some(Class::Blocklisted)),
+        ] {
+            assert_eq!(of_code(code, stage), class, "{code} at {stage:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_user_after_the_content_is_the_recipients_filter() {
+        let refusal = |status, stage| Refusal { status, stage, ..Refusal::default() };
+        let bare = refusal(None, Some(Stage::EndOfData));
+        assert_eq!(corrected(Class::NoSuchUser, &bare), Class::RecipientRefuses);
+        let sure = refusal(Some(EnhancedStatus::new(5, 1, 1)), Some(Stage::EndOfData));
+        assert_eq!(corrected(Class::NoSuchUser, &sure), Class::NoSuchUser);
+        assert_eq!(
+            corrected(Class::NoSuchUser, &refusal(None, Some(Stage::Rcpt))),
+            Class::NoSuchUser
+        );
+    }
+}
