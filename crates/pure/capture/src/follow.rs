@@ -43,13 +43,19 @@ impl Follower {
     pub fn gap(&mut self, _at: Duration, _packet: u64, _by: Party, _octets: u64) {}
 
     /// Something that the connection did; `text` says more where there is more to say (why it could not
-    /// be made, why the evidence ends), and is empty else.
+    /// be made, why the evidence ends), and is empty else. [`Event::Connected`] comes before any octets
+    /// where the session's SYN was seen: it makes the roles certain, and the dialogue's start.
     pub fn event(&mut self, _at: Duration, _packet: u64, _by: Party, _event: Event, _text: &str) {}
 
     /// Whether this is mail: `None` until it can be told. The reassembly forgets what is not. It is asked
     /// after each call of [`Follower::octets`] and has to be cheap.
     pub fn is_mail(&self) -> Option<bool> {
         None
+    }
+
+    /// The last word on [`is_mail`](Self::is_mail), when nothing more will come.
+    pub fn is_mail_after_all(&self) -> bool {
+        self.is_mail().unwrap_or(true)
     }
 
     /// Octets of memory it holds, roughly: lines and whatever waits for more.
