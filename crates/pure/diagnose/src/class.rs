@@ -7,7 +7,7 @@
 
 mod by_code;
 mod profiles;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 
@@ -16,6 +16,7 @@ use smtp::{EnhancedStatus, Reply, Stage};
 
 use crate::{finding::Party, testimony::Testimony};
 
+pub(crate) use words::matches;
 pub use words::plain;
 
 /// The kind of a refusal.

@@ -5,9 +5,20 @@
 //! at which stage) and `delivery_status` (the machine-readable part of RFC 3464). Nothing here trusts its
 //! input: at most [`OCTETS_MAX`] are looked at, at most [`RECIPIENTS_MAX`] recipients are told.
 
+mod blocks;
+mod delivery_status;
+mod kind;
+mod parts;
+mod read;
+mod text;
+mod told;
+mod vendors;
+
 use serde::{Deserialize, Serialize};
 
 use crate::testimony::Testimony;
+
+pub use read::read;
 
 /// Of a longer message only so much is looked at.
 pub const OCTETS_MAX: usize = 4 * 1024 * 1024;
@@ -62,10 +73,4 @@ pub struct Original {
     pub author: Option<String>,
     /// `To`, the addresses.
     pub recipients: Vec<String>,
-}
-
-/// Reads a report. Whatever the octets are, there is an answer; of what is no report the kind says so.
-pub fn read(octets: &[u8]) -> Ndr {
-    let _ = octets;
-    Ndr::default()
 }
