@@ -1,0 +1,84 @@
+//! Our classes beside other tools' words for them. Only the score needs this.
+
+use diagnose::Class;
+
+/// Sisimai's reason for a class of ours.
+pub fn of(class: Class) -> &'static str {
+    match class {
+        Class::NoSuchUser => "userunknown",
+        Class::NoSuchHost => "hostunknown",
+        Class::TakesNoMail => "notaccept",
+        Class::Moved => "hasmoved",
+        Class::Suspended => "suspend",
+        Class::MailboxFull => "mailboxfull",
+        Class::RecipientRefuses => "filtered",
+        Class::SenderRefused => "rejected",
+        Class::NotAuthorized | Class::Login => "securityerror",
+        Class::RelayDenied => "norelaying",
+        Class::Blocklisted => "blocked",
+        Class::BadReputation => "badreputation",
+        Class::RateLimit => "speeding",
+        Class::TooManyConnections => "toomanyconn",
+        Class::Greylisted => "greylisted",
+        Class::Spam => "spamdetected",
+        Class::Virus => "virusdetected",
+        Class::Content => "contenterror",
+        Class::Policy => "policyviolation",
+        Class::Authentication => "authfailure",
+        Class::ReverseName => "requireptr",
+        // Sisimai tells the server's limit (mesgtoobig) from the mailbox's (exceedlimit).
+        Class::TooLarge => "mesgtoobig",
+        Class::NotCompliant => "notcompliantrfc",
+        Class::Syntax => "syntaxerror",
+        Class::Tls => "failedstarttls",
+        Class::Dns | Class::Network => "networkerror",
+        Class::Expired => "expired",
+        Class::SystemFull => "systemfull",
+        Class::System => "systemerror",
+        Class::Mailer => "mailererror",
+        Class::Unknown => "undefined",
+    }
+}
+
+/// Where sisimai has two names for what is one fact here, or gives one fact now this name and now that one.
+pub fn are_one(class: Class, reason: &str) -> bool {
+    matches!(
+        (class, reason),
+        // Who set the limit does not show in the words.
+        (Class::TooLarge, "exceedlimit")
+            // Could not decide, in two shades.
+            | (Class::Unknown, "onhold" | "undefined")
+            // A name that does not resolve: `hostunknown` in Postfix' words, `networkerror` in Google's.
+            | (Class::NoSuchHost | Class::TakesNoMail | Class::Dns, "hostunknown" | "networkerror" | "notaccept")
+            // An attempt that timed out until the time was over: now the one, now the other.
+            | (Class::Network, "expired")
+            | (Class::Expired, "networkerror")
+            // The same `User unknown` after the content, by the same server: `filtered`, `userunknown` and `rejected`.
+            | (Class::RecipientRefuses, "userunknown")
+            | (Class::NoSuchUser, "filtered")
+    )
+}
+
+/// Whether bounceparser's standard reason is that class, in its coarser words.
+pub fn is_bounceparsers(class: Class, reason: &str) -> bool {
+    match reason {
+        "user_unknown" => {
+            matches!(class, Class::NoSuchUser | Class::RecipientRefuses | Class::Moved)
+        }
+        "over_quota" => class == Class::MailboxFull,
+        "domain_error" => {
+            matches!(class, Class::NoSuchHost | Class::Dns | Class::TakesNoMail | Class::Network)
+        }
+        "user_disabled" => class == Class::Suspended,
+        "message_too_large" => class == Class::TooLarge,
+        "spam" => matches!(
+            class,
+            Class::Spam
+                | Class::Blocklisted
+                | Class::BadReputation
+                | Class::Policy
+                | Class::Content
+        ),
+        _ => false,
+    }
+}
