@@ -40,6 +40,8 @@ pub struct Policy {
     /// Who has waited for the greeting.
     pub waited: Waited,
     pub(crate) clock: Clock,
+    /// Whose turning away was told lately.
+    told: Waited,
     greylist: Mutex<Option<Arc<Greylist>>>,
     set: ArcSwap<Set>,
     counts: Vec<AtomicU64>,
@@ -121,6 +123,7 @@ impl Policy {
             rates: Rates::default(),
             asked: Asked::default(),
             waited: Waited::default(),
+            told: Waited::default(),
             clock: world.clock,
             greylist: Mutex::default(),
             set: ArcSwap::from_pointee(set),
@@ -180,6 +183,17 @@ impl Policy {
         if let Some(index) = CHECKS.iter().position(|check| check.rule == rule) {
             self.counts[index].fetch_add(1, Relaxed);
         }
+    }
+
+    /// Whether that a client was turned away is worth an entry of evidence: once a minute for each.
+    pub fn is_worth_telling(&self, client: IpAddr) -> bool {
+        const EVERY: Duration = Duration::from_secs(60);
+        let now = self.now();
+        let known = self.told.knows(client, now);
+        if !known {
+            self.told.remember(client, EVERY, now);
+        }
+        !known
     }
 
     /// A client has connected: before the greeting.

@@ -7,7 +7,10 @@ use std::{path::PathBuf, time::Duration};
 use notation::{Network, units};
 use serde::{Deserialize, Serialize};
 
-use crate::{dnsbl::List, rates::Rate};
+use crate::{
+    dnsbl::List,
+    rates::{Count, Per, Rate},
+};
 
 /// The whole table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +56,7 @@ pub struct Settings {
     pub ask_next_hop: AskNextHop,
     /// DNS lists.
     pub list: Vec<List>,
-    /// Limits on how often.
+    /// Limits on how often. What is given here stands instead of the default ones.
     pub rate: Vec<Rate>,
 }
 
@@ -173,9 +176,19 @@ impl Default for Settings {
             greylist: Greylist::default(),
             ask_next_hop: AskNextHop::default(),
             list: Vec::new(),
-            rate: Vec::new(),
+            rate: logins().to_vec(),
         }
     }
+}
+
+/// Guessing passwords is slow work then: 20 tries in ten minutes of a client, and at a user.
+fn logins() -> [Rate; 2] {
+    [Per::Client, Per::User].map(|per| Rate {
+        count: Count::AuthFailures,
+        per,
+        most: 20,
+        within: Duration::from_secs(600),
+    })
 }
 
 impl Default for Greylist {
