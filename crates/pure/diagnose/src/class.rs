@@ -171,9 +171,11 @@ pub fn classify_testimony(testimony: &Testimony) -> (Class, Basis) {
         return classify(&Refusal { words, code: None, status: testimony.status, stage });
     };
     // The reply's own words and a precise status of its own come before what the writer made of them.
-    let own = Refusal { words: &reply.text, code: None, status: reply.status, stage };
+    let precise = testimony.status.filter(|status| status.subject == 1 && status.detail == 1);
+    let status = reply.status.or(precise);
+    let own = Refusal { words: &reply.text, code: Some(reply.code), status, stage };
     let (class, basis) = classify(&own);
-    if class != Class::Unknown {
+    if class != Class::Unknown && basis != Basis::Code {
         return (class, basis);
     }
     let status = testimony.status.or(reply.status);

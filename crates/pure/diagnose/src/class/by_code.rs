@@ -15,6 +15,21 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
         {
             Class::RecipientRefuses
         }
+        // What is unknown or denied at MAIL is the sender.
+        (Class::NoSuchUser | Class::NoSuchHost | Class::NotAuthorized, Some(Stage::Mail)) => {
+            Class::SenderRefused
+        }
+        // `550 mailbox unavailable` is the very text of RFC 5321 section 4.2.2 for an unknown mailbox; where
+        // nothing else is said, and a recipient was asked for, it is that.
+        (Class::RecipientRefuses, stage)
+            if refusal.code == Some(550)
+                && (stage == Some(Stage::Rcpt) || matches!(status, Some((1, _))))
+                && !matches!(status, Some((2, _)))
+                && super::plain(refusal.words)
+                    .contains("action not taken: mailbox unavailable") =>
+        {
+            Class::NoSuchUser
+        }
         _ => class,
     }
 }

@@ -12,6 +12,7 @@ mod parts;
 mod read;
 mod text;
 mod told;
+mod transcript;
 mod vendors;
 
 use serde::{Deserialize, Serialize};

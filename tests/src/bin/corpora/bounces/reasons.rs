@@ -40,16 +40,23 @@ pub fn of(class: Class) -> &'static str {
     }
 }
 
+/// Where sisimai tells apart what is one class here: no reading of the same words could differ.
+pub fn is_coarser(class: Class, reason: &str) -> bool {
+    matches!(
+        (class, reason),
+        // Whether the server or the mailbox set the limit.
+        (Class::TooLarge, "mesgtoobig" | "exceedlimit")
+            // It could not decide, in two shades.
+            | (Class::Unknown, "onhold" | "undefined")
+    )
+}
+
 /// Where sisimai has two names for what is one fact here, or gives one fact now this name and now that one.
 pub fn are_one(class: Class, reason: &str) -> bool {
     matches!(
         (class, reason),
-        // Who set the limit does not show in the words.
-        (Class::TooLarge, "exceedlimit")
-            // Could not decide, in two shades.
-            | (Class::Unknown, "onhold" | "undefined")
-            // A name that does not resolve: `hostunknown` in Postfix' words, `networkerror` in Google's.
-            | (Class::NoSuchHost | Class::TakesNoMail | Class::Dns, "hostunknown" | "networkerror" | "notaccept")
+        // A name that does not resolve: `hostunknown` in Postfix' words, `networkerror` in Google's.
+        (Class::NoSuchHost | Class::TakesNoMail | Class::Dns, "hostunknown" | "networkerror" | "notaccept")
             // An attempt that timed out until the time was over: now the one, now the other.
             | (Class::Network, "expired")
             | (Class::Expired, "networkerror")

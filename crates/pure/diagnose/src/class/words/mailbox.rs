@@ -1,6 +1,8 @@
 //! The mailbox is there, and does not take it: full, closed, moved, choosy.
 
 pub(super) const MAILBOX_FULL: &[&str] = &[
+    "mailbox is almost full",
+    "メールボックスが一杯",
     "account is exceeding their quota",
     "account is full",
     "account is over quota",
@@ -259,6 +261,8 @@ pub(super) const MOVED: &[&str] = &[
 ];
 
 pub(super) const RECIPIENT_REFUSES: &[&str] = &[
+    "recipients was rejected by a remote mail server",
+    "they are not accepting mail from",
     "because the recipient is only accepting mail from specific",
     "bounced address",
     "due to extended inactivity",

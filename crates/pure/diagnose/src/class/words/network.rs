@@ -30,6 +30,11 @@ pub(super) const DNS: &[&str] = &[
 ];
 
 pub(super) const NETWORK: &[&str] = &[
+    "connection timed-out",
+    "timeout while",
+    "timeout after",
+    "timeout waiting",
+    "timeout exceeded on",
     "all hosts for * have been failing",
     "bad connection",
     "broken pipe",
@@ -92,8 +97,6 @@ pub(super) const NETWORK: &[&str] = &[
     "session timeout",
     "socket error",
     "timed out",
-    "timed-out",
-    "timeout",
     "too many hops",
     "unable to connect",
     "unreachable host",
@@ -126,7 +129,6 @@ pub(super) const EXPIRED: &[&str] = &[
     "maximum-time-expired",
     "message expired",
     "message has been in the queue too long",
-    "message timed out",
     "message will be retried",
     "no longer be tried",
     "not been delivered after",

@@ -183,6 +183,8 @@ pub(super) const RELAY_DENIED: &[&str] = &[
 ];
 
 pub(super) const TLS: &[&str] = &[
+    "does not support tls",
+    "doesn't support tls",
     "cannot start tls",
     "certificate has expired",
     "certificate verification failed",
@@ -214,6 +216,8 @@ pub(super) const TLS: &[&str] = &[
 ];
 
 pub(super) const NOT_AUTHORIZED: &[&str] = &[
+    "access denied",
+    "not authorised",
     "access denied for",
     "account not subscribed to ses",
     "administrative prohibition",
@@ -253,6 +257,8 @@ pub(super) const NOT_AUTHORIZED: &[&str] = &[
 ];
 
 pub(super) const POLICY: &[&str] = &[
+    "mail rejected by destination domain",
+    "email rejected per",
     "administrative policy",
     "administrative reasons",
     "against our policy",

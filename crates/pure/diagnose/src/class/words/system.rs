@@ -24,7 +24,6 @@ pub(super) const MAILER: &[&str] = &[
     "command died with",
     "command failed",
     "command line usage error",
-    "command output",
     "command time limit exceeded",
     "couldn't create",
     "delivery process",

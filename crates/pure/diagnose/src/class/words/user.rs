@@ -1,6 +1,15 @@
 //! There is no such mailbox.
 
 pub(super) const NO_SUCH_USER: &[&str] = &[
+    "please check if address is correct",
+    "couldn't be found at",
+    "bad address",
+    "address you sent to does not exist",
+    "invalid recipient address",
+    "recipient does not exist on this system",
+    "addressee not found",
+    "non-existing user",
+    "not a valid local",
     "user unknown",
     "unknown user",
     "unknown or illegal user",
@@ -185,7 +194,6 @@ pub(super) const NO_SUCH_USER: &[&str] = &[
     "not known at this site",
     "not listed in domino directory",
     "not listed in public name",
-    "not our customer",
     "not our user",
     "not valid recipient",
     "rcpt (*) not exist",

@@ -23,7 +23,7 @@ pub(super) struct Block {
 }
 
 /// Labels that stand in front of a recipient.
-const LABELS: [&str; 19] = [
+const LABELS: [&str; 22] = [
     "recipient address:",
     "failed recipient:",
     "recipient:",
@@ -36,6 +36,9 @@ const LABELS: [&str; 19] = [
     "could not deliver to",
     "intended recipient:",
     "unknown user:",
+    "your message to",
+    "rcpt to:",
+    "target mail address:",
     "invalid final delivery userid:",
     "user's mailbox is full:",
     "the following recipients returned permanent errors:",

@@ -35,6 +35,8 @@ pub(super) struct Group {
     pub at: Option<String>,
     /// Words in the parentheses behind `Status`.
     pub comment: Option<String>,
+    /// The names of the fields so far.
+    seen: Vec<String>,
 }
 
 impl DeliveryStatus {
@@ -44,14 +46,11 @@ impl DeliveryStatus {
         let mut group = Group::default();
         let mut is_open = false;
         for (name, value) in fields(text) {
-            let is_new = match name.as_str() {
-                "" => is_open,
-                "final-recipient" => group.recipient.is_some() && group.has_words(),
-                "original-recipient" | "action" => {
-                    group.recipient.is_some() && group.has_words() && group.fate.is_some()
-                }
-                _ => false,
-            };
+            // A blank line ends a group; where there is none, a field that comes again begins the next.
+            let is_again = ["final-recipient", "original-recipient", "action"]
+                .contains(&name.as_str())
+                && group.seen.contains(&name);
+            let is_new = if name.is_empty() { group.has_words() } else { is_again };
             if is_new && is_open && group.is_about_somebody() {
                 read.groups.push(std::mem::take(&mut group));
                 is_open = false;
@@ -63,6 +62,7 @@ impl DeliveryStatus {
                 continue;
             }
             is_open |= group.take(&name, &value);
+            group.seen.push(name);
         }
         if group.is_about_somebody() {
             read.groups.push(group);
@@ -88,6 +88,16 @@ impl DeliveryStatus {
 impl Group {
     fn is_about_somebody(&self) -> bool {
         self.recipient.is_some() || self.original.is_some() || self.diagnostic.is_some()
+    }
+
+    /// The final recipient, or the original one where the final one is a name for insiders.
+    pub fn named(&self) -> Option<String> {
+        let is_public = |address: &&String| {
+            address.rsplit_once('@').is_some_and(|(_, domain)| domain.contains('.'))
+        };
+        let public =
+            self.recipient.as_ref().filter(is_public).or(self.original.as_ref().filter(is_public));
+        public.or(self.recipient.as_ref()).or(self.original.as_ref()).cloned()
     }
 
     fn has_words(&self) -> bool {

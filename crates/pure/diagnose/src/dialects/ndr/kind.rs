@@ -8,7 +8,7 @@ pub(super) fn of(parts: &Parts, reports: &[Testimony]) -> Kind {
     if parts.feedback || parts.field_has("content-type", "feedback-report") {
         return Kind::Feedback;
     }
-    if parts.disposition || parts.field_has("content-type", "disposition-notification") {
+    if is_receipt(parts) {
         return Kind::Receipt;
     }
     if is_complaint(parts) {
@@ -29,10 +29,23 @@ pub(super) fn of(parts: &Parts, reports: &[Testimony]) -> Kind {
     }
 }
 
+/// Whether it is a receipt, and not a rejection that a mailbox sends in a receipt's form (Sieve's `reject`,
+/// Dovecot's quota; RFC 5429 section 2.1).
+pub(super) fn is_receipt(parts: &Parts) -> bool {
+    let is_one = parts.disposition || parts.field_has("content-type", "disposition-notification");
+    let text = parts.text.to_lowercase();
+    let rejects = text.contains("was automatically rejected")
+        || text.contains("message was rejected")
+        || parts.field_has("auto-submitted", "rejected");
+    is_one && !rejects
+}
+
 /// Complaints from before ARF, and summaries of it.
 fn is_complaint(parts: &Parts) -> bool {
     let text = parts.text.to_lowercase();
-    text.contains("this is an email abuse report for an email message")
+    let subject = parts.field("subject").unwrap_or("").trim().to_lowercase();
+    // What Microsoft's and others' loops send: a subject, and the message.
+    (subject.starts_with("complaint about message from") && parts.has_returned)
         || text.contains("email abuse report for an email message")
         || (text.contains("feedback-type:") && text.contains("user-agent:"))
 }

@@ -86,7 +86,8 @@ fn from_message(octets: &[u8], depth: usize) -> Parts {
     let mut parts = Parts { fields: header_fields(octets), ..Parts::default() };
     let mut html = String::new();
     for part in message.parts.iter().take(PARTS_MAX) {
-        add_part(&mut parts, &mut html, part, depth);
+        // Who reports does not forward a report: a message within one is the returned one.
+        add_part(&mut parts, &mut html, part, if is_report(octets) { DEPTH_MAX } else { depth });
     }
     let is_empty = parts.text.trim().is_empty();
     if is_empty {

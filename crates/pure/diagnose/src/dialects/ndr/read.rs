@@ -9,7 +9,7 @@ use super::{
     delivery_status::{self, DeliveryStatus, Group},
     kind,
     parts::Parts,
-    text, told,
+    text, told, transcript,
     vendors::{self, Vendor},
 };
 use crate::{
@@ -46,7 +46,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn reports(&self, statuses: &[DeliveryStatus]) -> Vec<Testimony> {
-        if self.parts.feedback || self.parts.disposition || !kind::is_report(self.parts) {
+        if self.parts.feedback || kind::is_receipt(self.parts) || !kind::is_report(self.parts) {
             return Vec::new();
         }
         let blocks = blocks::read(&self.parts.text, RECIPIENTS_MAX);
@@ -58,8 +58,12 @@ impl Context<'_> {
         if !told.is_empty() {
             return told;
         }
-        if kind::is_automatic_answer(self.parts) {
+        if kind::is_automatic_answer(self.parts) && !self.parts.disposition {
             return Vec::new();
+        }
+        let by_transcript = transcript::read(&self.parts.text);
+        if !by_transcript.is_empty() && blocks.iter().all(|block| block.words.is_empty()) {
+            return by_transcript.iter().map(|block| self.by_block(block)).collect();
         }
         let by_text = self.by_text(&blocks);
         // Without any recipient in a place where recipients stand, it may be about anything.
@@ -105,7 +109,7 @@ impl Context<'_> {
         let mut testimony = Testimony {
             speaker,
             fate,
-            recipient: group.recipient.clone().or(group.original.clone()),
+            recipient: group.named(),
             message: status.message.clone(),
             status: group.status,
             reply,
@@ -168,7 +172,8 @@ impl Context<'_> {
             place: Place { first: block.first, last: block.last },
             ..Testimony::default()
         };
-        self.finish(&mut testimony, &[&block.words], &self.parts.text);
+        let dialogue = if block.lines.contains("<<<") { &block.lines } else { &self.parts.text };
+        self.finish(&mut testimony, &[&block.words], dialogue);
         if testimony.reply.is_none()
             && crate::class::class_of_testimony(&testimony) == crate::Class::Unknown
         {
@@ -291,8 +296,8 @@ fn writer(parts: &Parts) -> Option<String> {
     let received =
         parts.fields.iter().rev().find(|(name, _)| name == "received").map(|(_, value)| value);
     let by = received.and_then(|value| {
-        let at = value.find("by ")?;
-        delivery_status::host(&value[at + 3..])
+        let at = if value.starts_with("by ") { 3 } else { value.find(" by ")? + 4 };
+        delivery_status::host(&value[at..]).filter(|host| host.contains('.'))
     });
     by.or(domain)
 }

@@ -34,6 +34,7 @@ fn quoted_addresses(text: &str) -> Vec<String> {
 
 fn bare_address(word: &str) -> Option<String> {
     let word = word.strip_prefix("mailto:").unwrap_or(word);
+    let word = word.trim_end_matches([':', '.']);
     let word = word.rsplit(':').next().unwrap_or(word);
     let word = word.trim_matches(['.', ':', '!', '?', '*', '=', '{', '}', '\\', '/', '#']);
     let (local, domain) = word.rsplit_once('@')?;
@@ -236,6 +237,8 @@ mod tests {
         for (text, found) in [
             ("<bob@b.test>:", Some("bob@b.test")),
             ("to bob@b.test.", Some("bob@b.test")),
+            ("bob@b.test:", Some("bob@b.test")),
+            ("mailto:bob@b.test", Some("bob@b.test")),
             ("rfc822;bob@b.test", Some("bob@b.test")),
             ("<\"b o b\"@b.test>", Some("\"b o b\"@b.test")),
             ("bob at b.test", None),

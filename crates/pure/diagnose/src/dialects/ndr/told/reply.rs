@@ -76,7 +76,11 @@ pub(in super::super) fn find(words: &str, may_be_positive: bool) -> Option<Reply
         (at - from <= 400).then_some((at, code))
     });
     let (at, code) = quoted.or_else(|| code_in(0))?;
-    let end = CLOSINGS.iter().filter_map(|closing| lower[at..].find(closing)).min();
+    // A quote ends a reply only where a quote began it.
+    let is_quoted = at > 0 && lower.as_bytes()[at - 1] == b'\'';
+    let may_close = |closing: &&&str| is_quoted || !closing.starts_with('\'');
+    let ends = CLOSINGS.iter().filter(may_close);
+    let end = ends.filter_map(|closing| lower[at..].find(closing)).min();
     let rest = &words[at..at + end.unwrap_or(words.len() - at)];
     Some(read(code, rest))
 }
@@ -93,7 +97,8 @@ fn read(code: u16, rest: &str) -> Reply {
     let status = own_status(code, rest);
     let mut kept = String::new();
     let mut skip_status = false;
-    for (index, word) in rest.split(' ').enumerate() {
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    for (index, word) in words.iter().copied().enumerate() {
         let bare = word.trim_matches(['#', '(', ')', ':']);
         let is_own =
             |word: &str| word.parse::<EnhancedStatus>().ok().is_some_and(|own| Some(own) == status);
@@ -104,7 +109,8 @@ fn read(code: u16, rest: &str) -> Reply {
                 continue;
             }
         }
-        if word == digits && index > 0 && rest.contains(&format!("{digits}-")) {
+        let opens_line = words.get(index + 1).is_some_and(|next| is_own(next));
+        if word == digits && index > 0 && (opens_line || rest.contains(&format!("{digits}-"))) {
             skip_status = true;
             continue;
         }
