@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use policy::Policy;
 use spool::Spool;
 use transport::ClientTls;
 use world::World;
@@ -18,8 +17,6 @@ pub struct Context {
     pub spool: Arc<dyn Spool>,
     /// Where every attempt leaves its record.
     pub evidence: Recorder,
-    /// What judges at the door.
-    pub policy: Arc<Policy>,
     /// Counters.
     pub metrics: Metrics,
     /// Everything that runs.
@@ -34,7 +31,6 @@ impl Context {
         world: World,
         spool: Arc<dyn Spool>,
         evidence: Recorder,
-        policy: Arc<Policy>,
         config: Compiled,
         client_tls: ClientTls,
     ) -> Self {
@@ -42,7 +38,6 @@ impl Context {
             world,
             spool,
             evidence,
-            policy,
             metrics: Metrics::default(),
             tasks: Arc::default(),
             config: ArcSwap::from_pointee(config),

@@ -59,8 +59,6 @@ pub struct Config {
     pub tls: Tls,
     /// What one client may use up. `[listener.limits]` overrides single values.
     pub limits: Limits,
-    /// What is asked of clients, senders and recipients before mail is taken.
-    pub door: policy::Settings,
     /// Who may relay, and whereto everybody may.
     pub relay: Relay,
     /// When to try again, and when to give up. `retry` in a route overrides single values.
@@ -103,7 +101,6 @@ impl Default for Config {
             log: Log::default(),
             tls: Tls::default(),
             limits: Limits::default(),
-            door: policy::Settings::default(),
             relay: Relay::default(),
             retry: Retry::default(),
             timeouts: Timeouts::default(),
@@ -171,11 +168,6 @@ impl Config {
     /// Where evidence is.
     pub fn evidence_directory(&self) -> PathBuf {
         self.within(self.evidence.directory.as_deref(), "evidence")
-    }
-
-    /// Where the greylist is.
-    pub fn door_directory(&self) -> PathBuf {
-        policy::directory(&self.data)
     }
 
     /// The control socket.
