@@ -1,64 +1,103 @@
-//! Reading a transcript: which answer belongs to which command, pipelined or not.
+//! Reading a session: which reply belongs to which command, pipelined or not.
+//!
+//! Replies answer commands in order (RFC 2920 section 3.1). What the evidence lacks (lines lost by a
+//! capture, a start in mid-session) makes pairs doubtful; those are marked, and no rule is sure of them.
 
-use smtp::{Party, Stage, Transcript, transcript::Line};
+mod ending;
+mod offer;
+mod pairing;
+mod verb;
 
-/// A transcript with every reply paired to its command.
-#[derive(Clone, Debug, Default)]
+use smtp::{EnhancedStatus, Party, Reply, Stage};
+
+use crate::session::{Kind, Line, Session};
+
+pub use ending::{Ending, How};
+pub use offer::Offer;
+pub use verb::Verb;
+
+/// A session with every reply paired to its command.
+#[derive(Clone, Debug)]
 pub struct Dialogue<'a> {
-    /// All lines, as the transcript has them.
-    pub lines: Vec<Line<'a>>,
+    /// What was read; all indices of lines are into its `lines`.
+    pub session: &'a Session,
+    /// Commands in the order in which they were sent, without content and SASL responses.
+    pub commands: Vec<Command>,
     /// Replies in the order in which they came.
     pub exchanges: Vec<Exchange>,
-    /// Commands that got no reply, as indices into `lines`.
+    /// What the client sent and got no reply to although the evidence has no gap there, as indices of
+    /// lines: commands, content, SASL responses.
     pub unanswered: Vec<usize>,
+    /// Server lines that are part of no reply.
+    pub malformed: Vec<usize>,
+    /// Where a reply begins of which the evidence has no last line.
+    pub unfinished: Option<usize>,
+    /// Whether it is LMTP: LHLO was said.
+    pub is_lmtp: bool,
+    /// Whether the evidence begins where the session does.
+    pub has_start: bool,
+    /// How it ended, as far as that can be seen.
+    pub ending: Ending,
+}
+
+/// One command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Its line.
+    pub line: usize,
+    /// Its first word.
+    pub verb: Verb,
+    /// The step it belongs to.
+    pub stage: Stage,
+    /// The transaction it belongs to, counted from 1 by MAIL commands.
+    pub transaction: Option<u32>,
+    /// Its reply, as an index into [`Dialogue::exchanges`].
+    pub answer: Option<usize>,
 }
 
 /// One reply, and what it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// The command's line; `None` for the greeting.
+    /// The line that it answers: a command, content, a SASL response; `None` for the greeting, and for a
+    /// reply that nothing in the evidence asked for.
     pub command: Option<usize>,
+    /// The command's first word; of content DATA, of a SASL response AUTH.
+    pub verb: Verb,
+    /// The first line of the reply.
+    pub first: usize,
     /// The last line of the reply.
     pub reply: usize,
-    /// Its code.
+    /// Its code, as the last line has it; may be out of the range that RFC 5321 allows.
     pub code: u16,
+    /// The enhanced status of the first line that has one.
+    pub status: Option<EnhancedStatus>,
     /// The step that the command belongs to.
     pub stage: Stage,
+    /// The transaction it belongs to, counted from 1 by MAIL commands.
+    pub transaction: Option<u32>,
+    /// Whether the evidence has no gap that could have shifted the pairs.
+    pub is_sure: bool,
 }
 
 impl<'a> Dialogue<'a> {
-    /// Reads a transcript. Replies answer commands in order (RFC 2920 section 3.1); a client line that
-    /// is no command (content, a SASL response) waits for a reply only where one is due.
-    pub fn read(transcript: &'a Transcript) -> Self {
-        let lines: Vec<Line<'a>> = transcript.lines().collect();
-        let mut dialogue = Self { lines, ..Self::default() };
-        // The greeting is the reply to having connected.
-        let mut waiting: std::collections::VecDeque<(Option<usize>, Stage)> =
-            [(None, Stage::Greeting)].into();
-        for (index, line) in dialogue.lines.iter().enumerate() {
-            match line.by {
-                Party::Client => {
-                    if let Some(stage) = command_stage(line.text) {
-                        waiting.push_back((Some(index), stage));
-                    } else if let Some(stage) = continued(&dialogue.exchanges, waiting.is_empty()) {
-                        waiting.push_back((Some(index), stage));
-                    }
-                }
-                Party::Server => {
-                    let Some(code) = final_code(line.text) else { continue };
-                    let (command, stage) = waiting.pop_front().unwrap_or((None, Stage::Other));
-                    dialogue.exchanges.push(Exchange { command, reply: index, code, stage });
-                }
-                Party::Note => {}
-            }
-        }
-        dialogue.unanswered = waiting.into_iter().filter_map(|(command, _)| command).collect();
-        dialogue
+    /// Reads a session, in one pass.
+    pub fn read(session: &'a Session) -> Self {
+        pairing::read(session)
+    }
+
+    /// A line of the session.
+    pub fn line(&self, index: usize) -> Option<&'a Line> {
+        self.session.lines.get(index)
+    }
+
+    /// A line's octets; none if there is no such line.
+    pub fn octets(&self, index: usize) -> &'a [u8] {
+        self.line(index).map_or(b"", |line| &line.text)
     }
 
     /// A line's text, without octets that are not UTF-8.
     pub fn text(&self, index: usize) -> std::borrow::Cow<'a, str> {
-        self.lines.get(index).map_or("".into(), |line| String::from_utf8_lossy(line.text))
+        String::from_utf8_lossy(self.octets(index))
     }
 
     /// The exchanges of one stage, in order.
@@ -66,104 +105,78 @@ impl<'a> Dialogue<'a> {
         self.exchanges.iter().filter(move |exchange| exchange.stage == stage)
     }
 
-    /// Whether the client's line begins with that verb.
-    pub fn has_verb(&self, index: usize, verb: &str) -> bool {
-        self.lines
-            .get(index)
-            .is_some_and(|line| line.by == Party::Client && begins(line.text, verb))
+    /// The commands of one verb, in order.
+    pub fn of(&self, verb: Verb) -> impl Iterator<Item = &Command> {
+        self.commands.iter().filter(move |command| command.verb == verb)
     }
 
-    /// The first command of that stage.
-    pub fn command(&self, stage: Stage) -> Option<usize> {
-        let is_it =
-            |line: &Line<'_>| line.by == Party::Client && command_stage(line.text) == Some(stage);
-        self.lines.iter().position(is_it)
+    /// A command's reply.
+    pub fn answer(&self, command: &Command) -> Option<&Exchange> {
+        self.exchanges.get(command.answer?)
+    }
+
+    /// The greeting, where the evidence has it.
+    pub fn greeting(&self) -> Option<&Exchange> {
+        self.exchanges.first().filter(|exchange| exchange.stage == Stage::Greeting)
+    }
+
+    /// The lines of a reply, whatever stands between them left out.
+    pub fn reply_lines(&self, exchange: &Exchange) -> impl Iterator<Item = (usize, &'a Line)> {
+        let lines = self.session.lines.get(exchange.first..=exchange.reply).unwrap_or_default();
+        let first = exchange.first;
+        let is_reply = |(_, line): &(usize, &Line)| matches!(line.kind, Kind::Reply(_));
+        lines.iter().enumerate().map(move |(index, line)| (first + index, line)).filter(is_reply)
+    }
+
+    /// A reply as a value, its text lossy where it is no UTF-8.
+    pub fn reply(&self, exchange: &Exchange) -> Reply {
+        let mut text = String::new();
+        for (index, line) in self.reply_lines(exchange) {
+            if index != exchange.first {
+                text.push('\n');
+            }
+            let words = String::from_utf8_lossy(line.text.get(4..).unwrap_or_default());
+            let words = match EnhancedStatus::split_from(&words) {
+                Some((_, rest)) if exchange.status.is_some() => rest,
+                _ => &words,
+            };
+            text.push_str(words);
+        }
+        Reply { code: exchange.code, status: exchange.status, text: text.into() }
+    }
+
+    /// Whether the capture lost something that this side said, as far as the lines show.
+    pub fn has_gap(&self, by: Party) -> bool {
+        let is_gap = |line: &Line| matches!(line.kind, Kind::Gap { .. }) && line.by == by;
+        self.session.lines.iter().any(is_gap)
+    }
+
+    /// Whether only one side's packets are in the evidence.
+    pub fn is_one_sided(&self) -> bool {
+        self.session
+            .wire
+            .as_ref()
+            .is_some_and(|wire| (wire.client.packets == 0) != (wire.server.packets == 0))
+    }
+
+    /// Whether that exchange's line was the one, given an index of a line.
+    pub fn exchange_of_line(&self, line: usize) -> Option<&Exchange> {
+        let after = self.exchanges.partition_point(|exchange| exchange.reply < line);
+        self.exchanges.get(after).filter(|exchange| exchange.first <= line)
     }
 }
 
-/// What a client line that is no command belongs to, if the last reply asked for it.
-fn continued(exchanges: &[Exchange], nothing_waits: bool) -> Option<Stage> {
-    let last = exchanges.last().filter(|_| nothing_waits)?;
-    match (last.stage, last.code) {
-        (Stage::Auth, 334) => Some(Stage::Auth),
-        (Stage::Data, 354) => Some(Stage::EndOfData),
-        _ => None,
+impl Exchange {
+    /// 4yz or 5yz.
+    pub fn is_refusal(&self) -> bool {
+        (400..600).contains(&self.code)
     }
-}
 
-/// The step that a command line belongs to; `None` if it is no command.
-fn command_stage(text: &[u8]) -> Option<Stage> {
-    const VERBS: [(&str, Stage); 14] = [
-        ("EHLO", Stage::Ehlo),
-        ("HELO", Stage::Ehlo),
-        ("LHLO", Stage::Ehlo),
-        ("STARTTLS", Stage::StartTls),
-        ("AUTH", Stage::Auth),
-        ("MAIL", Stage::Mail),
-        ("RCPT", Stage::Rcpt),
-        ("DATA", Stage::Data),
-        ("BDAT", Stage::EndOfData),
-        ("XEXCH50", Stage::Other),
-        ("RSET", Stage::Other),
-        ("NOOP", Stage::Other),
-        ("VRFY", Stage::Other),
-        ("QUIT", Stage::Other),
-    ];
-    VERBS.into_iter().find(|(verb, _)| begins(text, verb)).map(|(_, stage)| stage)
-}
-
-fn begins(text: &[u8], verb: &str) -> bool {
-    let ends = matches!(text.get(verb.len()), None | Some(b' ' | b':' | b'\r'));
-    ends && text.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb.as_bytes()))
-}
-
-/// The code of a reply's last line; `None` for `250-...` and for what is no reply.
-fn final_code(text: &[u8]) -> Option<u16> {
-    if matches!(text.get(3), Some(b'-')) {
-        return None;
+    /// 2yz.
+    pub fn is_positive(&self) -> bool {
+        self.code / 100 == 2
     }
-    let digits = text.get(..3)?;
-    let code: u16 = str::from_utf8(digits).ok()?.parse().ok()?;
-    (200..600).contains(&code).then_some(code)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::testing::transcript;
-
-    #[test]
-    fn pipelined_replies_find_their_commands() {
-        let transcript = transcript(
-            "S: 220 hi\nC: EHLO a\nS: 250-b\nS: 250 PIPELINING\nC: MAIL FROM:<a@a>\nC: RCPT TO:<b@b>\n\
-             C: RCPT TO:<c@b>\nC: DATA\nS: 250 ok\nS: 550 no\nS: 250 ok\nS: 354 go\nC: .\nS: 250 done",
-        );
-        let dialogue = Dialogue::read(&transcript);
-        let pairs: Vec<_> =
-            dialogue.exchanges.iter().map(|e| (e.command, e.reply, e.code, e.stage)).collect();
-        assert_eq!(
-            pairs,
-            [
-                (None, 0, 220, Stage::Greeting),
-                (Some(1), 3, 250, Stage::Ehlo),
-                (Some(4), 8, 250, Stage::Mail),
-                (Some(5), 9, 550, Stage::Rcpt),
-                (Some(6), 10, 250, Stage::Rcpt),
-                (Some(7), 11, 354, Stage::Data),
-                (Some(12), 13, 250, Stage::EndOfData),
-            ]
-        );
-        assert!(dialogue.unanswered.is_empty());
-    }
-
-    #[test]
-    fn login_and_silence() {
-        let transcript = transcript(
-            "S: 220 hi\nC: EHLO a\nS: 250 b\nC: AUTH LOGIN\nS: 334 x\nC: ****\nS: 535 no\nC: \
-             MAIL FROM:<>",
-        );
-        let dialogue = Dialogue::read(&transcript);
-        assert_eq!(dialogue.at(Stage::Auth).map(|e| e.code).collect::<Vec<_>>(), [334, 535]);
-        assert_eq!(dialogue.unanswered, [7]);
-    }
-}
+mod tests;

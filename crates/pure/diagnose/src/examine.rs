@@ -1,96 +1,112 @@
-//! One attempt of ours, one recipient: which line decided, and what of it.
+//! One recipient's failure: which line decided, and what of it.
 
-use smtp::{Attempt, ForwardPath, Outcome, Reply, Stage};
+use smtp::{Attempt, Cause, ForwardPath, Outcome, Reply, Stage};
 
 use crate::{
+    cascade,
     dialogue::Dialogue,
+    evidence::Evidence,
     finding::{Confidence, Finding, Party, Weight},
-    meanings,
-    rules::{self, Evidence},
+    rules::{
+        self,
+        session::{Observed, SESSION_RULES},
+    },
+    session::Session,
     testimony::Testimony,
 };
 
 /// Explains what became of `path` in `attempt`.
 ///
-/// The rules are asked in their order (the table is in `rules.rs`); the last one always has an answer.
+/// What the dialogue itself proves comes before what the server says of it.
 pub fn examine(attempt: &Attempt, path: &ForwardPath) -> Finding {
     let outcome =
         attempt.outcomes.iter().find(|(tried, _)| tried == path).map(|(_, outcome)| outcome);
-    let dialogue = Dialogue::read(&attempt.transcript);
+    let session = Session::from(attempt);
+    let dialogue = Dialogue::read(&session);
     match outcome {
-        Some(Outcome::Deferred(cause)) => {
-            explain(&Evidence::new(attempt, path, cause, false, dialogue))
-        }
-        Some(Outcome::Failed(cause)) => {
-            explain(&Evidence::new(attempt, path, cause, true, dialogue))
-        }
+        Some(Outcome::Deferred(cause)) => failure(&dialogue, path, cause, false),
+        Some(Outcome::Failed(cause)) => failure(&dialogue, path, cause, true),
         Some(Outcome::Relayed(reply)) => Finding {
-            rule: "relayed".to_owned(),
-            what: format!("{} took the message over: {reply}", attempt.next_hop),
             line: dialogue.exchanges.iter().rev().find(|e| e.code == reply.code).map(|e| e.reply),
-            command: None,
-            who: Party::Unknown,
-            confidence: Confidence::Certain,
-            why: "The next hop accepted the message; from there on it is its business.".to_owned(),
-            remedy: "Nothing to do here. If the mail does not show up, ask who runs the next hop."
-                .to_owned(),
-            retry_helps: false,
-            weight: Weight::Remark,
-            consequences: Vec::new(),
-            next_test: None,
+            ..remark(
+                "relayed",
+                format!("{} took the message over: {reply}", attempt.next_hop),
+                "The next hop accepted the message; from there on it is its business.",
+                "Nothing to do here. If the mail does not show up, ask who runs the next hop.",
+            )
         },
         None => Finding {
-            rule: "not-tried".to_owned(),
-            what: format!("this attempt at {} was not for {path}", attempt.next_hop),
-            line: None,
-            command: None,
-            who: Party::Unknown,
-            confidence: Confidence::Certain,
-            why: "The attempt has no outcome for this recipient.".to_owned(),
-            remedy: "Look at the attempts that name the recipient.".to_owned(),
             retry_helps: true,
-            weight: Weight::Remark,
-            consequences: Vec::new(),
-            next_test: None,
+            ..remark(
+                "not-tried",
+                format!("this attempt at {} was not for {path}", attempt.next_hop),
+                "The attempt has no outcome for this recipient.",
+                "Look at the attempts that name the recipient.",
+            )
         },
     }
 }
 
 /// Explains what somebody else says became of a recipient: the same rules, with less to go by.
 pub fn examine_testimony(testimony: &Testimony) -> Finding {
-    let reply = testimony.reply.clone().unwrap_or_else(|| {
-        let class = testimony.status.map_or(5, |status| status.class);
-        Reply {
-            code: u16::from(class) * 100,
-            status: testimony.status,
-            text: testimony.words.clone().into(),
-        }
-    });
-    examine_reply(&reply, testimony.stage)
+    rules::explain(&Evidence::of_testimony(testimony))
 }
 
 /// Explains a reply of which nothing else is known, but perhaps the step at which it came.
 pub fn examine_reply(reply: &Reply, stage: Option<Stage>) -> Finding {
-    let meaning = meanings::of_reply(reply, stage.unwrap_or(Stage::Other));
-    Finding {
-        rule: "meaning".to_owned(),
-        what: format!("the server answered: {reply}"),
-        line: None,
-        command: None,
-        who: Party::Unknown,
-        confidence: Confidence::Likely,
-        why: meaning.means.to_owned(),
-        remedy: meaning.check.to_owned(),
-        retry_helps: !reply.is_permanent(),
-        weight: if reply.code < 400 { Weight::Remark } else { Weight::Failure },
-        consequences: Vec::new(),
-        next_test: None,
+    rules::explain(&Evidence::of_reply(reply, stage))
+}
+
+fn failure(dialogue: &Dialogue<'_>, path: &ForwardPath, cause: &Cause, permanent: bool) -> Finding {
+    let evidence = Evidence::of_attempt(dialogue, path, cause, permanent);
+    let observed = Observed::new(dialogue, Some(cause));
+    let mut found = Vec::new();
+    for rule in SESSION_RULES {
+        rule(&observed, &mut found);
+    }
+    let by_dialogue = found
+        .into_iter()
+        .find(|finding| finding.weight == Weight::Failure && decides(finding, &evidence));
+    by_dialogue.or_else(|| earlier_cause(&evidence)).unwrap_or_else(|| rules::explain(&evidence))
+}
+
+/// The refusal that this one only follows from, explained in its place.
+fn earlier_cause(evidence: &Evidence<'_>) -> Option<Finding> {
+    let (dialogue, exchange) = (evidence.dialogue?, evidence.exchange?);
+    let index = dialogue.exchanges.iter().position(|other| other.reply == exchange.reply)?;
+    let root = cascade::roots(dialogue)[index]?;
+    let mut finding =
+        rules::explain(&Evidence::of_exchange(dialogue, *dialogue.exchanges.get(root)?));
+    finding.consequences.push(exchange.reply);
+    Some(finding)
+}
+
+/// Whether a session rule's finding is about what decided this recipient's fate: its reply, or the end
+/// of the session if there was none.
+fn decides(finding: &Finding, evidence: &Evidence<'_>) -> bool {
+    match evidence.exchange {
+        Some(exchange) => {
+            finding.line == Some(exchange.reply)
+                || finding.command.is_some() && finding.command == exchange.command
+                || finding.consequences.contains(&exchange.reply)
+        }
+        None => evidence.reply().is_none(),
     }
 }
 
-fn explain(evidence: &Evidence<'_>) -> Finding {
-    rules::RULES
-        .iter()
-        .find_map(|rule| rule(evidence))
-        .unwrap_or_else(|| rules::by_meaning::explain(evidence))
+fn remark(rule: &str, what: String, why: &str, remedy: &str) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        what,
+        line: None,
+        command: None,
+        who: Party::Unknown,
+        confidence: Confidence::Certain,
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
+        retry_helps: false,
+        weight: Weight::Remark,
+        consequences: Vec::new(),
+        next_test: None,
+    }
 }

@@ -6,15 +6,25 @@
 //! that would tell them apart. [`class`] puts refusals into classes for machines; [`dialects`] reads other
 //! people's formats.
 
+#[cfg(test)]
+extern crate self as diagnose;
+
 pub mod blocklists;
+mod cascade;
 pub mod class;
 pub mod dialects;
 pub mod dialogue;
+mod evidence;
 pub mod examine;
 pub mod finding;
 pub mod happening;
 pub mod inspect;
 pub mod meanings;
+#[cfg(test)]
+#[path = "../tests/notation/mod.rs"]
+mod notation;
+mod own;
+mod quote;
 mod rules;
 pub mod session;
 pub mod testimony;

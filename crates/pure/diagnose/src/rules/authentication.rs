@@ -1,9 +1,11 @@
-//! Our login: refused, too weak, or missing.
+//! The login: refused, too weak, or missing.
 
 use smtp::{Reply, Stage};
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
@@ -22,29 +24,31 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
                 "send auth first",
                 "log in first",
             ]));
-    if evidence.cause.stage == Stage::Auth {
+    if evidence.is_at(Stage::Auth) || evidence.stage.is_none() && reply.code == 535 {
         return Some(at_login(evidence, reply));
     }
     if !wants_login {
         return None;
     }
-    let logged_in = evidence.dialogue.at(Stage::Auth).any(|exchange| exchange.code == 235);
+    let logged_in = evidence
+        .dialogue
+        .is_some_and(|dialogue| dialogue.at(Stage::Auth).any(|exchange| exchange.code == 235));
     let wants_tls = evidence.says(&["starttls", "tls required", "encryption"])
         || evidence.status() == Some((7, 10));
     if wants_tls && !logged_in {
         return Some(evidence.finding(
             "tls-wanted",
-            Party::Us,
+            evidence.sender(),
             Confidence::Certain,
             format!("{peer} takes mail only over an encrypted connection, and this one was not."),
-            "Who runs this server has to switch on STARTTLS for this next hop.",
+            "Who runs the sending server has to switch on STARTTLS for this next hop.",
         ));
     }
     let (confidence, why) = if logged_in {
         (
             Confidence::Possible,
             format!(
-                "{peer} asks for a login although this server did log in; it seems not to know \
+                "{peer} asks for a login although the sending server did log in; it seems not to know \
                  of it."
             ),
         )
@@ -56,10 +60,10 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     };
     Some(evidence.finding(
         "login-wanted",
-        Party::Us,
+        evidence.sender(),
         confidence,
         why,
-        "Who runs this server has to configure user name and password for this next hop, or a next hop \
+        "Who runs the sending server has to configure user name and password for this next hop, or a next hop \
          that takes mail without.",
     ))
 }
@@ -70,21 +74,21 @@ fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
     if reply.code == 535 || evidence.status() == Some((7, 8)) {
         return evidence.finding(
             "login-refused",
-            Party::Us,
+            evidence.sender(),
             Confidence::Certain,
-            format!("{peer} did not accept the user name and password with which this server \
+            format!("{peer} did not accept the user name and password with which the sending server \
              logged in."),
-            "Who runs this server has to correct user name and password for this next hop. If they are \
+            "Who runs the sending server has to correct user name and password for this next hop. If they are \
              right, the provider may want an application password, or has locked the account.",
         );
     }
     if matches!(reply.code, 504 | 534 | 538) || matches!(evidence.status(), Some((7, 9 | 11))) {
         return evidence.finding(
             "login-mechanism",
-            Party::Us,
+            evidence.sender(),
             Confidence::Certain,
             format!("{peer} does not accept this way of logging in, or not without TLS."),
-            "Who runs this server has to switch on TLS for this next hop, or configure another \
+            "Who runs the sending server has to switch on TLS for this next hop, or configure another \
              mechanism.",
         );
     }
@@ -93,7 +97,7 @@ fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
         if reply.is_transient() { Party::Server } else { Party::Unknown },
         Confidence::Likely,
         format!("{peer} could not or would not finish the login."),
-        "If it stays so, who runs this server should ask who runs the next hop.",
+        "If it stays so, who runs the sending server should ask who runs the next hop.",
     )
 }
 
@@ -120,7 +124,8 @@ mod tests {
         }
         assert_eq!(found_at_rcpt("530 5.7.0 Authentication required").rule, "login-wanted");
         assert_eq!(
-            found_at_rcpt("530 5.7.10 Must issue a STARTTLS command first").rule,
+            crate::examine_reply(&reply("530 5.7.10 Must issue a STARTTLS command first"), None)
+                .rule,
             "tls-wanted"
         );
     }

@@ -1,8 +1,8 @@
 //! Refused because an address or a domain is on a blocklist: which list, which address, where to look.
 
-use super::Evidence;
 use crate::{
     blocklists,
+    evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
 

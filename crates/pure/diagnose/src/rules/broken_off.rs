@@ -2,18 +2,20 @@
 
 use smtp::{Stage, Trouble};
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
-pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
-    let silent = match &evidence.cause.trouble {
+pub(crate) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
+    let silent = match &*evidence.trouble {
         Trouble::Silence(_) => true,
         Trouble::Closed => false,
-        Trouble::Network(_) if evidence.cause.stage != Stage::Connect => false,
+        Trouble::Network(_) if !evidence.is_at(Stage::Connect) => false,
         _ => return None,
     };
     let peer = evidence.peer();
-    let stage = evidence.cause.stage;
+    let stage = evidence.stage.unwrap_or(Stage::Other);
     let (why, remedy) =
         before_mail(stage, silent, peer).unwrap_or_else(|| later(stage, silent, peer));
     let rule = if silent { "silence" } else { "closed" };

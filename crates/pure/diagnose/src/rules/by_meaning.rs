@@ -1,27 +1,27 @@
 //! What no rule of its own explains: the table of meanings, at the step where it happened.
 
-use smtp::{Stage, Trouble};
+use smtp::{Reply, Stage, Trouble};
 
-use super::Evidence;
 use crate::{
+    evidence::Evidence,
     finding::{Confidence, Finding, Party},
-    meanings,
+    meanings::{self, Key, Meaning},
 };
 
 pub(crate) fn explain(evidence: &Evidence<'_>) -> Finding {
-    match &evidence.cause.trouble {
+    match &*evidence.trouble {
         Trouble::Reply(reply) => {
-            let meaning = meanings::of_reply(reply, evidence.cause.stage);
-            let who = match (evidence.cause.stage, reply.status.map(|status| status.subject)) {
-                (_, Some(7)) => Party::Policy,
-                (_, Some(3)) => Party::Server,
+            let (meaning, confidence) = meaning(evidence, reply);
+            let who = match reply.status.map(|status| status.subject) {
+                Some(7) => Party::Policy,
+                Some(3) => Party::Server,
                 _ => Party::Unknown,
             };
-            evidence.finding("meaning", who, Confidence::Likely, meaning.means, meaning.check)
+            evidence.finding("meaning", who, confidence, meaning.means, meaning.check)
         }
         Trouble::Local(status, _) => {
             let meaning = meanings::of_status(*status);
-            let who = if status.subject == 6 { Party::Client } else { Party::Us };
+            let who = if status.subject == 6 { Party::Client } else { evidence.sender() };
             evidence.finding("ours", who, Confidence::Certain, meaning.means, meaning.check)
         }
         Trouble::Malformed(_) => evidence.finding(
@@ -33,9 +33,9 @@ pub(crate) fn explain(evidence: &Evidence<'_>) -> Finding {
             "Who runs the sending server can look at the dialogue and check host name and port of the \
              next hop.",
         ),
-        _ if evidence.cause.stage == Stage::Mailbox => evidence.finding(
+        _ if evidence.is_at(Stage::Mailbox) => evidence.finding(
             "mailbox",
-            Party::Us,
+            evidence.sender(),
             Confidence::Likely,
             "Writing into the local mailbox failed.",
             "Who runs this server has to look at the mailbox's disk and permissions.",
@@ -48,6 +48,19 @@ pub(crate) fn explain(evidence: &Evidence<'_>) -> Finding {
             "Look at the dialogue, and at the attempts before it.",
         ),
     }
+}
+
+/// The row for a reply. Of a code without a stage, what it says at RCPT if it says nothing in general:
+/// that is where most refusals come, but no more than a guess.
+fn meaning(evidence: &Evidence<'_>, reply: &Reply) -> (&'static Meaning, Confidence) {
+    let found = meanings::of_reply(reply, evidence.stage.unwrap_or(Stage::Other));
+    if evidence.stage.is_none() && matches!(found.key, Key::Class(_)) {
+        let at_rcpt = meanings::of_reply(reply, Stage::Rcpt);
+        if !matches!(at_rcpt.key, Key::Class(_)) {
+            return (at_rcpt, Confidence::Possible);
+        }
+    }
+    (found, Confidence::Likely)
 }
 
 #[cfg(test)]

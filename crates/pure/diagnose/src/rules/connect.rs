@@ -2,14 +2,16 @@
 
 use smtp::{Stage, Trouble};
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
-pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
-    if evidence.cause.stage != Stage::Connect {
+pub(crate) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
+    if !evidence.may_be_at(&[Stage::Connect]) {
         return None;
     }
-    let text = match &evidence.cause.trouble {
+    let text = match &*evidence.trouble {
         Trouble::Network(text) => text.to_lowercase(),
         Trouble::Silence(_) => "timed out".to_owned(),
         _ => return None,
@@ -25,7 +27,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
                      its mail service is down, or that host is no mail server."
             ),
         )
-    } else if text.contains("timed out") || text.contains("timeout") {
+    } else if text.contains("timed out") || text.contains("timeout") || text.contains("no answer") {
         (
             "connection-timeout",
             Party::Unknown,

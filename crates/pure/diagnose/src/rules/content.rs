@@ -1,7 +1,11 @@
 //! The content itself is refused: spam, virus, size or form.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use smtp::Stage;
+
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// How servers say it, in lower case.
 const PHRASES: [&str; 13] = [
@@ -24,15 +28,14 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
     let by_words = evidence.says(&PHRASES);
     if !(reply.code >= 400
-        && matches!(
-            evidence.cause.stage,
-            smtp::Stage::Data | smtp::Stage::Content | smtp::Stage::EndOfData
-        )
+        && evidence.may_be_at(&[Stage::Data, Stage::Content, Stage::EndOfData])
         && by_words)
     {
         return None;
     }
-    let confidence = Confidence::Certain;
+    // Without the stage it may be the sender rather than the content that is called spam.
+    let confidence =
+        if evidence.stage.is_some() { Confidence::Certain } else { Confidence::Likely };
     let peer = evidence.peer();
     Some(evidence.finding(
         "content",

@@ -2,13 +2,15 @@
 
 use smtp::Trouble;
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
-    let Trouble::Dns(status, text) = &evidence.cause.trouble else { return None };
+    let Trouble::Dns(status, text) = &*evidence.trouble else { return None };
     let text = text.to_lowercase();
-    let domain = evidence.path.domain();
+    let domain = evidence.domain();
     let finding = match (status.subject, status.detail) {
         (1, 10) => evidence.finding(
             "null-mx",
@@ -22,9 +24,9 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
             "loop-to-self",
             Party::Dns,
             Confidence::Likely,
-            format!("The MX records of {domain} lead back to this server, which does not keep \
+            format!("The MX records of {domain} lead back to the sending server, which does not keep \
              mail for it."),
-            "Either the MX records are wrong, or this server should be told that the domain is \
+            "Either the MX records are wrong, or that server should be told that the domain is \
              its own.",
         ),
         _ if status.class == 5 && (status.subject == 1 || text.contains("nxdomain")) => evidence.finding(

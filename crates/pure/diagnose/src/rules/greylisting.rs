@@ -1,7 +1,9 @@
 //! Greylisting: strangers are asked to come back.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// Servers that call it by its name, in lower case.
 const NAMES: [&str; 5] = ["greylist", "graylist", "grey list", "gray list", "postgrey"];

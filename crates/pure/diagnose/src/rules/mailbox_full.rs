@@ -1,7 +1,9 @@
 //! The mailbox has no room.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// How servers say it, in lower case.
 const PHRASES: [&str; 11] = [
@@ -28,7 +30,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     // A status alone may be a careless choice of whoever wrote the reply.
     let confidence = if by_words { Confidence::Certain } else { Confidence::Likely };
     let peer = evidence.peer();
-    let path = evidence.path;
+    let path = evidence.recipient.as_deref().unwrap_or("the recipient");
     Some(evidence.finding(
         "mailbox-full",
         Party::Server,

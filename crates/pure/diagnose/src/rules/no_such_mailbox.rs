@@ -1,7 +1,11 @@
 //! There is no such mailbox.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use smtp::Stage;
+
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// How servers say it, in lower case.
 const PHRASES: [&str; 22] = [
@@ -34,8 +38,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let by_words = evidence.says(&PHRASES);
     let by_status = matches!(evidence.status(), Some((1, 1) | (1, 6)));
     if !(reply.is_permanent()
-        && evidence.cause.stage != smtp::Stage::Mail
-        && evidence.cause.stage < smtp::Stage::Content
+        && evidence.stage.is_none_or(|stage| stage != Stage::Mail && stage < Stage::Content)
         && (by_words || by_status))
     {
         return None;
@@ -43,7 +46,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     // A status alone may be a careless choice of whoever wrote the reply.
     let confidence = if by_words { Confidence::Certain } else { Confidence::Likely };
     let peer = evidence.peer();
-    let domain = evidence.path.domain();
+    let domain = evidence.domain();
     Some(evidence.finding(
         "no-such-mailbox",
         Party::Client,

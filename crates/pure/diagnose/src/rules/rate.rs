@@ -1,7 +1,9 @@
 //! Too much at once: messages, connections or recipients.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// How servers say it, in lower case.
 const PHRASES: [&str; 20] = [

@@ -1,7 +1,9 @@
 //! The server does not relay for us.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// How servers say it, in lower case.
 const PHRASES: [&str; 15] = [
@@ -30,15 +32,15 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     }
     let confidence = Confidence::Certain;
     let peer = evidence.peer();
-    let domain = evidence.path.domain();
+    let domain = evidence.domain();
     Some(evidence.finding(
         "relay-denied",
         Party::Unknown,
         confidence,
         format!(
-            "{peer} does not take mail for {domain} from us: it holds itself not responsible \
+            "{peer} does not take mail for {domain} from the sending server: it holds itself not responsible \
          for that domain, and does not pass on mail for strangers. Either mail for the domain is \
-         led to the wrong server (MX records, or a configured next hop), or this server should \
+         led to the wrong server (MX records, or a configured next hop), or the sending server should \
          have logged in there."
         ),
         "Check the spelling behind the @. If it is right: who runs the domain should check its \

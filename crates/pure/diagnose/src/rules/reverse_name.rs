@@ -1,7 +1,9 @@
 //! The sending address has no proper reverse name, or the HELO name does not fit.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding},
+};
 
 /// How servers say it, in lower case.
 const PHRASES: [&str; 14] = [
@@ -33,7 +35,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let peer = evidence.peer();
     Some(evidence.finding(
         "reverse-name",
-        Party::Us,
+        evidence.sender(),
         confidence,
         format!(
             "{peer} takes mail only from addresses whose name in the DNS leads back to them, \

@@ -1,7 +1,9 @@
 //! SPF, DKIM or DMARC of the originator's domain do not pass.
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// How servers say it, in lower case.
 const PHRASES: [&str; 9] = [

@@ -2,20 +2,22 @@
 
 use smtp::{Stage, Trouble};
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 /// The content could not be sent off to its end (silence while still sending): acknowledgements stopped
 /// coming. After its end the server may as well be busy, so there it is only one explanation of two.
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
-    let is_silent = match &evidence.cause.trouble {
+    let is_silent = match &*evidence.trouble {
         Trouble::Silence(_) => true,
         Trouble::Network(text) => text.to_lowercase().contains("timed out"),
         _ => false,
     };
-    let confidence = match evidence.cause.stage {
-        Stage::Content => Confidence::Likely,
-        Stage::EndOfData => Confidence::Possible,
+    let confidence = match evidence.stage {
+        Some(Stage::Content) => Confidence::Likely,
+        Some(Stage::EndOfData) => Confidence::Possible,
         _ => return None,
     };
     if !is_silent {
@@ -27,7 +29,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
          is how it looks when the way there loses big packets: a router or firewall with a smaller packet \
          size (MTU) that also suppresses the notice of it."
     );
-    if evidence.cause.stage == Stage::EndOfData {
+    if evidence.is_at(Stage::EndOfData) {
         why.push_str(
             " It may as well be that the server got it all and is busy checking it; then a further attempt \
              may make a second copy.",

@@ -2,14 +2,16 @@
 
 use smtp::{Stage, Trouble};
 
-use super::Evidence;
-use crate::finding::{Confidence, Finding, Party};
+use crate::{
+    evidence::Evidence,
+    finding::{Confidence, Finding, Party},
+};
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let peer = evidence.peer();
-    let text = match &evidence.cause.trouble {
+    let text = match &*evidence.trouble {
         Trouble::Tls(text) => text.to_lowercase(),
-        Trouble::Reply(_) if evidence.cause.stage == Stage::StartTls => {
+        Trouble::Reply(_) if evidence.is_at(Stage::StartTls) => {
             return Some(evidence.finding(
                 "starttls-refused",
                 Party::Server,
@@ -75,7 +77,7 @@ fn kind(text: &str, peer: &str) -> (&'static str, Party, Confidence, String) {
             Party::Server,
             Confidence::Likely,
             format!(
-                "{peer} and this server have no version or algorithm of TLS in common; most often the \
+                "{peer} and the sending server have no version or algorithm of TLS in common; most often the \
                      other side is very old."
             ),
         )
