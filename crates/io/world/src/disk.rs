@@ -83,3 +83,32 @@ pub fn read_exact_at(file: &dyn File, mut offset: u64, mut buffer: &mut [u8]) ->
 pub fn write_all_at(file: &dyn File, offset: u64, octets: &[u8]) -> io::Result<()> {
     file.write_at(offset, &mut [IoSlice::new(octets)])
 }
+
+/// A whole file of at most `max` octets; `InvalidData` if it is longer.
+pub fn read_whole(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let file = disk.open(path, Open::Read)?;
+    let length = file.len()?;
+    if length > max {
+        let text = format!("it has {length} octets, more than {max}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    let mut octets = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    read_exact_at(file.as_ref(), 0, &mut octets)?;
+    Ok(octets)
+}
+
+/// Writes a small file whole: beside it first (`NAME.new`), then renamed, all of it synced. A crash
+/// leaves the old one or the new one.
+pub fn replace(disk: &dyn Disk, directory: &Path, name: &str, octets: &[u8]) -> io::Result<()> {
+    let beside = directory.join(format!("{name}.new"));
+    match disk.remove(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.open(&beside, Open::New)?;
+    write_all_at(file.as_ref(), 0, octets)?;
+    file.sync()?;
+    drop(file);
+    disk.rename(&beside, &directory.join(name))?;
+    disk.sync_directory(directory)
+}

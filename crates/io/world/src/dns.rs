@@ -83,7 +83,7 @@ impl fmt::Display for Security {
 }
 
 /// One TLSA record, its fields as numbers: not all of them need to be known (RFC 6698 section 2.1).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tlsa {
     /// 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE.
     pub usage: u8,

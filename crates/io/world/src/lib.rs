@@ -11,6 +11,7 @@ pub mod clock;
 pub mod disk;
 pub mod dns;
 pub mod net;
+pub mod process;
 pub mod random;
 pub mod sim;
 

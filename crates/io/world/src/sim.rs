@@ -40,13 +40,15 @@
 
 pub mod disk;
 pub mod net;
+mod programs;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
 use smtp::Timestamp;
 
 use crate::{Clock, Disk, Random, World, dns::table::TableDns};
 use net::SimNet;
+pub use programs::Behaviour;
 
 /// 2026-01-01T00:00:00Z, when every simulation begins.
 const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
@@ -72,6 +74,11 @@ impl SimWorld {
     /// When this world began.
     pub fn epoch(&self) -> Timestamp {
         EPOCH
+    }
+
+    /// Puts a program on a host.
+    pub fn program(&self, host: IpAddr, path: &Path, behaviour: Arc<Behaviour>) {
+        self.net.1.install(host, path, behaviour);
     }
 
     /// The world as the host at `host` sees it. Call it again with the same disk for a restart; the

@@ -30,7 +30,11 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use crate::net::{Endpoint, Net};
+use super::programs::Programs;
+use crate::{
+    net::{Endpoint, Net},
+    process::{Ended, Input, Program, RunError},
+};
 use link::Connection;
 pub use stream::SimStream;
 
@@ -67,7 +71,7 @@ impl Default for Conditions {
 
 /// The network. Clones are the same one.
 #[derive(Clone)]
-pub struct SimNet(Arc<Mutex<Inner>>);
+pub struct SimNet(Arc<Mutex<Inner>>, pub(super) Programs);
 
 /// The network as one host sees it: what [`Net::Sim`] holds.
 #[derive(Clone)]
@@ -111,7 +115,7 @@ struct Wake(Vec<Waker>);
 impl SimNet {
     /// A network without hosts, under the default [`Conditions`].
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        let inner = Mutex::new(Inner {
             random: fastrand::Rng::with_seed(seed),
             conditions: Conditions::default(),
             addresses: BTreeMap::new(),
@@ -121,7 +125,8 @@ impl SimNet {
             connections: BTreeMap::new(),
             connection_next: 0,
             ports: BTreeMap::new(),
-        })))
+        });
+        Self(Arc::new(inner), Programs::default())
     }
 
     /// The network as seen from the host at `ip`, which is there from now on.
@@ -193,6 +198,15 @@ impl SimNet {
 }
 
 impl SimHost {
+    /// Runs one of this host's programs.
+    pub(crate) async fn run(
+        &self,
+        program: &Program,
+        input: &mut dyn Input,
+    ) -> Result<Ended, RunError> {
+        self.net.1.run(self.ip, program, input).await
+    }
+
     /// All addresses of this host; loopback not among them.
     pub(crate) fn addresses(&self) -> Vec<IpAddr> {
         self.net.change(|inner, _| {
