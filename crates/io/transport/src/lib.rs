@@ -13,9 +13,12 @@ pub mod content;
 mod convert;
 mod drive;
 pub mod maildir;
+pub mod mta_sts;
 pub mod mx;
 mod open;
+pub mod pipe;
 pub mod plan;
+pub mod policy;
 pub mod send;
 pub mod session;
 pub mod tls;
@@ -26,7 +29,8 @@ pub use open::open;
 pub use plan::{
     Credentials, Endpoint, Features, Learned, Plan, Protocol, Target, Timeouts, TlsLevel,
 };
+pub use policy::{Demand, Policy, TlsResult};
 pub use rustls::ServerConfig;
 pub use session::{Failure, Mail, Relayed, Session};
-pub use tls::{ClientTls, ServerIdentity, TlsError, Verify};
+pub use tls::{ClientSettings, ClientTls, ServerIdentity, TlsError, TlsVersion, Verify};
 pub use wire::Wire;

@@ -56,7 +56,7 @@ async fn write(
     new: &Path,
     mail: &Delivery<'_>,
 ) -> io::Result<()> {
-    let head = head(mail);
+    let head = trace_fields(mail.reverse_path, mail.recipient);
     let (made, path) = (directory.to_owned(), temporary.to_owned());
     let file = blocking(world, move |world| create(world, &made, &path)).await?;
     let written = write_content(world, &file, head, mail.content).await;
@@ -117,11 +117,11 @@ async fn write_content(
 }
 
 /// RFC 5321 section 4.4: final delivery writes the reverse-path on top.
-fn head(mail: &Delivery<'_>) -> Bytes {
+pub(crate) fn trace_fields(reverse_path: &ReversePath, recipient: &Recipient) -> Bytes {
     let mut head = Vec::with_capacity(128);
-    message::trace::return_path(mail.reverse_path, &mut head);
+    message::trace::return_path(reverse_path, &mut head);
     head.extend_from_slice(b"Delivered-To: ");
-    head.extend_from_slice(mail.recipient.forward_path.as_str().as_bytes());
+    head.extend_from_slice(recipient.forward_path.as_str().as_bytes());
     head.extend_from_slice(b"\r\n");
     Bytes::from(head)
 }
@@ -137,7 +137,7 @@ fn unique_name(world: &World, host: &str) -> PathBuf {
 
 /// Runs what blocks where blocking does no harm; in a simulation there and then, so that the order of
 /// events is its own.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     world: &World,
     work: impl FnOnce(&World) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

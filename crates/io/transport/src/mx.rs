@@ -28,7 +28,7 @@ use serde::{Serialize, Serializer};
 use smtp::{Cause, EnhancedStatus, Stage, Trouble};
 use world::{
     World,
-    dns::{Answer, DnsError, Mx},
+    dns::{Answer, DnsError, Mx, Security},
 };
 
 /// More exchanges than that are not looked at: a domain must not keep us asking.
@@ -55,6 +55,9 @@ pub struct Exchangers {
     pub ttl: Duration,
     /// The server that gave the MX records, where it is known.
     pub by: Option<SocketAddr>,
+    /// What DNSSEC says of the MX records, or of the addresses where there are none.
+    #[serde(serialize_with = "shown")]
+    pub security: Security,
     /// In order of use.
     pub hosts: Vec<Exchanger>,
     /// Who was left out.
@@ -91,6 +94,9 @@ pub struct Exchanger {
     pub by: Option<SocketAddr>,
     /// The name that holds the addresses, where a CNAME led to another.
     pub canonical: Option<String>,
+    /// What DNSSEC says of the addresses.
+    #[serde(serialize_with = "shown")]
+    pub security: Security,
 }
 
 /// A host that an MX record names, and that is not used.
@@ -199,6 +205,7 @@ fn literal(domain: &str, ourselves: &Ourselves, port: u16) -> Result<Exchangers,
         canonical: None,
         ttl,
         by,
+        security: Security::Indeterminate,
         hosts: vec![Exchanger {
             preference: 0,
             host: domain.into(),
@@ -206,6 +213,7 @@ fn literal(domain: &str, ourselves: &Ourselves, port: u16) -> Result<Exchangers,
             ttl,
             by,
             canonical,
+            security: Security::Indeterminate,
         }],
         skipped: Vec::new(),
         why: vec![format!("`{domain}` is an address: no MX is asked for")],
@@ -227,10 +235,11 @@ async fn implicit(
     })?;
     let mut search = Search::new(ourselves, port);
     search.why.push(format!("`{domain}` has no MX: its own addresses are used"));
-    let (ttl, by, canonical) = (answer.ttl, answer.by, answer.canonical.clone());
+    let Answer { ttl, by, canonical, security, .. } = answer.clone();
     let only = Mx { preference: 0, exchange: domain.clone() };
     search.judge(vec![(only, Ok(answer))]);
-    search.finish(domain, Found::ImplicitMx, ttl, by, canonical)
+    let names = Answer { records: Vec::new(), ttl, by, canonical, security };
+    search.finish(domain, Found::ImplicitMx, names)
 }
 
 async fn explicit(
@@ -240,7 +249,7 @@ async fn explicit(
     ourselves: &Ourselves,
     port: u16,
 ) -> Result<Exchangers, Cause> {
-    let Answer { mut records, ttl, canonical, by, security: _ } = answer;
+    let Answer { mut records, ttl, canonical, by, security } = answer;
     if let [only] = records.as_slice()
         && only.exchange.is_empty()
     {
@@ -256,7 +265,7 @@ async fn explicit(
     world.random.shuffle(&mut records);
     records.sort_by_key(|mx| mx.preference);
     for mx in &records {
-        let origin = origin(ttl, by);
+        let origin = origin(ttl, by, security);
         let exchange = if mx.exchange.is_empty() { "." } else { &mx.exchange };
         search.why.push(format!("{domain} MX {} {exchange} ({origin})", mx.preference));
     }
@@ -264,7 +273,8 @@ async fn explicit(
     let asked = usable.iter().map(|mx| world.dns.addresses(&mx.exchange)).collect();
     let answers = together(asked).await;
     search.judge(usable.into_iter().zip(answers).collect());
-    search.finish(domain, Found::Mx, ttl, by, canonical)
+    let names = Answer { records: Vec::new(), ttl, by, canonical, security };
+    search.finish(domain, Found::Mx, names)
 }
 
 /// What was found on the way.
@@ -350,11 +360,11 @@ impl<'a> Search<'a> {
                 return self.skip(&mx, error.to_string());
             }
         };
-        let Answer { records, ttl, canonical, by, security: _ } = answer;
+        let Answer { records, ttl, canonical, by, security } = answer;
         for address in &records {
             let kind = if address.is_ipv4() { "A" } else { "AAAA" };
             let owner = canonical.as_ref().unwrap_or(&mx.exchange);
-            self.why.push(format!("{owner} {kind} {address} ({})", origin(ttl, by)));
+            self.why.push(format!("{owner} {kind} {address} ({})", origin(ttl, by, security)));
         }
         if let Some(canonical) = &canonical {
             // RFC 2181 section 10.3 forbids it; everybody does it.
@@ -365,20 +375,24 @@ impl<'a> Search<'a> {
             return self.skip(&mx, "it has no address that a host can have");
         }
         let Mx { preference, exchange: host } = mx;
-        self.hosts.push(Exchanger { preference, host, addresses, ttl, by, canonical });
+        self.hosts.push(Exchanger { preference, host, addresses, ttl, by, canonical, security });
     }
 
-    fn finish(
-        self,
-        domain: String,
-        found: Found,
-        ttl: Duration,
-        by: Option<SocketAddr>,
-        canonical: Option<String>,
-    ) -> Result<Exchangers, Cause> {
+    fn finish(self, domain: String, found: Found, names: Answer<Mx>) -> Result<Exchangers, Cause> {
         let Self { hosts, skipped, why, is_ours, is_temporary, .. } = self;
         if !hosts.is_empty() {
-            return Ok(Exchangers { domain, found, canonical, ttl, by, hosts, skipped, why });
+            let Answer { ttl, canonical, by, security, .. } = names;
+            return Ok(Exchangers {
+                domain,
+                found,
+                canonical,
+                ttl,
+                by,
+                security,
+                hosts,
+                skipped,
+                why,
+            });
         }
         let reasons: Vec<_> =
             skipped.iter().map(|skipped| format!("{}: {}", skipped.host, skipped.why)).collect();
@@ -399,10 +413,11 @@ fn cause(status: EnhancedStatus, text: String) -> Cause {
     Cause { stage: Stage::Routing, trouble: Trouble::Dns(status, text) }
 }
 
-fn origin(ttl: Duration, by: Option<SocketAddr>) -> String {
+fn origin(ttl: Duration, by: Option<SocketAddr>, security: Security) -> String {
+    let secure = if security.is_secure() { ", secure" } else { "" };
     match by {
-        Some(server) => format!("TTL {}s, from {server}", ttl.as_secs()),
-        None => format!("TTL {}s", ttl.as_secs()),
+        Some(server) => format!("TTL {}s, from {server}{secure}", ttl.as_secs()),
+        None => format!("TTL {}s{secure}", ttl.as_secs()),
     }
 }
 
@@ -447,7 +462,7 @@ fn in_order(addresses: Vec<IpAddr>, has_ipv6: bool) -> Vec<IpAddr> {
 }
 
 /// All at once; the results in the order of the futures.
-async fn together<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
+pub(crate) async fn together<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     let mut results: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
     poll_fn(|cx| {
         for (future, result) in futures.iter_mut().zip(&mut results) {
@@ -461,6 +476,10 @@ async fn together<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     results.into_iter().flatten().collect()
+}
+
+fn shown<S: Serializer>(security: &Security, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(security)
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

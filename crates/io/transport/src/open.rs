@@ -1,5 +1,7 @@
 //! From a target to a session: connect, handshake, greeting, EHLO, STARTTLS, AUTH.
 //!
+//! What is asked of TLS is the target's [`Policy`].
+//!
 //! | trouble                                  | TLS opportunistic                  | else   |
 //! |------------------------------------------|------------------------------------|--------|
 //! | STARTTLS not offered, or refused         | on in clear, same connection       | fails  |
@@ -9,7 +11,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use smtp::{
-    Cause, Party, Stage, Transcript, Trouble,
+    Cause, Party, Stage, TlsFacts, Transcript, Trouble,
     client::{Client, Features, Output},
 };
 use tokio::time::{Instant, timeout};
@@ -21,6 +23,7 @@ use world::{
 use crate::{
     drive::Driver,
     plan::{Learned, Plan, Target},
+    policy::{Demand, Policy, TlsResult},
     session::{Failure, Session},
     tls::{self, ClientTls},
     wire::Wire,
@@ -39,9 +42,15 @@ pub async fn open(
     target: &Target,
     plan: &Plan,
 ) -> Result<Session, Failure> {
-    let opening = Opening { world, tls, target, plan, origin: Instant::now() };
+    let policy = plan.policy(target);
+    let tls = plan.tls_own.as_ref().unwrap_or(tls);
+    let opening = Opening { world, tls, target, plan, policy, origin: Instant::now() };
+    if let Demand::Unusable { cause, result } = &opening.policy.demand {
+        return Err(opening.unusable(cause, *result));
+    }
+    let clear_allowed = plan.may_go_in_clear(&opening.policy.demand);
     let broken = match opening.once(Features::NONE).await {
-        Err(failure) if plan.may_go_in_clear() && is_about_tls(&failure.cause) => failure,
+        Err(failure) if clear_allowed && is_about_tls(&failure.cause) => failure,
         other => return other,
     };
     let reason = format!("STARTTLS breaks here ({}): {}", broken.cause.stage, broken.cause.trouble);
@@ -53,12 +62,14 @@ pub async fn open(
         Ok(mut session) => {
             session.before = before;
             session.learned = learned;
+            session.tls_result = broken.tls_result;
             Ok(session)
         }
         Err(mut failure) => {
             before.extend(&failure.transcript);
             failure.transcript = before;
             failure.learned = learned;
+            failure.tls_result = broken.tls_result;
             Err(failure)
         }
     }
@@ -73,29 +84,48 @@ struct Opening<'a> {
     tls: &'a ClientTls,
     target: &'a Target,
     plan: &'a Plan,
+    policy: Arc<Policy>,
     origin: Instant,
+}
+
+/// What the handshake of one connection came to.
+#[derive(Default)]
+struct Shaken {
+    /// What was seen, where it broke.
+    facts: Option<Box<TlsFacts>>,
+    result: Option<TlsResult>,
 }
 
 impl Opening<'_> {
     async fn once(&self, avoid: Features) -> Result<Session, Failure> {
         let stream = self.connect().await.map_err(|text| self.not_connected(text))?;
         let remark = self.connected(&stream);
-        let mut client = Client::new(Arc::new(self.plan.for_machine(avoid)), self.origin.elapsed());
+        let plan = self.plan.for_machine(&self.policy.demand, avoid);
+        let mut client = Client::new(Arc::new(plan), self.origin.elapsed());
         client.note(self.origin.elapsed(), remark);
         let mut driver = Driver::new(client, Wire::Plain(stream), self.origin);
+        let mut shaken = Shaken::default();
         if self.plan.implicit_tls {
-            self.handshake(&mut driver).await;
+            shaken = self.handshake(&mut driver).await;
         }
         loop {
             match driver.next().await {
-                Output::Ready => return Ok(Session::new(driver, self.target.clone())),
-                Output::StartTls => self.handshake(&mut driver).await,
+                Output::Ready => {
+                    let mut session = Session::new(driver, self.target.clone());
+                    session.policy = Arc::clone(&self.policy);
+                    session.tls_result = shaken.result.or_else(|| {
+                        let in_clear = session.tls().is_none();
+                        in_clear.then_some(TlsResult::StarttlsNotSupported)
+                    });
+                    return Ok(session);
+                }
+                Output::StartTls => shaken = self.handshake(&mut driver).await,
                 Output::Failed { cause, permanent } => {
-                    return Err(self.failure(driver, cause, permanent).await);
+                    return Err(self.failure(driver, cause, permanent, shaken).await);
                 }
                 Output::Close => {
                     let cause = Cause { stage: Stage::Other, trouble: Trouble::Closed };
-                    return Err(self.failure(driver, cause, false).await);
+                    return Err(self.failure(driver, cause, false, shaken).await);
                 }
                 Output::Content(_) | Output::Finished(_) | Output::Replied(_) => {}
             }
@@ -106,7 +136,8 @@ impl Opening<'_> {
         let wait = self.plan.connect_timeout;
         let connected = match &self.target.endpoint {
             Endpoint::Ip(to) => {
-                let connect = Connect { to: *to, source: self.plan.source, timeout: wait };
+                let source = self.plan.source_for(to.ip());
+                let connect = Connect { to: *to, source, timeout: wait };
                 self.world.net.connect(connect).await
             }
             Endpoint::Unix(path) => {
@@ -120,7 +151,8 @@ impl Opening<'_> {
     /// In an administrator's words.
     fn connect_trouble(&self, error: &io::Error, wait: Duration) -> String {
         let target = self.target;
-        match (error.kind(), self.plan.source) {
+        let to = target.endpoint.ip();
+        match (error.kind(), to.and_then(|to| self.plan.source_for(to))) {
             (io::ErrorKind::ConnectionRefused, _) => format!("connection refused by {target}"),
             (io::ErrorKind::ConnectionReset, _) => format!("connection reset by {target}"),
             (io::ErrorKind::TimedOut, _) => {
@@ -153,25 +185,41 @@ impl Opening<'_> {
         }
     }
 
-    async fn handshake(&self, driver: &mut Driver) {
+    async fn handshake(&self, driver: &mut Driver) -> Shaken {
         let Some(Ok(stream)) = driver.take_wire().map(Wire::into_stream) else {
-            return driver
-                .client
-                .tls_failed(driver.now(), "there is no connection in clear".to_owned());
+            driver.client.tls_failed(driver.now(), "there is no connection in clear".to_owned());
+            return Shaken::default();
         };
         let (wait, host) = (self.plan.timeouts.ehlo, &self.target.host);
-        let handshake = tls::connect(stream, self.tls, host, self.plan.tls.verify());
-        match timeout(wait, handshake).await {
-            Ok(Ok((wire, facts))) => {
-                driver.put_wire(wire);
-                driver.client.tls_established(driver.now(), facts);
-            }
-            Ok(Err(why)) => driver.client.tls_failed(driver.now(), why),
-            Err(_) => {
-                let why = format!("the handshake came to nothing in {}s", wait.as_secs());
-                driver.client.tls_failed(driver.now(), why);
-            }
+        let verify = self.policy.demand.verify();
+        let (why, facts, result) =
+            match timeout(wait, tls::connect(stream, self.tls, host, &verify)).await {
+                Ok(Ok((wire, facts, result))) => {
+                    driver.put_wire(wire);
+                    driver.client.tls_established(driver.now(), facts);
+                    return Shaken { facts: None, result };
+                }
+                Ok(Err(broken)) => (broken.why, broken.facts, broken.result),
+                Err(_) => {
+                    let why = format!("the handshake came to nothing in {}s", wait.as_secs());
+                    (why, None, TlsResult::ValidationFailure)
+                }
+            };
+        // What both sides had to say, for whoever has to find out who is to give way.
+        for line in facts.iter().flat_map(|facts| &facts.certificate) {
+            driver.client.note(driver.now(), format!("its certificate: {line}"));
         }
+        driver.client.note(driver.now(), tls::offer(self.tls));
+        driver.client.tls_failed(driver.now(), why);
+        Shaken { facts, result: Some(result) }
+    }
+
+    /// The policy forbids this host: nobody connects.
+    fn unusable(&self, cause: &Cause, result: Option<TlsResult>) -> Failure {
+        let mut failure = self.not_connected(cause.trouble.to_string());
+        failure.cause = cause.clone();
+        failure.tls_result = result;
+        failure
     }
 
     fn not_connected(&self, text: String) -> Failure {
@@ -182,21 +230,32 @@ impl Opening<'_> {
             permanent: false,
             transcript,
             tls: None,
+            tls_result: None,
             address: None,
             learned: Learned::default(),
         }
     }
 
     /// Ends the session, politely if the machine still has something to say.
-    async fn failure(&self, mut driver: Driver, cause: Cause, permanent: bool) -> Failure {
+    async fn failure(
+        &self,
+        mut driver: Driver,
+        cause: Cause,
+        permanent: bool,
+        shaken: Shaken,
+    ) -> Failure {
         let address =
             driver.wire().and_then(|wire| wire.peer().socket()).or(self.target.endpoint.socket());
         while driver.next().await != Output::Close {}
         Failure {
-            cause,
             permanent,
             transcript: driver.client.transcript().clone(),
-            tls: driver.client.tls().cloned(),
+            tls: driver.client.tls().cloned().or(shaken.facts.map(|facts| *facts)),
+            tls_result: shaken.result.or_else(|| {
+                let refused = cause.stage == Stage::StartTls;
+                refused.then_some(TlsResult::StarttlsNotSupported)
+            }),
+            cause,
             address,
             learned: Learned::default(),
         }

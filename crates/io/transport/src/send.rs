@@ -19,9 +19,11 @@ use world::{World, dns::DnsError};
 
 use crate::{
     content::Content,
+    mta_sts::{self, StsFound},
     mx::{self, Ourselves},
     open::open,
-    plan::{Endpoint, Plan, Target},
+    plan::{Plan, Target, TlsLevel},
+    policy::{Asked, Policy, decide_all},
     session::{Failure, Mail, Relayed, Session},
     tls::ClientTls,
 };
@@ -126,7 +128,7 @@ impl Sending<'_> {
             Way::Socket(path) => {
                 let host = path.display().to_string();
                 let why = vec![format!("the socket `{host}` was given")];
-                Ok((vec![Target { host, endpoint: Endpoint::Unix(Arc::clone(path)) }], why))
+                Ok((vec![Target::unix(Arc::clone(path))], why))
             }
             Way::Server(host, port) => {
                 let addresses = self.addresses(host).await?;
@@ -137,16 +139,44 @@ impl Sending<'_> {
                 ))
             }
             Way::Domain(domain, port) => {
-                let found =
+                let mut found =
                     mx::mail_exchangers(self.world, domain, &Ourselves::default(), *port).await?;
+                let policies = self.policies(&mut found, *port).await;
                 let target =
                     |host: &str, ip: &IpAddr| Target::tcp(host, SocketAddr::new(*ip, *port));
-                let targets = found.hosts.iter().flat_map(|exchanger| {
-                    exchanger.addresses.iter().map(|ip| target(&exchanger.host, ip))
+                let targets = found.hosts.iter().zip(&policies).flat_map(|(exchanger, policy)| {
+                    exchanger
+                        .addresses
+                        .iter()
+                        .map(|ip| target(&exchanger.host, ip).with_policy(Arc::clone(policy)))
                 });
                 Ok((targets.collect(), found.why))
             }
         }
+    }
+
+    /// What is asked of TLS at each host, told in the lines of the route.
+    async fn policies(&self, found: &mut mx::Exchangers, port: u16) -> Vec<Arc<Policy>> {
+        const HTTPS: u16 = 443;
+        let by_domain = matches!(self.plan.tls, TlsLevel::Published | TlsLevel::MtaSts);
+        let sts = match by_domain && found.found != mx::Found::AddressLiteral {
+            true => mta_sts::look_up(self.world, self.tls, &found.domain, HTTPS).await,
+            false => StsFound::None("it was not asked for".to_owned()),
+        };
+        let asked = Asked {
+            level: self.plan.tls,
+            names: &self.plan.tls_names,
+            domain: Some(&found.domain),
+            secure_mx: found.security.is_secure(),
+            sts: &sts,
+            port,
+        };
+        let decided = decide_all(self.world, &asked, &found.hosts).await;
+        let lines = found.hosts.iter().zip(&decided);
+        let lines =
+            lines.map(|(host, (policy, _))| format!("TLS at {}: {}", host.host, policy.why));
+        found.why.extend(lines);
+        decided.into_iter().map(|(policy, _)| Arc::new(policy)).collect()
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Cause> {

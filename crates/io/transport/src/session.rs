@@ -13,6 +13,7 @@ use crate::{
     convert::{self, Fitting},
     drive::Driver,
     plan::{Learned, Target},
+    policy::{Demand, Policy, TlsResult},
 };
 
 /// An open connection, past greeting, EHLO, TLS and AUTH, ready for a transaction.
@@ -22,6 +23,8 @@ pub struct Session {
     /// The connection that was tried before this one, in the same opening.
     pub(crate) before: Transcript,
     pub(crate) learned: Learned,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) tls_result: Option<TlsResult>,
 }
 
 /// One message for one next hop.
@@ -55,8 +58,10 @@ pub struct Failure {
     pub permanent: bool,
     /// What was said before.
     pub transcript: Transcript,
-    /// What TLS came to.
+    /// What TLS came to; where the handshake broke, what was seen until then.
     pub tls: Option<TlsFacts>,
+    /// What a TLS report would say of it; none if TLS was not the trouble.
+    pub tls_result: Option<TlsResult>,
     /// Where we had connected to; none when it came to no connection.
     pub address: Option<SocketAddr>,
     /// Features that broke.
@@ -65,7 +70,20 @@ pub struct Failure {
 
 impl Session {
     pub(crate) fn new(driver: Driver, target: Target) -> Self {
-        Self { driver, target, before: Transcript::default(), learned: Learned::default() }
+        let policy = Arc::new(Policy::of_route(Demand::Opportunistic, ""));
+        let (before, learned) = (Transcript::default(), Learned::default());
+        Self { driver, target, before, learned, policy, tls_result: None }
+    }
+
+    /// What was asked of TLS.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// What is wrong with its TLS in the eyes of whoever published a policy, though the session goes on:
+    /// in clear, or a certificate that does not verify. Of no weight where nobody asks for more.
+    pub fn tls_result(&self) -> Option<TlsResult> {
+        self.tls_result
     }
 
     /// Carries out one transaction. Never fails as a whole: each recipient has its outcome.

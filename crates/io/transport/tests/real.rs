@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use peer::{envelope, mail, memory, play, said};
 use smtp::{Outcome, Stage};
-use transport::{ClientTls, Endpoint, Plan, Protocol, ServerIdentity, Target, open};
+use transport::{ClientTls, Plan, Protocol, ServerIdentity, Target, open};
 use world::{Clock, Net, Random, World, disk::real::RealDisk, dns::table::TableDns};
 
 const OPENING: &str = "S: 220 x\nC: EHLO\nS: 250-x\nS: 250 PIPELINING\n";
@@ -96,7 +96,7 @@ async fn lmtp_over_a_unix_socket() {
     let script = "S: 220 x\nC: LHLO a.test\nS: 250-x\nS: 250 PIPELINING\nC: MAIL\nC: RCPT\nC: RCPT\nC: DATA\nS: 250 x\nS: 250 x\nS: 250 x\nS: 354 x\ncontent\nS: 250 one\nS: 452 4.2.2 two is full\nC: QUIT\nS: 221 x";
     let playing = peer::play_on(listener, None, &[script]);
     let plan = Plan { protocol: Protocol::Lmtp, ..Plan::new("a.test") };
-    let target = Target { host: path.display().to_string(), endpoint: Endpoint::Unix(path.into()) };
+    let target = Target::unix(path.into());
     let tls = ClientTls::new(&world).expect("TLS");
     let mut session = open(&world, &tls, &target, &plan).await.expect("open");
     let recipients = envelope(&["one@b.test", "two@b.test"]);

@@ -32,11 +32,40 @@ fn facts(
         cipher: session.negotiated_cipher_suite().map_or_else(String::new, cipher),
         server_name,
         verified,
-        certificate: session
-            .peer_certificates()
-            .and_then(<[_]>::first)
-            .map_or_else(Vec::new, describe),
+        certificate: describe_chain(session.peer_certificates().unwrap_or_default()),
     }
+}
+
+/// Of a handshake that broke off when the certificate was there: neither version nor cipher are known.
+pub(super) fn of_broken(chain: &[CertificateDer<'_>], server_name: &str, why: &str) -> TlsFacts {
+    TlsFacts {
+        version: String::new(),
+        cipher: String::new(),
+        server_name: Some(server_name.to_owned()),
+        verified: Err(why.to_owned()),
+        certificate: describe_chain(chain),
+    }
+}
+
+/// The server's own certificate, then who vouches for it, a line each.
+fn describe_chain(chain: &[CertificateDer<'_>]) -> Vec<String> {
+    const ISSUERS_MAX: usize = 5;
+    let Some((leaf, issuers)) = chain.split_first() else { return Vec::new() };
+    let mut lines = describe(leaf);
+    for issuer in issuers.iter().take(ISSUERS_MAX) {
+        lines.push(match X509Certificate::from_der(issuer) {
+            Ok((_, issuer)) => {
+                format!("with: {}, of {}", plain(issuer.subject()), plain(issuer.issuer()))
+            }
+            Err(_) => "with: what is no X.509 certificate".to_owned(),
+        });
+    }
+    lines
+}
+
+/// A name as it is in a certificate, without what would steer a terminal.
+fn plain(name: impl ToString) -> String {
+    name.to_string().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// `TLSv1.3`, as everybody writes it.
@@ -53,11 +82,16 @@ fn describe(der: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return vec!["it is no X.509 certificate".to_owned()];
     };
-    vec![
-        format!("subject: {}", certificate.subject()),
-        format!("issuer: {}", certificate.issuer()),
+    let mut lines = vec![
+        format!("subject: {}", plain(certificate.subject())),
+        format!("issuer: {}", plain(certificate.issuer())),
         format!("expires: {}", certificate.validity().not_after),
-    ]
+    ];
+    let names = names_of(der);
+    if !names.is_empty() {
+        lines.push(format!("names: {}", names.join(", ")));
+    }
+    lines
 }
 
 /// The names that a certificate is for.
@@ -65,7 +99,7 @@ pub(super) fn names_of(der: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else { return Vec::new() };
     let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
     let name = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => Some(name.to_string()),
+        GeneralName::DNSName(name) => Some(plain(name)),
         GeneralName::IPAddress(octets) => address(octets),
         _ => None,
     };
@@ -83,7 +117,7 @@ fn address(octets: &[u8]) -> Option<String> {
 /// Who issued it, and whether that is itself.
 pub(super) fn issuer_of(der: &CertificateDer<'_>) -> Option<(String, bool)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some((certificate.issuer().to_string(), certificate.issuer() == certificate.subject()))
+    Some((plain(certificate.issuer()), certificate.issuer() == certificate.subject()))
 }
 
 /// Seconds since 1970 from and until which it is valid.

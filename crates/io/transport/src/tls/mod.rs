@@ -3,21 +3,26 @@
 //! No provider is installed for the process: each configuration carries its own.
 
 mod client;
+mod dane;
 mod explain;
 mod facts;
 mod identity;
 mod pem;
+mod verifier;
 
 use std::sync::Arc;
 
-pub use client::{ClientTls, Verify};
+pub(crate) use client::offer;
+pub use client::{ClientSettings, ClientTls, TlsVersion, Verify};
+pub use dane::{Dane, usable};
 pub use identity::{SelfSigned, ServerIdentity};
 use rustls::crypto::CryptoProvider;
 use smtp::TlsFacts;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use world::net::Stream;
 
-use crate::wire::Wire;
+use crate::{policy::TlsResult, wire::Wire};
+use explain::Refusal;
 
 /// Why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -53,30 +58,59 @@ pub async fn accept(
     config: &Arc<rustls::ServerConfig>,
 ) -> Result<(Wire, TlsFacts), String> {
     let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
-    let tls = accepted.map_err(|error| explain::handshake(&error))?;
+    let tls = accepted.map_err(|error| explain::handshake(&error).0.why)?;
     let facts = facts::of_server(tls.get_ref().1);
     Ok((Wire::ServerTls(Box::new(tls)), facts))
 }
 
+/// Why a handshake as client came to nothing.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// In one clause, about the peer.
+    pub why: String,
+    /// The same for TLS reports.
+    pub result: TlsResult,
+    /// Whether it was the certificate.
+    pub is_about_certificate: bool,
+    /// What was seen of the peer until then: its certificates, if it showed them.
+    pub facts: Option<Box<TlsFacts>>,
+}
+
 /// The client's half of a handshake with the server of that name (which may be an IP address). How long
-/// it may take is the caller's to say.
+/// it may take is the caller's to say. Besides the wire and its facts it gives what a TLS report would
+/// say of a certificate that was taken although it does not verify.
 ///
 /// # Errors
-/// What the peer did wrong, or said, in one clause.
+/// What the peer did wrong, or said.
 pub async fn connect(
     stream: Stream,
     tls: &ClientTls,
     server_name: &str,
-    verify: Verify,
-) -> Result<(Wire, TlsFacts), String> {
-    let name = tls.name_for(server_name, verify, &stream.peer())?;
-    let connected = TlsConnector::from(tls.config(verify)).connect(name.clone(), stream).await;
-    let tls_stream = connected.map_err(|error| explain::handshake(&error))?;
+    verify: &Verify,
+) -> Result<(Wire, TlsFacts, Option<TlsResult>), Broken> {
+    let server_name = verify.server_name(server_name);
+    let name = tls.name_for(server_name, verify, &stream.peer()).map_err(|why| Broken {
+        why,
+        result: TlsResult::ValidationFailure,
+        is_about_certificate: false,
+        facts: None,
+    })?;
+    let (config, seen) = tls.config(verify);
+    let connected = TlsConnector::from(config).connect(name.clone(), stream).await;
+    let tls_stream = connected.map_err(|error| {
+        let (refusal, is_about_certificate) = explain::handshake(&error);
+        let Refusal { why, result } = refusal;
+        let facts = seen.chain().map(|chain| Box::new(facts::of_broken(&chain, server_name, &why)));
+        Broken { why, result, is_about_certificate, facts }
+    })?;
     let session = tls_stream.get_ref().1;
-    let certificates = session.peer_certificates().unwrap_or_default();
-    let verified = tls.verdict(certificates, &name, server_name);
+    let verdict = seen.verdict().unwrap_or_else(|| {
+        tls.verdict(session.peer_certificates().unwrap_or_default(), &name, server_name)
+    });
+    let result = verdict.as_ref().err().map(|refusal| refusal.result);
+    let verified = verdict.map_err(|refusal| refusal.why);
     let facts = facts::of_client(session, server_name, verified);
-    Ok((Wire::ClientTls(Box::new(tls_stream)), facts))
+    Ok((Wire::ClientTls(Box::new(tls_stream)), facts, result))
 }
 
 fn provider() -> Arc<CryptoProvider> {

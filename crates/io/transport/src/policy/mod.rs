@@ -1,0 +1,122 @@
+//! What is asked of TLS at one host, and who asks for it: the route, DANE (RFC 7672) or MTA-STS
+//! (RFC 8461).
+//!
+//! [`decide`](decide()) finds it while the way to a domain is looked up, so that it lives and dies with
+//! the DNS answers that it rests on. A [`Demand`] that binds is never lowered afterwards: neither by a
+//! handshake that fails nor by what was learned of a site.
+
+mod dane;
+mod decide;
+mod result;
+
+pub use dane::{TlsaFound, find_tlsa};
+pub use decide::{Asked, decide, decide_all};
+pub use result::TlsResult;
+
+use std::sync::Arc;
+
+use smtp::Cause;
+
+use crate::tls::{Dane, Verify};
+
+/// What is asked of TLS at one host, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What must be.
+    pub demand: Demand,
+    /// What the domain itself published, for TLS reports; none where only the route asks.
+    pub published: Option<Arc<Published>>,
+    /// Whether the host's name is known for sure (secure MX, MTA-STS, or configured): RFC 8689
+    /// section 4.2.1 asks for that.
+    pub name_is_sure: bool,
+    /// In a sentence for the route's lines.
+    pub why: String,
+}
+
+/// What must be, for mail to go there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// TLS is not used.
+    Clear,
+    /// TLS with any certificate where it is offered; in clear if not.
+    Opportunistic,
+    /// TLS with any certificate.
+    Encrypted,
+    /// TLS with a certificate from an issuer we trust, for one of these names; for the host's if none.
+    Certificate {
+        /// Host names.
+        names: Vec<String>,
+    },
+    /// TLS with a certificate that the host's TLSA records allow.
+    Dane(Arc<Dane>),
+    /// The host must not be used; for now, that is.
+    Unusable {
+        /// What the attempt ends with.
+        cause: Cause,
+        /// The same for TLS reports.
+        result: Option<TlsResult>,
+    },
+}
+
+/// A policy as its domain published it (RFC 8460 section 4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Published {
+    /// Of which kind.
+    pub kind: PublishedKind,
+    /// The policy domain: whose policy it is (for DANE the TLSA base domain).
+    pub domain: String,
+    /// The policy itself, line by line.
+    pub lines: Vec<String>,
+    /// The `mx` patterns of an MTA-STS policy.
+    pub mx: Vec<String>,
+}
+
+/// Kinds of published policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PublishedKind {
+    /// TLSA records.
+    Tlsa,
+    /// MTA-STS.
+    Sts,
+    /// There is none.
+    None,
+}
+
+impl PublishedKind {
+    /// As TLS reports call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tlsa => "tlsa",
+            Self::Sts => "sts",
+            Self::None => "no-policy-found",
+        }
+    }
+}
+
+impl Policy {
+    /// What only the route asks for.
+    pub fn of_route(demand: Demand, why: impl Into<String>) -> Self {
+        Self { demand, published: None, name_is_sure: false, why: why.into() }
+    }
+}
+
+impl Demand {
+    /// Whether mail must not go in clear.
+    pub fn is_binding(&self) -> bool {
+        !matches!(self, Self::Clear | Self::Opportunistic)
+    }
+
+    /// Whether the host proves who it is.
+    pub fn authenticates(&self) -> bool {
+        matches!(self, Self::Certificate { .. } | Self::Dane(_))
+    }
+
+    /// What the certificate must be.
+    pub(crate) fn verify(&self) -> Verify {
+        match self {
+            Self::Certificate { names } => Verify::Require { names: names.clone() },
+            Self::Dane(dane) => Verify::Dane(Arc::clone(dane)),
+            _ => Verify::Record,
+        }
+    }
+}
