@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use smtp::Timestamp;
 use spool::local::{LocalSpool, Settings};
 use tokio::sync::watch;
-use transport::{ClientTls, ServerConfig};
+use transport::{ServerConfig, mta_sts};
 use world::{World, net::Listener};
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     context::Context,
     evidence, identity,
     listen::{self, Census, Door, Entrance, Rates},
+    outgoing_tls::OutgoingTls,
     queue::Queue,
     record::Recorder,
 };
@@ -108,7 +109,7 @@ impl Agent {
             .disk
             .create_directory(&data)
             .map_err(|source| StartError::Data { path: data, source })?;
-        let tls = client_tls(&world, &config)?;
+        let tls = OutgoingTls::new(&world, &config)?;
         let identity = identity::prepare(&world, &config)?;
         let users = load_users(&config).map_err(StartError::Config)?;
         let compiled = Compiled::new(config, users)?;
@@ -122,7 +123,8 @@ impl Agent {
             .map_err(|source| StartError::Spool { path, source })?;
         report_opened(&opened);
         let recorder = Recorder { log: open_evidence(&compiled.config, &world, pace)? };
-        let context = Context::new(world, Arc::new(opened.spool), recorder, compiled, tls);
+        let sts = open_mta_sts(&world, &compiled.config);
+        let context = Context::new(world, Arc::new(opened.spool), recorder, sts, compiled, tls);
         let queue = Queue::new(Arc::new(context));
         queue.restore(opened.found);
         let agent = Arc::new(Self {
@@ -134,6 +136,8 @@ impl Agent {
             open: Mutex::default(),
         });
         agent.open_listeners(identity).await?;
+        let closing = agent.closing.subscribe();
+        queue.context.tasks.spawn(refresh_mta_sts(queue.clone(), closing));
         queue.context.tasks.spawn(queue.clone().keep_time());
         Ok(agent)
     }
@@ -141,7 +145,7 @@ impl Agent {
     /// Takes a new configuration into use: open sessions go on as they began, the next ones follow it.
     /// On an error everything stays as it was.
     pub async fn reload(&self, config: Config) -> Result<(), StartError> {
-        let tls = client_tls(&self.queue.context.world, &config)?;
+        let tls = OutgoingTls::new(&self.queue.context.world, &config)?;
         let identity = identity::prepare(&self.queue.context.world, &config)?;
         let users = load_users(&config).map_err(StartError::Config)?;
         let compiled = Compiled::new(config, users)?;
@@ -270,11 +274,34 @@ fn report_opened(opened: &spool::local::Opened) {
     );
 }
 
-/// The operating system's issuers, or those of a file.
-fn client_tls(world: &World, config: &Config) -> Result<ClientTls, transport::TlsError> {
-    match &config.tls.client_ca {
-        Some(file) => ClientTls::with_authorities(world, file),
-        None => ClientTls::new(world),
+/// Without its directory mail still goes, as if no domain had a policy.
+fn open_mta_sts(world: &World, config: &Config) -> Option<mta_sts::Store> {
+    const HTTPS: u16 = 443;
+    match mta_sts::Store::open(world, &config.mta_sts_directory(), HTTPS) {
+        Ok(store) => {
+            for (domain, why) in &store.unreadable {
+                tracing::warn!(
+                    domain,
+                    why,
+                    "a kept MTA-STS policy can't be read: as if there were none"
+                );
+            }
+            Some(store)
+        }
+        Err(error) => {
+            tracing::error!(%error, "MTA-STS policies can't be kept: they are not looked for");
+            None
+        }
+    }
+}
+
+/// Asks for policies again before they expire, whether there is mail or not: else an attacker need only
+/// wait for a quiet week.
+async fn refresh_mta_sts(queue: Arc<Queue>, mut closing: watch::Receiver<bool>) {
+    const EVERY: Duration = Duration::from_secs(3600);
+    let Some(store) = &queue.context.mta_sts else { return };
+    while tokio::time::timeout(EVERY, closing.changed()).await.is_err() {
+        store.refresh(&queue.context.world, queue.context.outgoing_tls().general()).await;
     }
 }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use spool::Spool;
-use transport::ClientTls;
+use transport::mta_sts;
 use world::World;
 
-use crate::{config::Compiled, metrics::Metrics, record::Recorder, tasks::Tasks};
+use crate::{
+    config::Compiled, metrics::Metrics, outgoing_tls::OutgoingTls, record::Recorder, tasks::Tasks,
+};
 
 /// The outside, the spool, the evidence, and the configuration of the moment.
 pub struct Context {
@@ -21,8 +23,10 @@ pub struct Context {
     pub metrics: Metrics,
     /// Everything that runs.
     pub tasks: Arc<Tasks>,
+    /// MTA-STS policies; none if their directory can't be used.
+    pub mta_sts: Option<mta_sts::Store>,
     config: ArcSwap<Compiled>,
-    client_tls: ArcSwap<ClientTls>,
+    outgoing_tls: ArcSwap<OutgoingTls>,
 }
 
 impl Context {
@@ -31,8 +35,9 @@ impl Context {
         world: World,
         spool: Arc<dyn Spool>,
         evidence: Recorder,
+        mta_sts: Option<mta_sts::Store>,
         config: Compiled,
-        client_tls: ClientTls,
+        outgoing_tls: OutgoingTls,
     ) -> Self {
         Self {
             world,
@@ -41,7 +46,8 @@ impl Context {
             metrics: Metrics::default(),
             tasks: Arc::default(),
             config: ArcSwap::from_pointee(config),
-            client_tls: ArcSwap::from_pointee(client_tls),
+            mta_sts,
+            outgoing_tls: ArcSwap::from_pointee(outgoing_tls),
         }
     }
 
@@ -51,13 +57,13 @@ impl Context {
     }
 
     /// What next hops' certificates are verified with.
-    pub fn client_tls(&self) -> Arc<ClientTls> {
-        self.client_tls.load_full()
+    pub fn outgoing_tls(&self) -> Arc<OutgoingTls> {
+        self.outgoing_tls.load_full()
     }
 
     /// From now on.
-    pub fn reconfigure(&self, config: Compiled, client_tls: ClientTls) {
+    pub fn reconfigure(&self, config: Compiled, outgoing_tls: OutgoingTls) {
         self.config.store(Arc::new(config));
-        self.client_tls.store(Arc::new(client_tls));
+        self.outgoing_tls.store(Arc::new(outgoing_tls));
     }
 }

@@ -17,6 +17,7 @@ mod kept;
 pub mod listen;
 pub mod metrics;
 pub mod notify;
+mod outgoing_tls;
 pub mod queue;
 pub mod record;
 pub mod run;

@@ -140,6 +140,14 @@ enum Tls {
     Never,
     /// If offered, with any certificate; in clear if that fails
     Opportunistic,
+    /// What the domain and its hosts publish: DANE, else MTA-STS, else as opportunistic
+    Published,
+    /// DANE where it is published, else as opportunistic
+    Dane,
+    /// DANE or not at all
+    DaneOnly,
+    /// MTA-STS where it is published, else as opportunistic
+    MtaSts,
     /// Encrypted or not at all, with any certificate
     Required,
     /// Encrypted or not at all, with a certificate for the server's name from an issuer we trust
@@ -231,12 +239,16 @@ impl Send {
         plan.tls = match self.tls {
             Tls::Never => TlsLevel::Never,
             Tls::Opportunistic => TlsLevel::Opportunistic,
+            Tls::Published => TlsLevel::Published,
+            Tls::Dane => TlsLevel::Dane,
+            Tls::DaneOnly => TlsLevel::DaneOnly,
+            Tls::MtaSts => TlsLevel::MtaSts,
             Tls::Required => TlsLevel::Required,
             Tls::Verified => TlsLevel::Verified,
         };
         plan.protocol = if self.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
         plan.implicit_tls = self.implicit_tls;
-        plan.source = self.source;
+        plan.source = self.source.into_iter().collect();
         plan.credentials = self.credentials()?;
         for keyword in &self.avoid {
             let feature = transport::Features::by_name(keyword).ok_or_else(|| {

@@ -43,6 +43,7 @@ impl Serve {
         let resolver = Settings {
             servers: config.dns.servers.clone(),
             timeout: config.dns.timeout,
+            trust_ad: config.dns.trust_ad.into(),
             ..Settings::default()
         };
         let world = outside::world(&resolver)?;

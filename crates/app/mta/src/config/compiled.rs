@@ -14,7 +14,8 @@ use std::{
 use smtp::Address;
 
 use super::{
-    Config, Domain, DomainKind, Limits, Listener, Mailboxes, Network, Problem, Retry, Route, User,
+    Config, Domain, DomainKind, Limits, Listener, Mailboxes, Network, Problem, Retry, Route, Site,
+    User,
     users::{HashError, Users},
 };
 
@@ -31,6 +32,7 @@ pub struct Compiled {
     /// Explicit routes, and those of domains with a next hop of their own.
     routes: Patterns<Arc<Route>>,
     everything_else: Arc<Route>,
+    sites: Patterns<Site>,
     relay_networks: Vec<Network>,
     postmaster: Address,
 }
@@ -78,6 +80,7 @@ impl Compiled {
             routes: routes(&config, &domains),
             domains: compile_domains(&config, domains)?,
             everything_else: Arc::new(config.default_route.clone().unwrap_or_default()),
+            sites: sites(&config),
             relay_networks: config.relay_networks(),
             postmaster,
             config,
@@ -101,6 +104,11 @@ impl Compiled {
     /// How mail for a domain travels.
     pub fn route(&self, domain: &str) -> &Arc<Route> {
         self.routes.find(domain).unwrap_or(&self.everything_else)
+    }
+
+    /// What differs at a host of that name.
+    pub fn site(&self, host: &str) -> Option<&Site> {
+        self.sites.find(host)
     }
 
     /// The schedule of a route.
@@ -249,6 +257,14 @@ fn routes(config: &Config, domains: &BTreeMap<String, Domain>) -> Patterns<Arc<R
         routes.insert(pattern, Arc::new(route.clone()));
     }
     routes
+}
+
+fn sites(config: &Config) -> Patterns<Site> {
+    let mut sites = Patterns::default();
+    for (pattern, site) in &config.sites {
+        sites.insert(pattern, site.clone());
+    }
+    sites
 }
 
 fn compile_domains(

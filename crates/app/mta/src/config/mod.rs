@@ -13,10 +13,13 @@ pub mod domain;
 pub mod limits;
 pub mod listener;
 pub mod load;
+pub mod next_hop;
+pub mod pipe;
 pub mod problem;
 pub mod queue;
 pub mod route;
 pub mod show;
+pub mod site;
 pub mod storage;
 pub mod users;
 pub mod users_file;
@@ -35,10 +38,13 @@ pub use compiled::{Compiled, Disposition};
 pub use domain::{Domain, DomainKind, Mailboxes, Relay};
 pub use limits::Limits;
 pub use listener::{Auth, LineEndings, Listener, ListenerTls, Role};
+pub use next_hop::NextHop;
 pub use notation::{Network, network, one_or_many, units};
+pub use pipe::Pipe;
 pub use problem::{ConfigErrors, Problem, Warning};
 pub use queue::{Dns, DoubleBounce, Dsn, Queue, Retry, Timeouts};
-pub use route::{Credentials, NextHop, Route};
+pub use route::{Credentials, Route};
+pub use site::Site;
 pub use storage::{Control, Evidence, Log, LogFormat, LogLevel, Spool, Tls};
 pub use users::User;
 
@@ -88,6 +94,8 @@ pub struct Config {
     pub domains: BTreeMap<String, Domain>,
     /// Routes by recipient domain or `*.suffix`, instead of its MX.
     pub routes: BTreeMap<String, Route>,
+    /// What differs at hosts, by the name of the best MX host or `*.suffix`, whichever domain leads there.
+    pub sites: BTreeMap<String, Site>,
     /// Who may authenticate.
     pub users: BTreeMap<String, User>,
 }
@@ -114,6 +122,7 @@ impl Default for Config {
             listener: Vec::new(),
             domains: BTreeMap::new(),
             routes: BTreeMap::new(),
+            sites: BTreeMap::new(),
             users: BTreeMap::new(),
         }
     }
@@ -168,6 +177,11 @@ impl Config {
     /// Where evidence is.
     pub fn evidence_directory(&self) -> PathBuf {
         self.within(self.evidence.directory.as_deref(), "evidence")
+    }
+
+    /// Where MTA-STS policies are kept.
+    pub fn mta_sts_directory(&self) -> PathBuf {
+        self.data.join("mta-sts")
     }
 
     /// The control socket.

@@ -188,11 +188,37 @@ pub struct Dns {
     /// Wait for one answer of one server.
     #[serde(with = "units::duration")]
     pub timeout: Duration,
+    /// Whose word counts that an answer was validated (DNSSEC), which DANE rests on.
+    pub trust_ad: TrustAd,
+}
+
+/// Whose AD bit is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrustAd {
+    /// Nobody's: no DANE.
+    Never,
+    /// A validating resolver's on this machine (all `servers` are loopback addresses).
+    #[default]
+    Local,
+    /// Any resolver's: the network to it is trusted too.
+    Always,
+}
+
+impl From<TrustAd> for world::dns::real::TrustAd {
+    fn from(trust: TrustAd) -> Self {
+        match trust {
+            TrustAd::Never => Self::Never,
+            TrustAd::Local => Self::Local,
+            TrustAd::Always => Self::Always,
+        }
+    }
 }
 
 impl Default for Dns {
     fn default() -> Self {
-        Self { servers: Vec::new(), timeout: Duration::from_secs(5) }
+        let trust_ad = TrustAd::default();
+        Self { servers: Vec::new(), timeout: Duration::from_secs(5), trust_ad }
     }
 }
 

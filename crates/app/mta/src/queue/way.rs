@@ -1,24 +1,26 @@
-//! Where a lane's mail goes: a configured next hop, a mailbox of this machine, or the domain's MX.
+//! Where a lane's mail goes: a configured next hop, a mailbox or a program of this machine, or the
+//! domain's MX.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+mod deliver;
+mod lookup;
+mod plan;
 
-use smtp::{
-    Attempt, Cause, EnhancedStatus, Outcome, Recipient, Stage, Timestamp, Transcript, Trouble,
-};
-use transport::{
-    Credentials, Endpoint, Features, Plan, Protocol, Session, Target, Timeouts, TlsLevel,
-    mx::{Exchanger, Ourselves},
-};
+use std::{sync::Arc, time::Duration};
+
+use smtp::{Attempt, Outcome, Timestamp, Transcript};
+use transport::{Plan, Protocol, Session, Target};
 use world::Random;
 
 use super::SiteKey;
 use crate::{
     carried::Carried,
-    config::{self, Compiled, Disposition, NextHop, Retry, Role, Route},
+    config::{self, Compiled, NextHop, Pipe, Retry, Route},
     context::Context,
-    kept::Kept,
     notify::Action,
 };
+pub use deliver::{into_mailboxes, into_program};
+use lookup::{by_mx, by_names};
+use plan::{common, plan, site_key};
 
 /// What is known of a lane.
 pub enum Lane {
@@ -54,6 +56,8 @@ pub enum By {
     Discard,
     /// Maildirs of this machine.
     Maildir,
+    /// A program of this machine.
+    Program(Box<Pipe>),
     /// Servers: those of equal preference together, best first.
     Hosts {
         /// Each group is used in random order.
@@ -67,9 +71,6 @@ pub enum By {
 const HOSTS_MAX: usize = 6;
 /// A configured way holds until the next reload.
 const FOR_EVER: Timestamp = Timestamp(u64::MAX);
-/// Answers of the name system are used for so long, whatever their TTL says.
-const KEEP_MIN: Duration = Duration::from_secs(30);
-const KEEP_MAX: Duration = Duration::from_secs(3600);
 
 impl Way {
     /// Hosts in the order to try them.
@@ -115,7 +116,7 @@ impl Way {
     /// What a success DSN calls it when this way's end took the message.
     pub fn success_action(&self) -> Action {
         match &self.by {
-            By::Maildir | By::Discard => Action::Delivered,
+            By::Maildir | By::Program(_) | By::Discard => Action::Delivered,
             By::Hosts { plan, .. } if plan.protocol == Protocol::Lmtp => Action::Delivered,
             By::Hosts { .. } => Action::Relayed,
         }
@@ -135,6 +136,7 @@ pub fn without_lookup(context: &Context, lane: &str, reroute: Option<&str>) -> O
         let hop: NextHop = hop.parse().ok()?;
         let route = Route { next_hop: vec![hop], ..Route::default() };
         return to_next_hops(
+            context,
             &config,
             &route,
             vec![format!("next hop {} set by the operator", &route.next_hop[0])],
@@ -153,10 +155,18 @@ pub fn without_lookup(context: &Context, lane: &str, reroute: Option<&str>) -> O
         });
     }
     let route = config.route(lane);
+    if let Some(pipe) = &route.pipe {
+        let program = pipe.command.first().map_or("", String::as_str);
+        let why = vec![format!("configured program for `{lane}`: {program}")];
+        let site = format!("program {program} for {lane}");
+        let by = By::Program(Box::new(pipe.clone()));
+        return Some(Way { by, ..common(&config, route, site, why) });
+    }
     if route.next_hop.is_empty() {
         return None;
     }
     to_next_hops(
+        context,
         &config,
         route,
         vec![format!("configured next hop for `{lane}`: {}", list(&route.next_hop))],
@@ -174,7 +184,7 @@ pub async fn by_lookup(context: &Context, lane: &str) -> Result<Arc<Way>, (Attem
     let config = context.config();
     let route = config.route(lane).clone();
     let found = match route.next_hop.is_empty() {
-        true => by_mx(context, &config, &route, lane).await,
+        true => by_mx(context, &config, &route, lane, lane).await,
         false => by_names(context, &config, &route, lane).await,
     };
     found.map(Arc::new).map_err(|(cause, why)| {
@@ -196,83 +206,19 @@ fn placeholder() -> smtp::Address {
     "postmaster@localhost".parse().expect("an address")
 }
 
-async fn by_mx(
+fn to_next_hops(
     context: &Context,
     config: &Compiled,
     route: &Route,
-    lane: &str,
-) -> Result<Way, (Cause, Vec<String>)> {
-    let port = route.port.unwrap_or(25);
-    let ourselves = ourselves(context, config);
-    let found = transport::mx::mail_exchangers(&context.world, lane, &ourselves, port)
-        .await
-        .map_err(|cause| (cause, vec![format!("MX of `{lane}`")]))?;
-    let targets = by_preference(&found.hosts, port);
-    let mut names: Vec<_> = targets.iter().flatten().map(|target| target.host.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let site = format!("{}:{port}", names.join(","));
-    let until = context.world.clock.now().after(found.ttl.clamp(KEEP_MIN, KEEP_MAX));
-    let plan = plan(config, route, Protocol::Smtp);
-    Ok(Way { by: By::Hosts { targets, plan }, until, ..common(config, route, site, found.why) })
-}
-
-/// Next hops that are configured by name: their addresses are looked up, their MX records are not.
-async fn by_names(
-    context: &Context,
-    config: &Compiled,
-    route: &Route,
-    lane: &str,
-) -> Result<Way, (Cause, Vec<String>)> {
-    let mut why = vec![format!("configured next hop for `{lane}`: {}", list(&route.next_hop))];
-    let mut targets = Vec::new();
-    let mut ttl = KEEP_MAX;
-    let mut trouble = None;
-    for hop in &route.next_hop {
-        let (name, port) = match hop {
-            NextHop::Host(name, port) => (name, port.unwrap_or_else(|| default_port(route))),
-            NextHop::LmtpHost(name, port) => (name, *port),
-            other => {
-                targets.extend(literal(other, route).map(|target| vec![target]));
-                continue;
-            }
-        };
-        match context.world.dns.addresses(name).await {
-            Ok(answer) => {
-                ttl = ttl.min(answer.ttl);
-                why.push(format!("{name} is {}", list(&answer.records)));
-                let target =
-                    |address: &std::net::IpAddr| Target::tcp(name, (*address, port).into());
-                targets.extend(answer.records.iter().map(|address| vec![target(address)]));
-            }
-            Err(error) => {
-                why.push(error.to_string());
-                trouble = Some(error.to_string());
-            }
-        }
-    }
-    if targets.is_empty() {
-        // Our own configuration names it: whatever DNS says, the operator can mend it in time.
-        let text = trouble.unwrap_or_else(|| "no next hop is configured".to_owned());
-        let cause = Cause {
-            stage: Stage::Routing,
-            trouble: Trouble::Dns(EnhancedStatus::new(4, 4, 3), text),
-        };
-        return Err((cause, why));
-    }
-    let until = context.world.clock.now().after(ttl.clamp(KEEP_MIN, KEEP_MAX));
-    let by = By::Hosts { targets, plan: plan(config, route, protocol(route)) };
-    Ok(Way { by, until, ..common(config, route, list(&route.next_hop), why) })
-}
-
-fn to_next_hops(config: &Compiled, route: &Route, why: Vec<String>) -> Option<Way> {
-    let site = list(&route.next_hop);
+    why: Vec<String>,
+) -> Option<Way> {
+    let site = site_key(&list(&route.next_hop), route, &[]);
     if route.next_hop.iter().any(|hop| matches!(hop, NextHop::Discard)) {
         return Some(Way { by: By::Discard, ..common(config, route, site, why) });
     }
     let targets: Option<Vec<_>> =
         route.next_hop.iter().map(|hop| literal(hop, route).map(|target| vec![target])).collect();
-    let by = By::Hosts { targets: targets?, plan: plan(config, route, protocol(route)) };
+    let by = By::Hosts { targets: targets?, plan: plan(context, config, route, protocol(route)) };
     Some(Way { by, ..common(config, route, site, why) })
 }
 
@@ -283,10 +229,7 @@ fn literal(hop: &NextHop, route: &Route) -> Option<Target> {
             Target::tcp(address.to_string(), (*address, port).into())
         }
         NextHop::LmtpAddress(address) => Target::tcp(address.ip().to_string(), *address),
-        NextHop::LmtpSocket(path) => Target {
-            host: path.display().to_string(),
-            endpoint: Endpoint::Unix(path.as_path().into()),
-        },
+        NextHop::LmtpSocket(path) => Target::unix(path.as_path().into()),
         NextHop::Host(..) | NextHop::LmtpHost(..) | NextHop::Discard => return None,
     })
 }
@@ -302,140 +245,6 @@ fn protocol(route: &Route) -> Protocol {
     }
 }
 
-fn common(config: &Compiled, route: &Route, site: String, why: Vec<String>) -> Way {
-    let queue = &config.config.queue;
-    let per_minute = route.messages_per_minute;
-    Way {
-        site: site.into(),
-        by: By::Discard,
-        why,
-        retry: config.retry(route).clone(),
-        // A rate is kept by one connection that pauses: two would need to count together.
-        connections_max: match per_minute {
-            0 => route.connections_max.unwrap_or(queue.connections_per_site_max) as usize,
-            _ => 1,
-        },
-        transactions_max: queue.messages_per_connection_max,
-        pause: match per_minute {
-            0 => Duration::ZERO,
-            rate => Duration::from_secs(60) / rate,
-        },
-        until: FOR_EVER,
-    }
-}
-
-fn plan(config: &Compiled, route: &Route, protocol: Protocol) -> Arc<Plan> {
-    let waits = &config.config.timeouts;
-    Arc::new(Plan {
-        ehlo_name: route.ehlo_name.as_deref().unwrap_or(&config.config.hostname).into(),
-        protocol,
-        tls: route.tls,
-        implicit_tls: route.implicit_tls,
-        credentials: credentials(route),
-        source: route.source,
-        connect_timeout: waits.connect,
-        timeouts: Timeouts {
-            greeting: waits.greeting,
-            ehlo: waits.command,
-            mail: waits.mail,
-            rcpt: waits.rcpt,
-            data: waits.data,
-            content: waits.content,
-            end_of_data: waits.end_of_data,
-            quit: waits.quit,
-        },
-        avoid: features(&route.avoid),
-        allow: features(&route.allow),
-    })
-}
-
-/// The check of the configuration refuses keywords that are none.
-fn features(names: &[String]) -> Features {
-    let known = names.iter().filter_map(|name| Features::by_name(name));
-    known.fold(Features::NONE, Features::with)
-}
-
-fn credentials(route: &Route) -> Option<Arc<Credentials>> {
-    let configured = route.auth.as_ref()?;
-    let password = match (&configured.password, &configured.password_file) {
-        (Some(password), _) => password.clone(),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
-            Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => {
-                tracing::error!(path = %path.display(), %error, "password file can't be read");
-                String::new()
-            }
-        },
-        (None, None) => String::new(),
-    };
-    let in_clear_allowed = route.tls == TlsLevel::Never;
-    Some(Arc::new(Credentials { user: configured.user.clone(), password, in_clear_allowed }))
-}
-
-/// Hosts of equal preference together; each address is a target of its own.
-fn by_preference(hosts: &[Exchanger], port: u16) -> Vec<Vec<Target>> {
-    let groups = hosts.chunk_by(|one, next| one.preference == next.preference);
-    let targets = |host: &Exchanger| {
-        let name = host.host.clone();
-        host.addresses
-            .iter()
-            .map(move |address| Target::tcp(name.clone(), (*address, port).into()))
-            .collect::<Vec<_>>()
-    };
-    groups.map(|group| group.iter().flat_map(targets).collect()).collect()
-}
-
-/// Mail must not come back to us by MX (RFC 5321 section 5.1).
-fn ourselves(context: &Context, config: &Compiled) -> Ourselves {
-    let addresses = context.world.net.addresses_of_this_machine().unwrap_or_else(|error| {
-        tracing::warn!(%error, "this machine's addresses can't be listed: loops by address are not seen");
-        Vec::new()
-    });
-    let listeners = config.listeners.iter().filter(|(listener, _)| listener.role == Role::Mx);
-    let ports =
-        listeners.flat_map(|(listener, _)| listener.address.iter().map(std::net::SocketAddr::port));
-    Ourselves::new([config.config.hostname.clone()], addresses, ports)
-}
-
 fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Final delivery, recipient by recipient.
-pub async fn into_mailboxes(
-    context: &Context,
-    way: &Way,
-    carried: &Carried,
-    content: &Kept,
-) -> Attempt {
-    let config = context.config();
-    let mut attempt = way.blank();
-    for recipient in &carried.envelope.recipients {
-        let outcome = match mailbox(&config, recipient) {
-            Ok(directory) => {
-                let delivery = transport::maildir::Delivery {
-                    reverse_path: &carried.envelope.reverse_path,
-                    recipient,
-                    host: &config.config.hostname,
-                    content,
-                };
-                transport::maildir::deliver(&context.world, &directory, &delivery).await
-            }
-            Err(cause) => Outcome::Failed(cause),
-        };
-        attempt.outcomes.push((recipient.forward_path.clone(), outcome));
-    }
-    attempt
-}
-
-fn mailbox(config: &Compiled, recipient: &Recipient) -> Result<PathBuf, Cause> {
-    let address = &recipient.forward_path;
-    let known = matches!(config.resolved(address), Disposition::Local(_));
-    known.then(|| config.maildir(address)).flatten().ok_or_else(|| Cause {
-        stage: Stage::Mailbox,
-        trouble: Trouble::Local(
-            EnhancedStatus::new(5, 1, 1),
-            format!("no mailbox `{address}` here"),
-        ),
-    })
 }

@@ -110,6 +110,18 @@ impl Line {
                     super::way::into_mailboxes(&queue.context, &way, &job.carried, &content).await;
                 queue.settle(job, &way, attempt, Around::default()).await;
             }
+            By::Program(pipe) => {
+                let attempt = super::way::into_program(
+                    &queue.context,
+                    &way,
+                    pipe,
+                    job.id,
+                    &job.carried,
+                    &content,
+                )
+                .await;
+                queue.settle(job, &way, attempt, Around::default()).await;
+            }
             By::Hosts { .. } => self.relay(queue, job, &content).await,
         }
     }
@@ -165,9 +177,8 @@ impl Line {
         self.transactions = 0;
         let mut failures = Vec::new();
         for target in self.way.in_order(targets, &queue.context.world.random) {
-            match transport::open(&queue.context.world, &queue.context.client_tls(), target, &plan)
-                .await
-            {
+            let tls = queue.context.outgoing_tls();
+            match transport::open(&queue.context.world, tls.general(), target, &plan).await {
                 Ok(session) => {
                     queue.context.metrics.connections_out.increment();
                     if !session.learned().reasons.is_empty() {

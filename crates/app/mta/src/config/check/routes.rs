@@ -3,7 +3,7 @@
 use transport::TlsLevel;
 
 use super::Found;
-use crate::config::{Config, Route};
+use crate::config::{Config, Pipe, Route};
 
 impl Found<'_, '_> {
     pub(super) fn routes(&mut self, config: &Config) {
@@ -14,6 +14,14 @@ impl Found<'_, '_> {
         }
         if let Some(route) = &config.default_route {
             self.route(&["default_route"], route);
+        }
+        for (pattern, site) in &config.sites {
+            let path = ["sites", pattern.as_str()];
+            let at = |key| [&path[..], &[key]].concat();
+            self.pattern(&path, pattern);
+            self.sources(&at("source"), &site.source);
+            self.keywords(&at("avoid"), &site.avoid);
+            self.keywords(&at("use"), &site.allow);
         }
     }
 
@@ -36,9 +44,73 @@ impl Found<'_, '_> {
         }
         self.keywords(&at("avoid"), &route.avoid);
         self.keywords(&at("use"), &route.allow);
+        self.sources(&at("source"), &route.source);
+        self.tls(path, route);
         self.credentials(path, route);
+        if let Some(pipe) = &route.pipe {
+            self.pipe(&at("pipe"), route, pipe);
+        }
         if let Some(retry) = &route.retry {
             self.retry(&at("retry"), retry);
+        }
+    }
+
+    fn sources(&mut self, path: &[&str], sources: &[std::net::IpAddr]) {
+        let v4 = sources.iter().filter(|source| source.is_ipv4()).count();
+        if v4 > 1 || sources.len() - v4 > 1 {
+            let help = "one IPv4 and one IPv6 address at most";
+            self.error(path, "two addresses of one family", help);
+        }
+    }
+
+    fn tls(&mut self, path: &[&str], route: &Route) {
+        let at = |key| [path, &[key]].concat();
+        match (&route.tls_certificate, &route.tls_key) {
+            (Some(certificate), Some(key)) => {
+                self.file(&at("tls_certificate"), certificate);
+                self.file(&at("tls_key"), key);
+            }
+            (None, None) => {}
+            _ => {
+                let help = "name both, PEM; they may be the same file";
+                self.error(path, "`tls_certificate` and `tls_key` belong together", help);
+            }
+        }
+        if let Some(file) = &route.tls_authorities {
+            self.file(&at("tls_authorities"), file);
+        }
+        let compares = matches!(
+            route.tls,
+            TlsLevel::Verified | TlsLevel::Dane | TlsLevel::DaneOnly | TlsLevel::Published
+        );
+        if !route.tls_names.is_empty() && !compares {
+            let message =
+                format!("`tls_names` says nothing with `tls = \"{}\"`", route.tls.as_str());
+            self.warn(&at("tls_names"), message, "names are compared with `tls = \"verified\"`");
+        }
+        let promised = route.tls.is_binding();
+        if promised && route.avoid.iter().any(|name| name.eq_ignore_ascii_case("STARTTLS")) {
+            let help = "leave out one of them";
+            self.error(&at("avoid"), "STARTTLS is avoided, and TLS is asked for", help);
+        }
+    }
+
+    fn pipe(&mut self, path: &[&str], route: &Route, pipe: &Pipe) {
+        if !route.next_hop.is_empty() {
+            self.error(path, "`pipe` and `next_hop`: mail can go one way only", "keep one of them");
+        }
+        match pipe.command.first() {
+            Some(program) if program.starts_with('/') => {
+                if let Err(error) = std::fs::metadata(program) {
+                    let message = format!("cannot find `{program}`: {error}");
+                    self.error(&[path, &["command"]].concat(), message, "check the path");
+                }
+            }
+            _ => {
+                let help =
+                    "write `command = [\"/usr/bin/program\", \"argument\"]`; no shell reads it";
+                self.error(path, "`command` names no program by its absolute path", help);
+            }
         }
     }
 
