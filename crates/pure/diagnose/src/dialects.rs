@@ -3,6 +3,8 @@
 //! [`log`] reads the logs of mail servers, [`ndr`] non-delivery reports, [`transcript`] dialogues that tools
 //! and people write down. Nothing outside this module knows a vendor's format.
 
+mod assembly;
 pub mod log;
 pub mod ndr;
+mod quoted;
 pub mod transcript;
