@@ -161,6 +161,8 @@ pub enum Event {
     TlsEstablished,
     /// This side sent a TLS alert; the text names it, where it can be read.
     TlsAlert,
+    /// A TLS handshake or a check of the certificate failed, as somebody noted it; the text says why.
+    TlsFailed,
     /// The evidence ends here though the session does not.
     EvidenceEnds,
     /// A remark; the text is all there is.

@@ -1,9 +1,78 @@
-//! Scoring delivery logs.
+//! Scoring delivery logs: our reading of each line beside what others say of it.
 
-use std::path::Path;
+mod failures;
+mod fields;
+mod hosts;
+mod totals;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use diagnose::dialects::log::{Reader, Record};
 
 use crate::figure::{Figure, Misses};
 
-pub fn score(_folder: &Path, _misses: &mut Misses) -> Vec<Figure> {
-    Vec::new()
+pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
+    let logs = folder.join("logs");
+    let mut figures = failures::score(&logs, misses);
+    figures.extend(totals::score(&logs, misses));
+    figures.extend(fields::score(&logs, misses));
+    figures.extend(hosts::score(&logs, misses));
+    figures
+}
+
+/// All files below a folder whose path satisfies, in order.
+fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if wanted(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Everything that a log tells.
+fn records(octets: &[u8]) -> Vec<Record> {
+    let mut reader = Reader::new(None);
+    reader.feed(octets);
+    reader.finish();
+    std::iter::from_fn(|| reader.take()).collect()
+}
+
+/// The records of a log by the number of their line.
+fn by_line(octets: &[u8]) -> BTreeMap<u64, Vec<Record>> {
+    let mut lines: BTreeMap<u64, Vec<Record>> = BTreeMap::new();
+    for record in records(octets) {
+        let line = match &record {
+            Record::Session(session) => session.lines.first().map_or(0, |line| line.place.first),
+            Record::Testimony(testimony) => testimony.place.first,
+            Record::Happening(happening) => happening.place.first,
+        };
+        lines.entry(line).or_default().push(record);
+    }
+    lines
+}
+
+/// The other end's address.
+fn address(record: &Record) -> Option<String> {
+    let endpoint = match record {
+        Record::Session(session) => match session.vantage {
+            diagnose::session::Vantage::Server => &session.client,
+            _ => &session.server,
+        },
+        Record::Testimony(testimony) => &testimony.peer,
+        Record::Happening(happening) => &happening.peer,
+    };
+    endpoint.address.map(|address| address.ip().to_string())
 }

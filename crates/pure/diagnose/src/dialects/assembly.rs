@@ -43,11 +43,6 @@ impl Assembly {
         &self.session
     }
 
-    /// The same, for its circumstances.
-    pub fn session_mut(&mut self) -> &mut Session {
-        &mut self.session
-    }
-
     /// Whether the client's next line is content.
     pub fn is_in_content(&self) -> bool {
         self.in_content
@@ -56,11 +51,6 @@ impl Assembly {
     /// Whether the client's next line answers a challenge.
     pub fn is_challenged(&self) -> bool {
         self.is_challenged
-    }
-
-    /// Whether a server's final reply was the last that was said.
-    pub fn is_empty(&self) -> bool {
-        self.session.lines.is_empty()
     }
 
     /// A line of either side.
@@ -79,12 +69,6 @@ impl Assembly {
             (self.authenticating, self.is_challenged, self.in_content) = (false, false, false);
         }
         self.push(by, Kind::Event(event), at, text, place);
-    }
-
-    /// A line of content that the client is known to have sent, whatever the server has said.
-    pub fn content(&mut self, at: Duration, octets: &[u8], place: Place) {
-        self.in_content = true;
-        self.content_line(at, octets, place);
     }
 
     /// The end of what is known.
@@ -141,8 +125,13 @@ impl Assembly {
         let is_end = text == b".";
         self.in_content = !is_end;
         let more = text.len() as u64 + 2;
-        if let Some(Line { by: Party::Client, kind: Kind::Content { octets, finished }, text: kept, place: whole, .. }) =
-            self.session.lines.last_mut()
+        if let Some(Line {
+            by: Party::Client,
+            kind: Kind::Content { octets, finished },
+            text: kept,
+            place: whole,
+            ..
+        }) = self.session.lines.last_mut()
             && !*finished
         {
             whole.last = place.last;
@@ -208,10 +197,38 @@ pub(crate) fn is_verb(text: &[u8], verb: &[u8]) -> bool {
 /// Whether a line begins with a verb of SMTP, LMTP or an extension that is in use.
 pub(crate) fn is_command(text: &[u8]) -> bool {
     const VERBS: [&[u8]; 32] = [
-        b"EHLO", b"HELO", b"LHLO", b"MAIL", b"RCPT", b"DATA", b"BDAT", b"RSET", b"NOOP", b"QUIT",
-        b"VRFY", b"EXPN", b"HELP", b"ETRN", b"TURN", b"ATRN", b"AUTH", b"STARTTLS", b"BURL", b"SEND",
-        b"SOML", b"SAML", b"XCLIENT", b"XFORWARD", b"XEXCH50", b"X-LINK2STATE", b"X-EXPS",
-        b"X-ANONYMOUSTLS", b"XPROXYTO", b"XPROXYFROM", b"XSHADOW", b"XSESSIONPARAMS",
+        b"EHLO",
+        b"HELO",
+        b"LHLO",
+        b"MAIL",
+        b"RCPT",
+        b"DATA",
+        b"BDAT",
+        b"RSET",
+        b"NOOP",
+        b"QUIT",
+        b"VRFY",
+        b"EXPN",
+        b"HELP",
+        b"ETRN",
+        b"TURN",
+        b"ATRN",
+        b"AUTH",
+        b"STARTTLS",
+        b"BURL",
+        b"SEND",
+        b"SOML",
+        b"SAML",
+        b"XCLIENT",
+        b"XFORWARD",
+        b"XEXCH50",
+        b"X-LINK2STATE",
+        b"X-EXPS",
+        b"X-ANONYMOUSTLS",
+        b"XPROXYTO",
+        b"XPROXYFROM",
+        b"XSHADOW",
+        b"XSESSIONPARAMS",
     ];
     VERBS.iter().any(|verb| is_verb(text, verb))
 }
@@ -239,21 +256,42 @@ mod tests {
     #[test]
     fn secrets_never_enter() {
         assert_eq!(
-            played("C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dXNlcg==\nS: 334 UGFzc3dvcmQ6\nC: QUIT\nS: 235 ok\nC: QUIT"),
-            ["AUTH LOGIN", "334 VXNlcm5hbWU6", "sasl ****", "334 UGFzc3dvcmQ6", "sasl ****", "235 ok", "QUIT"]
+            played(
+                "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dXNlcg==\nS: 334 UGFzc3dvcmQ6\nC: QUIT\nS: 235 ok\nC: QUIT"
+            ),
+            [
+                "AUTH LOGIN",
+                "334 VXNlcm5hbWU6",
+                "sasl ****",
+                "334 UGFzc3dvcmQ6",
+                "sasl ****",
+                "235 ok",
+                "QUIT"
+            ]
         );
         assert_eq!(played("C: auth plain AGEAYg==\nS: 535 no"), ["auth plain ****", "535 no"]);
-        assert_eq!(played("C: AUTH LOGIN dXNlcg==\nC: cGFzcw==\nS: 235 ok"), ["AUTH LOGIN ****", "sasl ****", "235 ok"]);
-        assert_eq!(played("C: AUTH PLAIN\nS: 334 \nC: *\nS: 501 x"), ["AUTH PLAIN", "334 ", "sasl *", "501 x"]);
+        assert_eq!(
+            played("C: AUTH LOGIN dXNlcg==\nC: cGFzcw==\nS: 235 ok"),
+            ["AUTH LOGIN ****", "sasl ****", "235 ok"]
+        );
+        assert_eq!(
+            played("C: AUTH PLAIN\nS: 334 \nC: *\nS: 501 x"),
+            ["AUTH PLAIN", "334 ", "sasl *", "501 x"]
+        );
     }
 
     #[test]
     fn content_is_one_line() {
         assert_eq!(
-            played("C: DATA\nS: 354 go\nC: Subject: x\nC: \nC: MAIL FROM:<a@b>\nC: .\nS: 250 ok\nC: QUIT"),
-            ["DATA", "354 go", "content 34 true", "250 ok", "QUIT"]
+            played(
+                "C: DATA\nS: 354 go\nC: Subject: x\nC: \nC: MAIL FROM:<a@b>\nC: .\nS: 250 ok\nC: QUIT"
+            ),
+            ["DATA", "354 go", "content 31 true", "250 ok", "QUIT"]
         );
-        assert_eq!(played("C: DATA\nS: 354 go\nC: x\nS: 421 bye"), ["DATA", "354 go", "content 3 false", "421 bye"]);
+        assert_eq!(
+            played("C: DATA\nS: 354 go\nC: x\nS: 421 bye"),
+            ["DATA", "354 go", "content 3 false", "421 bye"]
+        );
     }
 
     #[test]
@@ -264,6 +302,9 @@ mod tests {
         }
         let session = assembly.finish();
         assert_eq!(session.lines.len(), LINES_MAX + 1);
-        assert_eq!(session.lines.last().map(|line| line.kind), Some(Kind::Event(Event::EvidenceEnds)));
+        assert_eq!(
+            session.lines.last().map(|line| line.kind),
+            Some(Kind::Event(Event::EvidenceEnds))
+        );
     }
 }

@@ -63,14 +63,16 @@ pub(crate) fn stage(words: &str) -> Option<Stage> {
         ("vrfy", Stage::Other),
         ("expn", Stage::Other),
     ];
-    STEPS.into_iter().find(|(step, _)| strip(words, step).is_some()).map(|(_, stage)| stage).or_else(
-        || {
+    STEPS
+        .into_iter()
+        .find(|(step, _)| strip(words, step).is_some())
+        .map(|(_, stage)| stage)
+        .or_else(|| {
             const OTHERS: [&str; 8] =
                 ["etrn", "quit", "rset", "noop", "help", "xforward", "xclient", "unknown"];
             let other = OTHERS.iter().any(|verb| strip(words, verb).is_some());
             other.then_some(Stage::Other)
-        },
-    )
+        })
 }
 
 /// What stands behind `prefix`, whatever the case of its ASCII letters.
@@ -87,8 +89,11 @@ pub(crate) fn code_at(words: &str) -> Option<u16> {
         return None;
     };
     let digit = |octet: &u8| u16::from(octet - b'0');
-    matches!(rest, [] | [b' ' | b'-' | b'\r' | b'\n' | b'\\' | b'\t' | b',' | b';' | b'=' | b'#', ..])
-        .then(|| digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
+    matches!(
+        rest,
+        [] | [b' ' | b'-' | b'\r' | b'\n' | b'\\' | b'\t' | b',' | b';' | b'=' | b'#', ..]
+    )
+    .then(|| digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
 }
 
 /// The texts of a reply's lines, code and mark taken off.
@@ -141,7 +146,10 @@ mod tests {
     fn replies_on_one_line() {
         for (words, expected) in [
             ("550 5.1.1 <a@b> User unknown", Some("550 5.1.1 <a@b> User unknown")),
-            ("550-5.1.1 no such 550-5.1.1 user 550 5.1.1 at all", Some("550 5.1.1 no such user at all")),
+            (
+                "550-5.1.1 no such 550-5.1.1 user 550 5.1.1 at all",
+                Some("550 5.1.1 no such user at all"),
+            ),
             ("550-I don't\\n550 like it", Some("550 I don't like it")),
             ("550-one\n550 two", Some("550 one two")),
             ("421", Some("421")),

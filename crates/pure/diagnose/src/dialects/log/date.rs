@@ -179,7 +179,8 @@ mod tests {
             let (at, left) = iso(text).unwrap();
             assert_eq!((at.div_euclid(SECOND), left), (seconds, rest), "{text}");
         }
-        for text in ["2023-02-29 00:00:00 x", "2024-13-01 00:00:00", "2024-01-01 24:00:00", "2024"] {
+        for text in ["2023-02-29 00:00:00 x", "2024-13-01 00:00:00", "2024-01-01 24:00:00", "2024"]
+        {
             assert_eq!(iso(text), None, "{text}");
         }
     }

@@ -71,7 +71,8 @@ impl Exchange {
 
     fn header(&mut self, header: &str) -> Option<()> {
         let header = header.trim_end();
-        if let Some(log_type) = header.strip_prefix("Log-type:").or(header.strip_prefix("Log-Type:"))
+        if let Some(log_type) =
+            header.strip_prefix("Log-type:").or(header.strip_prefix("Log-Type:"))
         {
             self.log_type = log_type.trim().to_ascii_lowercase();
         } else if let Some(date) = header.strip_prefix("Date:") {
@@ -80,7 +81,8 @@ impl Exchange {
             self.columns(fields.trim());
         } else if header.trim_start().starts_with("Date\tTime\t") {
             self.format = Format::Tracking2003;
-            self.columns = header.split('\t').map(|name| name.trim().to_ascii_lowercase()).collect();
+            self.columns =
+                header.split('\t').map(|name| name.trim().to_ascii_lowercase()).collect();
         } else {
             const KNOWN: [&str; 5] =
                 ["Software:", "Version:", "Remark:", " Message Tracking Log", " Exchange System"];

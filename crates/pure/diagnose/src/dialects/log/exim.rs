@@ -72,10 +72,12 @@ impl Exim {
                 give(Record::Happening(happening));
                 true
             }
-            _ => delivery::read_of_host(line, id, &mut give)
-                .inspect(|stage| self.remember(id, *stage))
-                .is_some()
-                || reception::read(line, Some(id), give),
+            _ => {
+                delivery::read_of_host(line, id, &mut give)
+                    .inspect(|stage| self.remember(id, *stage))
+                    .is_some()
+                    || reception::read(line, Some(id), give)
+            }
         }
     }
 

@@ -41,7 +41,9 @@ impl<'a> Line<'a> {
             _ => None,
         };
         let Some((at, rest)) = dated else {
-            return none.tagged(text).unwrap_or(none);
+            // `host program[process]: words` without a date is what some journal readers hand on.
+            let hosted = || none.hosted(text).filter(|line| program_is_known(line.program));
+            return none.tagged(text).or_else(hosted).unwrap_or(none);
         };
         let rest = rest.strip_prefix(' ').unwrap_or(rest);
         let dated = Line { at, text: rest, ..none };
@@ -159,7 +161,14 @@ fn is_of_program(octet: u8) -> bool {
 /// Programs that some syslog daemons write without a process.
 fn program_is_known(program: &str) -> bool {
     const KNOWN: [&str; 9] = [
-        "exim", "exim4", "sendmail", "sm-mta", "sm-msp-queue", "smtpd", "qmail", "mailwright",
+        "exim",
+        "exim4",
+        "sendmail",
+        "sm-mta",
+        "sm-msp-queue",
+        "smtpd",
+        "qmail",
+        "mailwright",
         "qmail-send",
     ];
     program.starts_with("postfix") || KNOWN.contains(&program)
@@ -174,21 +183,50 @@ mod tests {
         for (whole, host, program, process, text) in [
             ("Jun  3 10:40:57 mail postfix/smtp[97]: A1: x", "mail", "postfix/smtp", 97, "A1: x"),
             ("<22>Jun  3 10:40:57 mail exim[7]: x", "mail", "exim", 7, "x"),
-            ("<22>1 2024-08-29T01:08:59Z mx postfix/qmgr 12 - - A1: x", "mx", "postfix/qmgr", 12, "A1: x"),
+            (
+                "<22>1 2024-08-29T01:08:59Z mx postfix/qmgr 12 - - A1: x",
+                "mx",
+                "postfix/qmgr",
+                12,
+                "A1: x",
+            ),
             ("<22>1 2024-08-29T01:08:59Z mx smtpd - ID47 [a@1 b=\"c\"] x", "mx", "smtpd", 0, "x"),
             ("2024-08-29T01:08:59+00:00 m postfix/smtpd[1]: x", "m", "postfix/smtpd", 1, "x"),
             ("2024-08-29T01:08:59+0200 m postfix/smtpd[1]: x", "m", "postfix/smtpd", 1, "x"),
             ("Thu 2024-08-29 01:08:59 UTC m postfix/smtpd[1]: x", "m", "postfix/smtpd", 1, "x"),
             ("2019-10-22 03:39:17 mx1.test exim[29786]: x y", "mx1.test", "exim", 29_786, "x y"),
-            ("2013-06-10 10:10:59 H=a.test (b) [192.0.2.1] x: y", "", "", 0, "H=a.test (b) [192.0.2.1] x: y"),
-            ("2013-06-10 10:10:59 [12] 1abcde-000001-AB == a@b", "", "", 0, "[12] 1abcde-000001-AB == a@b"),
+            (
+                "2013-06-10 10:10:59 H=a.test (b) [192.0.2.1] x: y",
+                "",
+                "",
+                0,
+                "H=a.test (b) [192.0.2.1] x: y",
+            ),
+            (
+                "2013-06-10 10:10:59 [12] 1abcde-000001-AB == a@b",
+                "",
+                "",
+                0,
+                "[12] 1abcde-000001-AB == a@b",
+            ),
             ("postfix/smtpd[12]: connect", "", "postfix/smtpd", 12, "connect"),
+            (
+                "mail.test exim[7]: 2021-07-17 23:20:49 x",
+                "mail.test",
+                "exim",
+                7,
+                "2021-07-17 23:20:49 x",
+            ),
             ("Mar  4 00:11:00 ix sendmail: x", "ix", "sendmail", 0, "x"),
             ("no header: at all", "", "", 0, "no header: at all"),
             ("", "", "", 0, ""),
         ] {
             let line = Line::read(whole, 1, None);
-            assert_eq!((line.host, line.program, line.process, line.text), (host, program, process, text), "{whole}");
+            assert_eq!(
+                (line.host, line.program, line.process, line.text),
+                (host, program, process, text),
+                "{whole}"
+            );
         }
     }
 }

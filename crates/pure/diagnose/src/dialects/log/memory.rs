@@ -78,7 +78,10 @@ mod tests {
         assert_eq!(memory.put("b", 2), None);
         assert_eq!(memory.put("a", 3), Some(1)); // anew: now `b` is the oldest
         assert_eq!(memory.put("c", 4), Some(2));
-        assert_eq!((memory.find("a"), memory.find("b"), memory.find("c")), (Some(&3), None, Some(&4)));
+        assert_eq!(
+            (memory.find("a"), memory.find("b"), memory.find("c")),
+            (Some(&3), None, Some(&4))
+        );
         assert_eq!(memory.remove("a"), Some(3));
         assert_eq!(memory.forget_oldest(), Some(4));
         assert_eq!(memory.forget_oldest(), None);

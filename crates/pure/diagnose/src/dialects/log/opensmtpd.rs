@@ -180,10 +180,7 @@ fn address_of(url: &str) -> &str {
 fn relay(words: &str) -> Endpoint {
     let (address, name) = words.split_once(" (").unwrap_or((words, ""));
     let name = name.trim_end_matches(')');
-    Endpoint {
-        address: peer::socket(address),
-        name: (!name.is_empty()).then(|| name.to_owned()),
-    }
+    Endpoint { address: peer::socket(address), name: (!name.is_empty()).then(|| name.to_owned()) }
 }
 
 /// `Failed command on session 1f55: "MAIL FROM:<a@b>" => 421 4.3.0: Temporary Error`.
@@ -269,7 +266,9 @@ fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     })?;
     let value = &fields[at + name.len() + 1..];
     let within = |open: char, close: char| {
-        value.strip_prefix(open).map(|inside| inside.split_once(close).map_or(inside, |(value, _)| value))
+        value
+            .strip_prefix(open)
+            .map(|inside| inside.split_once(close).map_or(inside, |(value, _)| value))
     };
     within('"', '"')
         .or_else(|| within('<', '>'))

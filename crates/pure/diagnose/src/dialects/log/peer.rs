@@ -109,7 +109,10 @@ mod tests {
     #[test]
     fn exim_has_helo_in_parentheses() {
         for (words, expected) in [
-            ("H=a.test ([192.0.2.9]) [192.0.2.1]:25 I=[192.0.2.2]:25 x", "a.test 192.0.2.1:25| I=[192.0.2.2]:25 x"),
+            (
+                "H=a.test ([192.0.2.9]) [192.0.2.1]:25 I=[192.0.2.2]:25 x",
+                "a.test 192.0.2.1:25| I=[192.0.2.2]:25 x",
+            ),
             ("H=(helo) [192.0.2.1] x", "- 192.0.2.1:0| x"),
             ("SMTP call from [192.0.2.1] dropped", "- 192.0.2.1:0| dropped"),
             ("SMTP call from a.test [192.0.2.1]:9 dropped", "a.test 192.0.2.1:9| dropped"),

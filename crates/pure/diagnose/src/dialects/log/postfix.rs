@@ -65,6 +65,7 @@ impl Postfix {
             }
             "postsuper" if text == "removed" => noted(line, id, What::Removed, text, give),
             "postsuper" if text == "placed on hold" => noted(line, id, What::Diverted, text, give),
+            "dnsblog" => listed(line, text, give),
             _ => warning(line, id, text, give),
         }
     }
@@ -119,16 +120,23 @@ fn verbose(
     let by_client = by_writer == (vantage == Vantage::Client);
     let key = format!("postfix {} {}", line.process, text.split(": ").next().unwrap_or_default());
     // Each greeting and each connection has its own process or peer; a second greeting is a new session.
-    sessions.said(&key, by_client, said.as_bytes(), line, |session| {
-        session.source = crate::session::Source::Log("postfix".to_owned());
-        session.vantage = vantage;
-        let own = crate::session::Endpoint {
-            address: None,
-            name: (!line.host.is_empty()).then(|| line.host.to_owned()),
-        };
-        (session.client, session.server) =
-            if vantage == Vantage::Client { (own, peer) } else { (peer, own) };
-    }, give);
+    sessions.said(
+        &key,
+        by_client,
+        said.as_bytes(),
+        line,
+        |session| {
+            session.source = crate::session::Source::Log("postfix".to_owned());
+            session.vantage = vantage;
+            let own = crate::session::Endpoint {
+                address: None,
+                name: (!line.host.is_empty()).then(|| line.host.to_owned()),
+            };
+            (session.client, session.server) =
+                if vantage == Vantage::Client { (own, peer) } else { (peer, own) };
+        },
+        give,
+    );
     Some(true)
 }
 
@@ -147,12 +155,36 @@ fn noted(
     true
 }
 
+/// `addr 192.0.2.1 listed by domain zen.spamhaus.org as 127.0.0.2`: what a list said of a client.
+fn listed(line: &Line<'_>, text: &str, mut give: impl FnMut(Record)) -> bool {
+    let Some((address, _)) = text.strip_prefix("addr ").and_then(|rest| rest.split_once(' '))
+    else {
+        return warning(line, None, text, give);
+    };
+    let mut happening = line.happening("postfix", What::Warning);
+    happening.side = Vantage::Server;
+    happening.peer.address = super::peer::address(address, 0);
+    happening.stage = Some(smtp::Stage::Connect);
+    give(Record::Happening(happening));
+    true
+}
+
 /// What begins with `warning:` and the like.
 fn warning(line: &Line<'_>, id: Option<&str>, text: &str, give: impl FnMut(Record)) -> bool {
     const LEVELS: [&str; 4] = ["warning: ", "error: ", "fatal: ", "panic: "];
     let Some(words) = LEVELS.iter().find_map(|level| text.strip_prefix(level)) else {
-        // A line with a queue id is Postfix's, though it tells nothing here.
-        return id.is_some();
+        // A line with a queue id is Postfix's, though it tells nothing here; so are its counts.
+        const SILENT: [&str; 8] = [
+            "statistics: ",
+            "daemon started",
+            "Deleted: ",
+            "Requeued: ",
+            "Placed on hold: ",
+            "Released from hold: ",
+            "cache ",
+            "reload ",
+        ];
+        return id.is_some() || SILENT.iter().any(|begins| text.starts_with(begins));
     };
     let what = if words.starts_with("TLS library problem") || words.contains("SSL_") {
         What::TlsFailed

@@ -93,11 +93,12 @@ impl Qmail {
         testimony.message = (!message.is_empty()).then_some(message);
         testimony.recipient = (!recipient.is_empty()).then_some(recipient);
         // A slash stands for a line end, and for itself: only qmail's own next sentence ends the reply.
-        testimony.reply = words
-            .split_once("emote host said: ")
-            .and_then(|(_, said)| quoted::reply(said.split("/Giving up").next().unwrap_or_default()));
+        testimony.reply = words.split_once("emote host said: ").and_then(|(_, said)| {
+            quoted::reply(said.split("/Giving up").next().unwrap_or_default())
+        });
         testimony.status = testimony.reply.as_ref().and_then(|reply| reply.status);
-        let host = words.split([' ', '/']).find_map(|word| peer::socket(word.trim_end_matches('.')));
+        let host =
+            words.split([' ', '/']).find_map(|word| peer::socket(word.trim_end_matches('.')));
         testimony.peer = Endpoint { address: host, name: None };
         testimony.speaker = match (&testimony.reply, host) {
             (Some(_), Some(host)) => Speaker::Remote(host.ip().to_string()),

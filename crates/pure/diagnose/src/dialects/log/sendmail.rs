@@ -62,12 +62,7 @@ impl Sendmail {
 }
 
 /// One testimony for each recipient that the line names.
-fn delivery(
-    line: &Line<'_>,
-    id: &str,
-    text: &str,
-    reverse_path: Option<String>,
-) -> Vec<Testimony> {
+fn delivery(line: &Line<'_>, id: &str, text: &str, reverse_path: Option<String>) -> Vec<Testimony> {
     let words = text.split_once("stat=").map_or("", |(_, words)| words);
     let relay = field(text, "relay").map(relay).unwrap_or_default();
     let mailer = field(text, "mailer").unwrap_or_default();
@@ -82,7 +77,10 @@ fn delivery(
     recipients
         .split(',')
         .take(1_000)
-        .map(|recipient| Testimony { recipient: Some(bare(recipient).to_owned()), ..testimony.clone() })
+        .map(|recipient| Testimony {
+            recipient: Some(bare(recipient).to_owned()),
+            ..testimony.clone()
+        })
         .collect()
 }
 
@@ -99,7 +97,8 @@ fn interpret(testimony: &mut Testimony, mailer: &str, reply: Option<&str>) {
     };
     let reason = deferred.unwrap_or(&words);
     testimony.reply = reply.and_then(quoted::reply).or_else(|| quoted::reply(reason));
-    let of_server = testimony.reply.is_some() || testimony.fate == Fate::Delivered && !is_local(mailer);
+    let of_server =
+        testimony.reply.is_some() || testimony.fate == Fate::Delivered && !is_local(mailer);
     testimony.speaker = match (&testimony.peer.name, of_server) {
         (Some(name), true) => Speaker::Remote(name.clone()),
         (None, true) => Speaker::RemoteUnnamed,

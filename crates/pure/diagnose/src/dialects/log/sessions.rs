@@ -138,6 +138,7 @@ impl Open {
 
 /// Between two dates; zero where one is missing or the clock went back.
 fn since(started: Option<i64>, at: Option<i64>) -> Duration {
-    let between = started.zip(at).and_then(|(started, at)| u64::try_from(at.checked_sub(started)?).ok());
+    let between =
+        started.zip(at).and_then(|(started, at)| u64::try_from(at.checked_sub(started)?).ok());
     between.map_or(Duration::ZERO, Duration::from_micros)
 }

@@ -2,12 +2,44 @@
 
 /// Keywords that Exchange advertises, without their parameters.
 const KEYWORDS: [&str; 38] = [
-    "SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS", "AUTH",
-    "X-EXPS", "8BITMIME", "BINARYMIME", "CHUNKING", "XEXCH50", "XRDST", "XSHADOW",
-    "XSHADOWREQUEST", "XPROXY", "XPROXYFROM", "XPROXYTO", "XMESSAGECONTEXT", "XSESSIONMDBGUID",
-    "XSYSPROBE", "XORIGFROM", "XCLIENT", "XFORWARD", "SMTPUTF8", "HELP", "ETRN", "VRFY", "EXPN",
-    "TURN", "X-LINK2STATE", "DELIVERBY", "XOORG", "XATTR", "XATTRDIRECT", "XATTRORGID",
-    "XSESSIONTYPE", "XEXPROPS",
+    "SIZE",
+    "PIPELINING",
+    "DSN",
+    "ENHANCEDSTATUSCODES",
+    "STARTTLS",
+    "X-ANONYMOUSTLS",
+    "AUTH",
+    "X-EXPS",
+    "8BITMIME",
+    "BINARYMIME",
+    "CHUNKING",
+    "XEXCH50",
+    "XRDST",
+    "XSHADOW",
+    "XSHADOWREQUEST",
+    "XPROXY",
+    "XPROXYFROM",
+    "XPROXYTO",
+    "XMESSAGECONTEXT",
+    "XSESSIONMDBGUID",
+    "XSYSPROBE",
+    "XORIGFROM",
+    "XCLIENT",
+    "XFORWARD",
+    "SMTPUTF8",
+    "HELP",
+    "ETRN",
+    "VRFY",
+    "EXPN",
+    "TURN",
+    "X-LINK2STATE",
+    "DELIVERBY",
+    "XOORG",
+    "XATTR",
+    "XATTRDIRECT",
+    "XATTRORGID",
+    "XSESSIONTYPE",
+    "XEXPROPS",
 ];
 
 /// The lines of a reply. `250  mail.a.test Hello [192.0.2.1] SIZE 1 PIPELINING DSN` becomes one line each
@@ -48,7 +80,9 @@ mod tests {
     #[test]
     fn one_line_each() {
         assert_eq!(
-            unfolded("250  ex.a.test Hello [192.0.2.1] SIZE 37748736 PIPELINING DSN X-ANONYMOUSTLS AUTH NTLM LOGIN XRDST"),
+            unfolded(
+                "250  ex.a.test Hello [192.0.2.1] SIZE 37748736 PIPELINING DSN X-ANONYMOUSTLS AUTH NTLM LOGIN XRDST"
+            ),
             [
                 "250-ex.a.test Hello [192.0.2.1]",
                 "250-SIZE 37748736",

@@ -37,9 +37,10 @@ pub(super) fn read(
 ) -> Option<()> {
     let fields = csv(text);
     let value = |name: &str| match columns {
-        [] => COLUMNS.iter().position(|column| *column == name).map_or("", |at| {
-            fields.get(at).map_or("", String::as_str)
-        }),
+        [] => COLUMNS
+            .iter()
+            .position(|column| *column == name)
+            .map_or("", |at| fields.get(at).map_or("", String::as_str)),
         columns => column(&fields, columns, name),
     };
     let session_id = value("session-id");
@@ -112,9 +113,7 @@ fn vantage(log_type: &str, connector: &str, local: &str, remote: &str) -> Vantag
     if log_type.contains("send") {
         return Vantage::Client;
     }
-    let port = |endpoint: &str| {
-        peer::socket(endpoint).map_or(0, |address| address.port())
-    };
+    let port = |endpoint: &str| peer::socket(endpoint).map_or(0, |address| address.port());
     const SMTP: [u16; 8] = [25, 465, 475, 587, 717, 2525, 2526, 26];
     match (SMTP.contains(&port(local)), SMTP.contains(&port(remote))) {
         (true, false) => Vantage::Server,

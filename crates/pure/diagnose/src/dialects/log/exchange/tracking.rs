@@ -139,7 +139,13 @@ fn speaker(testimony: &Testimony, is_remote: bool) -> Speaker {
 /// Words that only Exchange itself says.
 fn is_own(reason: &str) -> bool {
     const OWN: [&str; 7] = [
-        "RESOLVER.", "ROUTING.", "STOREDRV.", "QUEUE.", "SMTPSEND.", "Message Delayed", "SMTP; Unable",
+        "RESOLVER.",
+        "ROUTING.",
+        "STOREDRV.",
+        "QUEUE.",
+        "SMTPSEND.",
+        "Message Delayed",
+        "SMTP; Unable",
     ];
     OWN.iter().any(|known| reason.contains(known))
 }

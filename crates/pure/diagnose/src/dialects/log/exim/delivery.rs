@@ -68,7 +68,9 @@ pub(super) fn read_of_host(
             let (peer, rest) = peer::within(host)?;
             (peer, rest.trim_start_matches([':', ' ']))
         }
-        None if line.text.contains("MTP error from remote mail") => (Endpoint::default(), line.text),
+        None if line.text.contains("MTP error from remote mail") => {
+            (Endpoint::default(), line.text)
+        }
         None => return None,
     };
     // The receiving side's lines begin with the client in the same way.
@@ -133,8 +135,19 @@ fn held_up(testimony: &mut Testimony, fields: &Fields<'_>, known: &Message) {
 /// What local transports say.
 fn is_of_mailbox(words: &str) -> bool {
     const WORDS: [&str; 13] = [
-        "mailbox", "quota", "lock ", "Child process", "failed to open", "Permission denied", "file ",
-        "directory", "appendfile", "Failed to get", "pipe", "command", "user ",
+        "mailbox",
+        "quota",
+        "lock ",
+        "Child process",
+        "failed to open",
+        "Permission denied",
+        "file ",
+        "directory",
+        "appendfile",
+        "Failed to get",
+        "pipe",
+        "command",
+        "user ",
     ];
     WORDS.iter().any(|known| words.contains(known))
 }
@@ -171,18 +184,15 @@ impl<'a> Fields<'a> {
             self.parent = Some(parent);
             return Some(left);
         }
-        let letters = rest.bytes().take_while(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit());
+        let letters =
+            rest.bytes().take_while(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit());
         let letters = letters.count();
         let value = rest[letters..].strip_prefix('=')?;
         if !(1..=4).contains(&letters) {
             return None;
         }
         if let Some(quoted) = value.strip_prefix('"') {
-            // The confirmation may hold quotes of its own; a blank, a colon or the end is behind its last.
-            let end = quoted.match_indices('"').find(|&(at, _)| {
-                matches!(quoted.as_bytes().get(at + 1), None | Some(b' ' | b':'))
-            });
-            let end = end.map_or(quoted.len(), |(at, _)| at);
+            let end = closing_quote(quoted);
             if &rest[..letters] == "C" {
                 self.confirmation = Some(&quoted[..end]);
             }
@@ -193,7 +203,11 @@ impl<'a> Fields<'a> {
             self.peer = peer;
             // Some ports are told by a name.
             let port = left.starts_with(':') && !left.starts_with(": ");
-            let left = if port { left.split_once([' ', ':']).map_or("", |_| after_port(left)) } else { left };
+            let left = if port {
+                left.split_once([' ', ':']).map_or("", |_| after_port(left))
+            } else {
+                left
+            };
             return Some(left);
         }
         let end = value_end(value);
@@ -213,6 +227,19 @@ impl<'a> Fields<'a> {
         let named = self.router.is_some() || self.transport.is_some() || is_address;
         address.or(named.then_some(self.address)).map(str::to_owned)
     }
+}
+
+/// Where a quoted value ends. It may hold quotes of its own: the one that counts has nothing behind it, a
+/// colon, or another field.
+fn closing_quote(quoted: &str) -> usize {
+    let closes = |&(at, _): &(usize, &str)| match quoted[at + 1..].strip_prefix(' ') {
+        None => quoted[at + 1..].is_empty() || quoted[at + 1..].starts_with(':'),
+        Some(next) => {
+            let letters = next.bytes().take_while(u8::is_ascii_uppercase).count();
+            letters > 0 && next.as_bytes().get(letters) == Some(&b'=') || next.starts_with(": ")
+        }
+    };
+    quoted.match_indices('"').find(closes).map_or(quoted.len(), |(at, _)| at)
 }
 
 /// Behind `:25` or `:name`.

@@ -36,18 +36,16 @@ fn rejection(text: &str) -> Option<usize> {
 }
 
 /// `H=a (helo) [192.0.2.1] F=<a@b> rejected RCPT <c@d>: words`.
-fn rejected(
-    line: &Line<'_>,
-    id: Option<&str>,
-    at: usize,
-    mut give: impl FnMut(Record),
-) -> bool {
+fn rejected(line: &Line<'_>, id: Option<&str>, at: usize, mut give: impl FnMut(Record)) -> bool {
     let (before, what) = (&line.text[..at], &line.text[at + "rejected ".len()..]);
     let mut testimony = line.testimony("exim");
     testimony.fate = Fate::Rejected;
     testimony.speaker = Speaker::Writer;
     testimony.message = id.map(str::to_owned);
-    testimony.peer = peer::within(before).or_else(|| peer::within(what)).map(|(peer, _)| peer).unwrap_or_default();
+    testimony.peer = peer::within(before)
+        .or_else(|| peer::within(what))
+        .map(|(peer, _)| peer)
+        .unwrap_or_default();
     testimony.reverse_path = before.split_once("F=").map(|(_, path)| {
         path.split(' ').next().unwrap_or_default().trim_matches(['<', '>']).to_owned()
     });
@@ -87,11 +85,7 @@ fn stage(what: &str) -> Option<Stage> {
     quoted::stage(what)
 }
 
-fn authentication_failed(
-    line: &Line<'_>,
-    id: Option<&str>,
-    mut give: impl FnMut(Record),
-) -> bool {
+fn authentication_failed(line: &Line<'_>, id: Option<&str>, mut give: impl FnMut(Record)) -> bool {
     let text = line.text;
     let who = ["authenticator failed for ", "authenticator failed "];
     let rest = who.iter().find_map(|who| text.split_once(who).map(|(_, rest)| rest));
@@ -101,8 +95,7 @@ fn authentication_failed(
     happening.stage = Some(Stage::Auth);
     happening.message = id.map(str::to_owned);
     happening.peer = peer;
-    happening.reply =
-        words.match_indices(": ").find_map(|(at, _)| quoted::reply(&words[at + 2..]));
+    happening.reply = words.match_indices(": ").find_map(|(at, _)| quoted::reply(&words[at + 2..]));
     give(Record::Happening(happening));
     true
 }
@@ -110,7 +103,11 @@ fn authentication_failed(
 /// What the words tell of a connection, and at which step.
 fn of_connection(text: &str) -> Option<(What, Option<Stage>)> {
     const BEGINS: [(&str, What, Option<Stage>); 20] = [
-        ("SMTP protocol synchronization error (input sent without waiting", What::Violation, Some(Stage::Greeting)),
+        (
+            "SMTP protocol synchronization error (input sent without waiting",
+            What::Violation,
+            Some(Stage::Greeting),
+        ),
         ("SMTP protocol synchronization error", What::Violation, None),
         ("SMTP protocol violation", What::Violation, None),
         ("SMTP protocol error", What::Violation, None),
@@ -187,6 +184,9 @@ fn happened(
 
 /// The host that has an address; in some lines it stands in parentheses as `(host=a [192.0.2.1])`.
 fn client(text: &str) -> Endpoint {
+    // A quoted command may itself look like a host (`"AUTH LOGIN" H=(x) [192.0.2.9]"`): ours stands last.
+    let quoted = text.starts_with("SMTP ") && text.contains(" in \"");
+    let text = if quoted { text.rfind("\" H=").map_or(text, |at| &text[at..]) } else { text };
     let found = peer::within(text)
         .or_else(|| text.split_once("host=").and_then(|(_, host)| peer::within(host)))
         .or_else(|| text.split_once("connection from ").and_then(|(_, host)| peer::within(host)));

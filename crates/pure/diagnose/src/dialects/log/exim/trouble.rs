@@ -164,7 +164,12 @@ mod tests {
                 Some(Stage::Mail),
                 Some(452),
             ),
-            ("LMTP error after end of data: 550 no", What::Refused, Some(Stage::EndOfData), Some(550)),
+            (
+                "LMTP error after end of data: 550 no",
+                What::Refused,
+                Some(Stage::EndOfData),
+                Some(550),
+            ),
             (
                 "Connection timed out H=mx [192.0.2.1]: SMTP timeout after sending data block (9 bytes written)",
                 What::TimedOut,

@@ -26,14 +26,20 @@ pub(super) fn read(
         "reject" | "milter-reject" | "proxy-reject" | "END-OF-MESSAGE reject" => {
             rejected(line, daemon, id, &text[colon + 1..], give)
         }
-        "reject_warning" => noted(line, id, What::Warning, text, give),
-        "hold" | "discard" | "redirect" | "filter" | "milter-hold" | "milter-discard"
-        | "milter-header-redirect" | "quarantine" => noted(line, id, What::Diverted, text, give),
+        "reject_warning" => ruled(line, id, What::Warning, text, give),
+        "hold"
+        | "discard"
+        | "redirect"
+        | "filter"
+        | "milter-hold"
+        | "milter-discard"
+        | "milter-header-redirect"
+        | "quarantine" => ruled(line, id, What::Diverted, text, give),
         "client" if id.is_some() => received(line, id, text, give),
-        "uid" if daemon == "pickup" && id.is_some() => {
-            noted(line, id, What::Received, text, give)
+        "uid" if daemon == "pickup" && id.is_some() => noted(line, id, What::Received, text, give),
+        "warning" | "error" | "fatal" | "panic" => {
+            warned(line, id, text, text[colon + 1..].trim_start(), give)
         }
-        "warning" | "error" | "fatal" | "panic" => warned(line, id, text, text[colon + 1..].trim_start(), give),
         _ if id.is_some() => true,
         _ => of_connection(line, text, give),
     }
@@ -88,6 +94,30 @@ pub(super) fn rejected(
     true
 }
 
+/// What a rule did besides rejecting: `filter: RCPT from a[192.0.2.1]: <b@c>: words; from=<...>`.
+fn ruled(
+    line: &Line<'_>,
+    id: Option<&str>,
+    what: What,
+    text: &str,
+    mut give: impl FnMut(Record),
+) -> bool {
+    let mut happening = line.happening("postfix", what);
+    happening.side = Vantage::Server;
+    happening.message = id.map(str::to_owned);
+    happening.words = text.to_owned();
+    let (head, _) = parted(text.split_once(": ").map_or("", |(_, rest)| rest));
+    if let Some((stage, rest)) = head.split_once(" from ") {
+        happening.stage = quoted::stage(stage);
+        if let Some((peer, rest)) = peer::bracketed(rest) {
+            happening.peer = peer;
+            happening.reply = rest.strip_prefix(": ").and_then(quoted::reply);
+        }
+    }
+    give(Record::Happening(happening));
+    true
+}
+
 /// The words, and the envelope behind them.
 fn parted(text: &str) -> (&str, &str) {
     let ends = ["; from=<", "; to=<", "; proto="];
@@ -105,12 +135,7 @@ fn client_at_the_end(head: &str, peer: &mut Endpoint) {
     }
 }
 
-fn received(
-    line: &Line<'_>,
-    id: Option<&str>,
-    text: &str,
-    mut give: impl FnMut(Record),
-) -> bool {
+fn received(line: &Line<'_>, id: Option<&str>, text: &str, mut give: impl FnMut(Record)) -> bool {
     let mut happening = line.happening("postfix", What::Received);
     happening.side = Vantage::Server;
     happening.message = id.map(str::to_owned);
@@ -150,10 +175,13 @@ fn warned(
 
 /// What smtpd says of the connection itself.
 fn of_connection(line: &Line<'_>, text: &str, give: impl FnMut(Record)) -> bool {
-    if let Some(rest) = text.strip_prefix("connect from ") {
+    // tlsproxy writes in capitals.
+    let connected = text.strip_prefix("connect from ").or(text.strip_prefix("CONNECT from "));
+    if let Some(rest) = connected {
         return of_client(line, What::Connected, Some(Stage::Connect), client(rest), text, give);
     }
-    if let Some(rest) = text.strip_prefix("disconnect from ") {
+    let gone = text.strip_prefix("disconnect from ").or(text.strip_prefix("DISCONNECT "));
+    if let Some(rest) = gone {
         return of_client(line, What::Disconnected, None, client(rest), text, give);
     }
     if let Some((trust, rest)) = text.split_once(" TLS connection established from ") {

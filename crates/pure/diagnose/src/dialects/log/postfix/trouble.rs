@@ -208,8 +208,8 @@ mod tests {
             ),
         ] {
             let trouble = read(words).unwrap();
-            let code = trouble.reply.map(|reply| reply.code);
-            assert_eq!((trouble.what, trouble.stage, code), (what, stage, code), "{words}");
+            let said = trouble.reply.map(|reply| reply.code);
+            assert_eq!((trouble.what, trouble.stage, said), (what, stage, code), "{words}");
         }
         assert_eq!(read("user unknown"), None);
     }
