@@ -33,7 +33,10 @@ pub fn read(text: &[u8]) -> Option<Vec<Session>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let lines: Vec<Line<'_>> = (1..)
         .zip(text.split(|&octet| octet == b'\n'))
-        .map(|(number, octets)| Line { octets: octets.strip_suffix(b"\r").unwrap_or(octets), number })
+        .map(|(number, octets)| Line {
+            octets: octets.strip_suffix(b"\r").unwrap_or(octets),
+            number,
+        })
         .collect();
     let sessions = of_lines(&lines);
     if sessions.is_some() {

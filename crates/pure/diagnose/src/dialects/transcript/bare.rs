@@ -66,7 +66,11 @@ fn speaker(scribe: &Scribe, typed: &[u8], behind: &[Line<'_>], within: bool) -> 
     if scribe.is_in_content() {
         // A reply that nothing of the content follows is the server's, the dot not being shown.
         let ends = is_final(typed) && next_said(behind).is_none_or(|next| is_command(next));
-        return Some(if ends && !typed.starts_with(b"354") { Party::Server } else { Party::Client });
+        return Some(if ends && !typed.starts_with(b"354") {
+            Party::Server
+        } else {
+            Party::Client
+        });
     }
     if is_reply(typed) {
         return Some(Party::Server);
@@ -97,8 +101,19 @@ fn next_said<'a>(behind: &[Line<'a>]) -> Option<&'a [u8]> {
 /// What telnet, openssl and bmail print around a dialogue.
 fn is_remark(words: &str) -> bool {
     const REMARKS: [&str; 13] = [
-        "escape character", "^]", "telnet>", "depth=", "verify ", "renegotiating", "new, ", "done",
-        "closed", "read:errno", "connection ", "command line smtp", "copyright",
+        "escape character",
+        "^]",
+        "telnet>",
+        "depth=",
+        "verify ",
+        "renegotiating",
+        "new, ",
+        "done",
+        "closed",
+        "read:errno",
+        "connection ",
+        "command line smtp",
+        "copyright",
     ];
     let lower = words.trim().to_ascii_lowercase();
     notes::is_beginning(words)
@@ -113,7 +128,11 @@ fn note(scribe: &mut Scribe, typed: &[u8], number: u64, within: &mut bool) {
     let begins = notes::is_beginning(words);
     if begins || matches!(found, Some((_, Event::Connected))) {
         let server = notes::server(words);
-        if begins { scribe.begins(server) } else { scribe.server(server) }
+        if begins {
+            scribe.begins(server)
+        } else {
+            scribe.server(server)
+        }
         *within = true;
     }
     let (by, event) = found.filter(|_| !begins).unwrap_or((Party::Note, Event::Remark));

@@ -30,8 +30,17 @@ static FAMILIES: [Family; 9] = [
     Family {
         tool: "swaks",
         marks: &[
-            ("->", Client), ("~>", Client), ("*>", Client), ("**>", Client), ("<-", Server), ("<~*", Server),
-            ("<~", Server), ("<**", Server), ("<*", Server), ("===", Note), ("***", Note),
+            ("->", Client),
+            ("~>", Client),
+            ("*>", Client),
+            ("**>", Client),
+            ("<-", Server),
+            ("<~*", Server),
+            ("<~", Server),
+            ("<**", Server),
+            ("<*", Server),
+            ("===", Note),
+            ("***", Note),
         ],
         server_blanks: 2,
         continues: false,
@@ -54,7 +63,11 @@ static FAMILIES: [Family; 9] = [
     Family {
         tool: "exim",
         marks: &[
-            ("SMTP>>", Client), ("SMTP|>", Client), ("SMTP>|", Client), ("SMTP+>", Client), ("SMTP<<", Server),
+            ("SMTP>>", Client),
+            ("SMTP|>", Client),
+            ("SMTP>|", Client),
+            ("SMTP+>", Client),
+            ("SMTP<<", Server),
         ],
         server_blanks: 1,
         continues: true,
@@ -69,7 +82,11 @@ static FAMILIES: [Family; 9] = [
     },
     Family {
         tool: "phpmailer",
-        marks: &[("CLIENT -> SERVER:", Client), ("SERVER -> CLIENT:", Server), ("Connection:", Note)],
+        marks: &[
+            ("CLIENT -> SERVER:", Client),
+            ("SERVER -> CLIENT:", Server),
+            ("Connection:", Note),
+        ],
         server_blanks: 1,
         continues: true,
         vantage: Vantage::Client,

@@ -50,8 +50,15 @@ pub(super) fn event(note: &str) -> Option<(Party, Event)> {
 /// Whether a note announces a connection.
 pub(super) fn is_beginning(note: &str) -> bool {
     const BEGINNINGS: [&str; 9] = [
-        "trying ", "connecting to ", "opening connection to ", "connect: ", "telnet ", "openssl s_client",
-        "about to connect", "nc ", "ncat ",
+        "trying ",
+        "connecting to ",
+        "opening connection to ",
+        "connect: ",
+        "telnet ",
+        "openssl s_client",
+        "about to connect",
+        "nc ",
+        "ncat ",
     ];
     let lower = note.trim_start().to_ascii_lowercase();
     // A shell's prompt may stand before the command.
@@ -64,10 +71,17 @@ pub(super) fn is_beginning(note: &str) -> bool {
 /// `Connected to mx.a.test (192.0.2.1) port 25 (#0)`, `telnet mx.a.test 25`.
 pub(super) fn server(note: &str) -> Endpoint {
     let mut endpoint = Endpoint::default();
-    let Some(at) = ["rying ", "onnected to ", "onnection to ", "onnecting to ", "onnect: ", "telnet ", "-connect "]
-        .iter()
-        .find_map(|words| note.find(words).map(|at| at + words.len()))
-    else {
+    let Some(at) = [
+        "rying ",
+        "onnected to ",
+        "onnection to ",
+        "onnecting to ",
+        "onnect: ",
+        "telnet ",
+        "-connect ",
+    ]
+    .iter()
+    .find_map(|words| note.find(words).map(|at| at + words.len())) else {
         return endpoint;
     };
     let rest = &note[at..];
@@ -110,7 +124,8 @@ fn address(word: &str) -> Option<std::net::SocketAddr> {
 
 fn is_name(word: &str) -> bool {
     let letters = word.bytes().any(|octet| octet.is_ascii_alphabetic());
-    let plain = word.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-'));
+    let plain =
+        word.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-'));
     letters && plain && (word.contains('.') || word == "localhost")
 }
 
@@ -126,7 +141,11 @@ mod tests {
             ("Connected to mx.a.test.", None, Some("mx.a.test")),
             ("Opening connection to 192.0.2.1 on port 25", Some("192.0.2.1:25"), None),
             ("connect: ('mx.a.test', 25)", None, Some("mx.a.test")),
-            ("* Connected to mx.a.test (192.0.2.1) port 587 (#0)", Some("192.0.2.1:587"), Some("mx.a.test")),
+            (
+                "* Connected to mx.a.test (192.0.2.1) port 587 (#0)",
+                Some("192.0.2.1:587"),
+                Some("mx.a.test"),
+            ),
             ("Trying localhost:8125...", None, Some("localhost")),
             ("$ telnet mx.a.test 25", None, Some("mx.a.test")),
         ] {

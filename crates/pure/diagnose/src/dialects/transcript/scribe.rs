@@ -7,7 +7,7 @@ use smtp::Party;
 use super::{is_final, is_reply};
 use crate::{
     dialects::assembly::{Assembly, begun, is_verb},
-    session::{Endpoint, Ending, Event, Kind, Place, Session, Source, Vantage},
+    session::{Ending, Endpoint, Event, Kind, Place, Session, Source, Vantage},
 };
 
 /// Sessions of one text that are kept.
