@@ -14,7 +14,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use smtp::{EnhancedStatus, Reply, Stage};
 
-use crate::{finding::Party, testimony::Testimony};
+use crate::{
+    finding::Party,
+    testimony::{Fate, Testimony},
+};
 
 pub(crate) use words::matches;
 pub use words::plain;
@@ -165,6 +168,18 @@ pub fn class_of_testimony(testimony: &Testimony) -> Class {
 
 /// The same, with what decided.
 pub fn classify_testimony(testimony: &Testimony) -> (Class, Basis) {
+    let (class, basis) = by_parts(testimony);
+    // A try that timed out is repeated; where a report says it failed, the time was over.
+    let words = plain(&testimony.words);
+    let timed_out =
+        words.contains("timed out") || words.contains("did not accept our requests to connect");
+    match class {
+        Class::Network if timed_out && testimony.fate == Fate::Failed => (Class::Expired, basis),
+        _ => (class, basis),
+    }
+}
+
+fn by_parts(testimony: &Testimony) -> (Class, Basis) {
     let stage = testimony.stage.filter(|_| testimony.stage_is_told);
     let Some(reply) = &testimony.reply else {
         let words = &testimony.words;

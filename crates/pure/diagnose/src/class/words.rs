@@ -53,7 +53,7 @@ const TABLES: [(Class, &[&str]); 32] = [
 ];
 
 /// So many characters are the front of long words.
-const FRONT: usize = 240;
+const FRONT: usize = 180;
 /// Of longer words only so many octets are compared.
 const LENGTH_MAX: usize = 16 * 1024;
 

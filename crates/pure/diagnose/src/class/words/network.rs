@@ -1,6 +1,9 @@
 //! Connections, name resolution, time that ran out.
 
 pub(super) const DNS: &[&str] = &[
+    "name lookup failure",
+    "name server failure",
+    "no mx or a records",
     "couldn't resolve host",
     "dns error",
     "dns failure",
@@ -105,6 +108,8 @@ pub(super) const NETWORK: &[&str] = &[
 ];
 
 pub(super) const EXPIRED: &[&str] = &[
+    "all hosts have been failing",
+    "retries exhausted",
     "all hosts * have been failing for a long time",
     "been in the queue too long",
     "could not be delivered for too long",

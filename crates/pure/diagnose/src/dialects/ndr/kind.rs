@@ -86,9 +86,10 @@ pub(super) fn is_automatic_answer(parts: &Parts) -> bool {
 
 /// Whether the author is a mail system, or the reverse-path null.
 pub(super) fn is_from_daemon(parts: &Parts) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 10] = [
         "mailer-daemon",
         "mailer_daemon",
+        "post_master",
         "postmaster",
         "mail delivery s",
         "mail delivery sub",
@@ -102,7 +103,7 @@ pub(super) fn is_from_daemon(parts: &Parts) -> bool {
 
 /// Whether the message presents itself as a report about mail.
 pub(super) fn is_report(parts: &Parts) -> bool {
-    const SUBJECTS: [&str; 34] = [
+    const SUBJECTS: [&str; 38] = [
         "undeliver",
         "delivery fail",
         "delivery status",
@@ -137,6 +138,10 @@ pub(super) fn is_report(parts: &Parts) -> bool {
         "mancato recapito",
         "не доставлен",
         "配信",
+        "エラー",
+        "送信でき",
+        "不達",
+        "退信",
     ];
     let subject = parts.field("subject").unwrap_or("").to_lowercase();
     // A text without any header section was pasted because somebody takes it for a report.

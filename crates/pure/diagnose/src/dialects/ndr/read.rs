@@ -62,7 +62,8 @@ impl Context<'_> {
             return Vec::new();
         }
         let by_transcript = transcript::read(&self.parts.text);
-        if !by_transcript.is_empty() && blocks.iter().all(|block| block.words.is_empty()) {
+        let with_words = blocks.iter().filter(|block| !block.words.is_empty()).count();
+        if by_transcript.len() > with_words {
             return by_transcript.iter().map(|block| self.by_block(block)).collect();
         }
         let by_text = self.by_text(&blocks);
@@ -278,6 +279,7 @@ impl Context<'_> {
             || told.status.is_some()
             || kind::is_from_daemon(self.parts)
             || self.parts.has_returned
+            || says_undelivered(&self.parts.text)
             || crate::class::class_of_testimony(told) != crate::Class::Unknown
     }
 
@@ -300,6 +302,26 @@ fn writer(parts: &Parts) -> Option<String> {
         delivery_status::host(&value[at..]).filter(|host| host.contains('.'))
     });
     by.or(domain)
+}
+
+/// The sentence that every report has, in the languages that were met.
+fn says_undelivered(text: &str) -> bool {
+    const SENTENCES: [&str; 12] = [
+        "could not be delivered",
+        "couldn't be delivered",
+        "not be delivered",
+        "was not delivered",
+        "wasn't delivered",
+        "undeliverable",
+        "unable to deliver",
+        "n'a pas pu etre delivre",
+        "n'a pas pu être",
+        "konnte nicht zugestellt",
+        "no se pudo entregar",
+        "não pôde ser entregue",
+    ];
+    let text = text.to_lowercase();
+    SENTENCES.iter().any(|sentence| text.contains(sentence))
 }
 
 /// Addresses where help is had, and nobody was written to.

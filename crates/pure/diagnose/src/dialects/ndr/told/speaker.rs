@@ -5,7 +5,8 @@ use crate::testimony::Speaker;
 use super::super::text::host_at_start;
 
 /// Words in front of the name of whoever spoke.
-const BEFORE: [&str; 17] = [
+const BEFORE: [&str; 18] = [
+    "host: ",
     "while talking to ",
     "smtp server <",
     "smtp:rcpt host ",

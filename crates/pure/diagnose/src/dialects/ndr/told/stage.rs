@@ -3,7 +3,7 @@
 use smtp::Stage;
 
 /// What mailers say, in lower case, and the stage. Asked in this order: the precise before the general.
-const PHRASES: [(&str, Stage); 78] = [
+const PHRASES: [(&str, Stage); 85] = [
     ("in reply to end of data", Stage::EndOfData),
     ("in reply to rcpt to", Stage::Rcpt),
     ("in reply to mail from", Stage::Mail),
@@ -37,6 +37,13 @@ const PHRASES: [(&str, Stage); 78] = [
     ("remote mail server after pipelined mail from", Stage::Mail),
     ("remote mail server after pipelined end of data", Stage::EndOfData),
     ("remote mail server after pipelined data", Stage::Data),
+    ("remote server after rcpt", Stage::Rcpt),
+    ("remote server after mail", Stage::Mail),
+    ("remote server after transfer of mail text", Stage::EndOfData),
+    ("remote server after data", Stage::Data),
+    ("remote server after helo", Stage::Ehlo),
+    ("remote server after ehlo", Stage::Ehlo),
+    ("remote server greeting", Stage::Greeting),
     ("remote mailer after rcpt to", Stage::Rcpt),
     ("remote mailer after mail from", Stage::Mail),
     ("remote mailer after end of data", Stage::EndOfData),
