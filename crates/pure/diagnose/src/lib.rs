@@ -16,9 +16,11 @@ pub mod dialects;
 pub mod dialogue;
 mod evidence;
 pub mod examine;
+pub mod explanation;
 pub mod finding;
 pub mod happening;
 pub mod inspect;
+pub mod known;
 pub mod meanings;
 #[cfg(test)]
 #[path = "../tests/notation/mod.rs"]
@@ -26,6 +28,7 @@ mod notation;
 mod own;
 mod quote;
 mod rules;
+pub mod sequence;
 pub mod session;
 pub mod testimony;
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::testimony::Testimony;
 
-pub use read::read;
+pub use read::{read, read_words};
 
 /// Of a longer message only so much is looked at.
 pub const OCTETS_MAX: usize = 4 * 1024 * 1024;

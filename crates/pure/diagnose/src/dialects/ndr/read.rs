@@ -38,6 +38,29 @@ pub fn read(octets: &[u8]) -> Ndr {
     Ndr { dialect: dialect.to_owned(), kind, writer, reports, original: original(&parts) }
 }
 
+/// Reads words that stand alone: what a log line or a report says in parentheses, with whatever mailer's
+/// phrases around the reply.
+pub fn read_words(words: &str) -> Testimony {
+    let parts = Parts { text: words.to_owned(), ..Parts::default() };
+    let context = Context { parts: &parts, vendor: vendors::of(&parts, None), writer: None };
+    let mut testimony = Testimony {
+        speaker: told::speaker(words, None),
+        recipient: text::first_address(words),
+        status: text::status(words),
+        reply: told::reply(words, true),
+        words: text::joined(words, blocks::WORDS_MAX),
+        ..Testimony::default()
+    };
+    let digit = testimony.reply.as_ref().map(|reply| reply.code / 100);
+    testimony.fate = match digit {
+        Some(2) => Fate::Delivered,
+        Some(4) => Fate::Deferred,
+        _ => context.fate(words),
+    };
+    context.finish(&mut testimony, &[words], words);
+    testimony
+}
+
 struct Context<'a> {
     parts: &'a Parts,
     vendor: Option<&'static Vendor>,
