@@ -23,6 +23,7 @@ pub mod keys;
 mod limits;
 mod problem;
 mod tcp;
+mod tls;
 
 pub use analysis::{Analysis, Progress};
 pub use file::is_capture;

@@ -1,0 +1,146 @@
+//! The lines of a session in bounded memory.
+//!
+//! The first lines (greeting, EHLO, sign-in) and the newest ones are kept. What is dropped between
+//! them is whole transactions, so that no rule misses a command that only we forgot; a remark says so.
+
+use std::collections::VecDeque;
+
+use diagnose::session::{Event, Kind, Line, Party, Place};
+
+use super::held::Stamp;
+
+/// Octets that a session's lines may take.
+const MEMORY_MAX: usize = 1 << 20;
+/// The first lines stay, whatever comes.
+const HEAD_MAX: usize = 64;
+/// What a line takes besides its text.
+const LINE_COST: usize = 112;
+
+/// Lines with the order in which they were complete.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    head: Vec<(u64, Line)>,
+    tail: VecDeque<(u64, Line)>,
+    memory: usize,
+    dropped: u64,
+    place: Place,
+}
+
+impl Record {
+    /// Adds a line that stands from `first` to `last`. Its time is that of its last octet.
+    pub fn push(&mut self, by: Party, kind: Kind, text: Vec<u8>, first: Stamp, last: Stamp) {
+        let place =
+            Place { first: first.packet.min(last.packet), last: last.packet.max(first.packet) };
+        self.memory += LINE_COST + text.len();
+        let line = (last.order, Line { at: last.at, by, kind, text, place });
+        if self.dropped == 0 && self.head.len() < HEAD_MAX {
+            return self.head.push(line);
+        }
+        self.tail.push_back(line);
+        if self.memory > MEMORY_MAX {
+            self.make_room();
+        }
+    }
+
+    /// Adds a remark of ours.
+    pub fn remark(&mut self, stamp: Stamp, text: &str) {
+        let kind = Kind::Event(Event::Remark);
+        self.push(Party::Note, kind, text.as_bytes().to_vec(), stamp, stamp);
+    }
+
+    /// Octets of memory that it takes.
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// The lines in order of time.
+    pub fn finish(mut self) -> Vec<Line> {
+        self.head.sort_by_key(|(order, _)| *order);
+        let mut tail = Vec::from(self.tail);
+        tail.sort_by_key(|(order, _)| *order);
+        if self.dropped > 0 {
+            let at = tail.first().map(|(_, line)| line.at).unwrap_or_default();
+            let text = format!("{} lines are left out here, to bound memory", self.dropped);
+            let kind = Kind::Event(Event::Remark);
+            let line =
+                Line { at, by: Party::Note, kind, text: text.into_bytes(), place: self.place };
+            let order = tail.first().map_or(u64::MAX, |(order, _)| *order);
+            self.head.push((order, line));
+            self.head.append(&mut tail);
+        } else {
+            self.head.append(&mut tail);
+            self.head.sort_by_key(|(order, _)| *order);
+        }
+        self.head.into_iter().map(|(_, line)| line).collect()
+    }
+
+    fn make_room(&mut self) {
+        if self.dropped == 0 {
+            // The head must not end in the midst of a transaction.
+            let begins = self.head.iter().position(|(_, line)| begins_transaction(line));
+            for (_, line) in self.head.drain(begins.unwrap_or(self.head.len())..) {
+                (self.memory, self.dropped) = (self.memory - cost(&line), self.dropped + 1);
+                extend(&mut self.place, line.place);
+            }
+        }
+        while let Some((_, line)) = self.tail.front() {
+            if self.memory <= MEMORY_MAX / 2 && begins_transaction(line) {
+                break;
+            }
+            // Without any transaction at all it stops at a quarter.
+            if self.memory <= MEMORY_MAX / 4 {
+                break;
+            }
+            (self.memory, self.dropped) = (self.memory - cost(line), self.dropped + 1);
+            extend(&mut self.place, line.place);
+            self.tail.pop_front();
+        }
+    }
+}
+
+fn cost(line: &Line) -> usize {
+    LINE_COST + line.text.len()
+}
+
+fn extend(place: &mut Place, by: Place) {
+    *place = Place {
+        first: if place.first == 0 { by.first } else { place.first.min(by.first) },
+        last: place.last.max(by.last),
+    };
+}
+
+fn begins_transaction(line: &Line) -> bool {
+    let start = line.text.get(..5).unwrap_or_default();
+    matches!(line.kind, Kind::Command(_)) && start.eq_ignore_ascii_case(b"MAIL ")
+}
+
+#[cfg(test)]
+mod tests {
+    use diagnose::session::Ending;
+
+    use super::*;
+
+    #[test]
+    fn a_million_transactions_leave_whole_ones() {
+        let mut record = Record::default();
+        let stamp = |order| Stamp { order, packet: order, ..Stamp::default() };
+        let command = Kind::Command(Ending::Crlf);
+        record.push(Party::Client, command, b"EHLO a.test".to_vec(), stamp(1), stamp(1));
+        for order in (2..4_000_000).step_by(4) {
+            for (more, text) in
+                [(0, "MAIL FROM:<a@a.test>"), (1, "RCPT TO:<b@b.test>"), (2, "DATA")]
+            {
+                let stamp = stamp(order + more);
+                record.push(Party::Client, command, text.as_bytes().to_vec(), stamp, stamp);
+            }
+        }
+        assert!(record.memory() <= MEMORY_MAX + 200);
+        let lines = record.finish();
+        let texts: Vec<_> = lines.iter().map(Line::lossy).collect();
+        assert_eq!(texts[0], "EHLO a.test");
+        assert!(texts[1].ends_with("lines are left out here, to bound memory"), "{}", texts[1]);
+        assert_eq!(texts[2], "MAIL FROM:<a@a.test>");
+        assert_eq!(lines[2].place.first, lines[1].place.last + 2);
+        assert!(lines.is_sorted_by_key(|line| line.place.first.min(lines[2].place.first)));
+    }
+}
