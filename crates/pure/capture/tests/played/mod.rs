@@ -1,5 +1,7 @@
 //! Playing octets to a follower, and its lines as text.
 
+#![allow(dead_code)] // each test uses a part of it
+
 use std::time::Duration;
 
 use capture::{follow::Follower, keys::KeyLog};
