@@ -11,6 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use policy::Policy;
 use smtp::Timestamp;
 use spool::local::{LocalSpool, Settings};
 use tokio::sync::watch;
@@ -21,7 +22,7 @@ use crate::{
     config::{Compiled, Config, ConfigErrors, load::load_users},
     context::Context,
     evidence, identity,
-    listen::{self, Census, Door, Entrance, Rates},
+    listen::{self, Census, Door, Entrance},
     outgoing_tls::OutgoingTls,
     queue::Queue,
     record::Recorder,
@@ -48,7 +49,6 @@ pub struct Agent {
     /// When it started.
     pub started: Timestamp,
     closing: watch::Sender<bool>,
-    rates: Arc<Rates>,
     open: Mutex<BTreeMap<SocketAddr, Open>>,
 }
 
@@ -86,6 +86,9 @@ pub enum StartError {
     /// The evidence log.
     #[error("cannot open the evidence log")]
     Evidence(#[from] evidence::EvidenceError),
+    /// What is asked at the door.
+    #[error("`[door]` can't be used")]
+    Door(#[from] policy::PolicyError),
     /// The certificate.
     #[error("cannot use the certificate")]
     Tls(#[from] transport::TlsError),
@@ -123,8 +126,11 @@ impl Agent {
             .map_err(|source| StartError::Spool { path, source })?;
         report_opened(&opened);
         let recorder = Recorder { log: open_evidence(&compiled.config, &world, pace)? };
+        let set = door_settings(&world, &compiled.config)?;
+        let policy = Policy::open(&world, &compiled.config.door_directory(), set)?;
+        let (spool, policy) = (Arc::new(opened.spool), Arc::new(policy));
         let sts = open_mta_sts(&world, &compiled.config);
-        let context = Context::new(world, Arc::new(opened.spool), recorder, sts, compiled, tls);
+        let context = Context::new(world, spool, recorder, policy, sts, compiled, tls);
         let queue = Queue::new(Arc::new(context));
         queue.restore(opened.found);
         let agent = Arc::new(Self {
@@ -132,13 +138,14 @@ impl Agent {
             queue: queue.clone(),
             census: Arc::default(),
             closing: watch::Sender::new(false),
-            rates: Arc::default(),
             open: Mutex::default(),
         });
         agent.open_listeners(identity).await?;
         let closing = agent.closing.subscribe();
         queue.context.tasks.spawn(refresh_mta_sts(queue.clone(), closing));
         queue.context.tasks.spawn(queue.clone().keep_time());
+        let policy = queue.context.policy.clone();
+        queue.context.tasks.spawn(policy.keep(pace == Pace::Thread));
         Ok(agent)
     }
 
@@ -149,6 +156,8 @@ impl Agent {
         let identity = identity::prepare(&self.queue.context.world, &config)?;
         let users = load_users(&config).map_err(StartError::Config)?;
         let compiled = Compiled::new(config, users)?;
+        let set = door_settings(&self.queue.context.world, &compiled.config)?;
+        self.queue.context.policy.reconfigure(set)?;
         self.queue.context.reconfigure(compiled, tls);
         self.queue.forget_ways();
         self.open_listeners(identity).await
@@ -160,7 +169,7 @@ impl Agent {
         let config = context.config();
         let mut wanted = BTreeMap::new();
         for (listener, _) in &config.listeners {
-            let door = Arc::new(Door::new(&config, listener, identity.clone(), self.rates.clone()));
+            let door = Arc::new(Door::new(&config, listener, identity.clone()));
             for &address in &listener.address {
                 wanted.insert(address, door.clone());
             }
@@ -230,6 +239,7 @@ impl Agent {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         context.tasks.abort();
+        context.policy.close();
         context.spool.close().await;
         if let Some(log) = &context.evidence.log {
             log.close();
@@ -272,6 +282,19 @@ fn report_opened(opened: &spool::local::Opened) {
         orphans = report.orphans,
         "spool opened"
     );
+}
+
+/// What is asked at the door, with who we are.
+fn door_settings(world: &World, config: &Config) -> Result<policy::Set, policy::PolicyError> {
+    let addresses = world.net.addresses_of_this_machine().unwrap_or_else(|error| {
+        tracing::warn!(%error, "this machine's addresses can't be listed: only its names are known as ours");
+        Vec::new()
+    });
+    let mut names: Vec<String> = vec![config.hostname.to_ascii_lowercase()];
+    let own = config.domains();
+    names.extend(own.keys().filter(|name| !name.starts_with('*')).map(|name| name.to_lowercase()));
+    let ourselves = policy::Ourselves { names, addresses };
+    Ok(policy::Set::new(&*world.disk, config.door.clone(), ourselves)?)
 }
 
 /// Without its directory mail still goes, as if no domain had a policy.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use policy::Policy;
 use spool::Spool;
 use transport::mta_sts;
 use world::World;
@@ -19,6 +20,8 @@ pub struct Context {
     pub spool: Arc<dyn Spool>,
     /// Where every attempt leaves its record.
     pub evidence: Recorder,
+    /// What judges at the door.
+    pub policy: Arc<Policy>,
     /// Counters.
     pub metrics: Metrics,
     /// Everything that runs.
@@ -35,6 +38,7 @@ impl Context {
         world: World,
         spool: Arc<dyn Spool>,
         evidence: Recorder,
+        policy: Arc<Policy>,
         mta_sts: Option<mta_sts::Store>,
         config: Compiled,
         outgoing_tls: OutgoingTls,
@@ -43,6 +47,7 @@ impl Context {
             world,
             spool,
             evidence,
+            policy,
             metrics: Metrics::default(),
             tasks: Arc::default(),
             config: ArcSwap::from_pointee(config),

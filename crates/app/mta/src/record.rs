@@ -3,7 +3,8 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use smtp::{Address, Attempt, ForwardPath, Reply, Stage, Timestamp, server::Server};
+use policy::Refusal;
+use smtp::{Address, Attempt, ForwardPath, Party, Reply, Stage, Timestamp, server::Server};
 use spool::{JobId, MessageId, Receipt};
 
 use crate::{
@@ -45,7 +46,8 @@ impl Recorder {
         });
     }
 
-    /// A client was told no.
+    /// A client was told no; `because` is what policy found.
+    #[allow(clippy::too_many_arguments)]
     pub fn refused(
         &self,
         at: Timestamp,
@@ -54,8 +56,15 @@ impl Recorder {
         stage: Stage,
         reply: &Reply,
         forward_path: Option<&ForwardPath>,
+        because: Option<&Refusal>,
     ) {
         let Some(log) = &self.log else { return };
+        let mut transcript = machine.transaction_transcript();
+        if let Some(because) = because {
+            let at = transcript.lines().last().map_or(Duration::ZERO, |line| line.at);
+            let note = format!("{}: {}", because.rule, because.why);
+            transcript.record(at, Party::Note, note);
+        }
         let envelope = machine.envelope();
         let all = envelope
             .iter()
@@ -78,8 +87,8 @@ impl Recorder {
                 recipients,
                 message_id: None,
                 reply: Cow::Borrowed(reply),
-                rule: Cow::Borrowed(rule(reply)),
-                transcript: Cow::Owned(machine.transaction_transcript()),
+                rule: Cow::Borrowed(because.map_or_else(|| rule(reply), |because| because.rule)),
+                transcript: Cow::Owned(transcript),
             }),
         });
     }

@@ -1,5 +1,7 @@
 //! Whatever we say has a row in the table of meanings: a client that asks `why` of us gets an answer.
 
+use std::time::Duration;
+
 use diagnose::meanings::{CODES, Key, is_registered};
 use smtp::{Reply, reply::Missing};
 
@@ -73,9 +75,23 @@ fn all() -> Vec<(&'static str, Reply)> {
         chunk_too_large(),
         loop_detected(),
         no_room(),
-        too_many_messages(),
         reverse_path_not_yours(),
         local_error(),
+        client_denied(),
+        connects_too_often(Duration::from_secs(35)),
+        too_often("messages", Duration::from_secs(35)),
+        login_locked(Duration::from_secs(35)),
+        reverse_path_denied(),
+        recipient_denied(),
+        talked_ahead(),
+        helo_refused("is our own", true),
+        reverse_name_refused("192.0.2.41", true),
+        sender_domain_refused(true),
+        null_mx(),
+        listed("192.0.2.41", "zen.spamhaus.org", "https://example.org/", true),
+        not_checked(),
+        greylisted(Duration::from_secs(300)),
+        recipient_not_checked(),
     ]
 }
 
@@ -90,9 +106,19 @@ fn every_constructor_is_listed() {
     assert_eq!(listed, made, "list new replies in `all`, in the order of texts.rs");
 }
 
+/// What the same constructors say when it is not for good.
+fn for_now() -> Vec<(&'static str, Reply)> {
+    replies![
+        helo_refused("has no address", false),
+        reverse_name_refused("192.0.2.41", false),
+        sender_domain_refused(false),
+        listed("192.0.2.41", "zen.spamhaus.org", "", false),
+    ]
+}
+
 #[test]
 fn every_reply_means_something() {
-    for (name, reply) in all() {
+    for (name, reply) in all().into_iter().chain(for_now()) {
         if let Some(status) = reply.status {
             assert!(is_registered(status), "{name}: {status} is not registered; use one that is");
             // RFC 2034 section 4: the class agrees with the code.

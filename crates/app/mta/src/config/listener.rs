@@ -29,6 +29,9 @@ pub struct Listener {
     pub require_tls: bool,
     /// Who may relay through it without AUTH; needed for the role `relay`.
     pub networks: Vec<Network>,
+    /// Whether all of `[door]` is asked here, or only its deny lists and rates. Default: all for `mx`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<bool>,
     /// EHLO keywords that are not offered, for clients or boxes in between that break on one.
     pub hide: Vec<String>,
     /// What to do with a bare LF or CR in content.
@@ -104,6 +107,11 @@ impl Listener {
     /// Whether MAIL needs AUTH.
     pub fn requires_auth(&self) -> bool {
         self.require_auth.unwrap_or(self.role == Role::Submission)
+    }
+
+    /// Whether strangers are screened by all of `[door]`.
+    pub fn screens(&self) -> bool {
+        self.door.unwrap_or(self.role == Role::Mx)
     }
 
     /// Whether a client at `address` may relay through it without AUTH.

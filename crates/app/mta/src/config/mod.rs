@@ -65,6 +65,8 @@ pub struct Config {
     pub tls: Tls,
     /// What one client may use up. `[listener.limits]` overrides single values.
     pub limits: Limits,
+    /// What is asked of clients, senders and recipients before mail is taken.
+    pub door: policy::Settings,
     /// Who may relay, and whereto everybody may.
     pub relay: Relay,
     /// When to try again, and when to give up. `retry` in a route overrides single values.
@@ -109,6 +111,7 @@ impl Default for Config {
             log: Log::default(),
             tls: Tls::default(),
             limits: Limits::default(),
+            door: policy::Settings::default(),
             relay: Relay::default(),
             retry: Retry::default(),
             timeouts: Timeouts::default(),
@@ -182,6 +185,11 @@ impl Config {
     /// Where MTA-STS policies are kept.
     pub fn mta_sts_directory(&self) -> PathBuf {
         self.data.join("mta-sts")
+    }
+
+    /// Where the greylist is.
+    pub fn door_directory(&self) -> PathBuf {
+        policy::directory(&self.data)
     }
 
     /// The control socket.

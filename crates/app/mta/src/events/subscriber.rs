@@ -36,8 +36,18 @@ thread_local! {
 }
 
 /// Crates whose events are heard at the level that was asked for.
-const OURS: [&str; 9] =
-    ["mta", "mailwright", "spool", "transport", "world", "smtp", "message", "diagnose", "console"];
+const OURS: [&str; 10] = [
+    "mta",
+    "mailwright",
+    "spool",
+    "transport",
+    "policy",
+    "world",
+    "smtp",
+    "message",
+    "diagnose",
+    "console",
+];
 
 impl Events {
     /// Starts the thread that writes lines to `sink`.

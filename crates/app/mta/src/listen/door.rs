@@ -2,6 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use policy::{
+    Case, Refusal,
+    rates::{Count, Per, Rate},
+};
 use smtp::{
     Stage, Timestamp,
     server::{AuthOffer, Event, Extensions, LineEndings, Offer, Server, Timeouts},
@@ -9,7 +13,6 @@ use smtp::{
 use spool::Receipt;
 use transport::ServerConfig;
 
-use super::Rates;
 use crate::{
     config::{self, Compiled, Limits, Listener, ListenerTls, Role},
     queue::Queue,
@@ -33,31 +36,29 @@ pub struct Door {
     pub greeting_wait: Duration,
     /// For a client to take our replies.
     pub write_timeout: Duration,
-    /// Shared by all doors.
-    pub rates: Arc<Rates>,
+    /// The same offer with a greeting of two lines, the first of which is sent before the wait.
+    pub teaser: Option<Teaser>,
+    rates: Vec<Rate>,
     listener: Listener,
 }
 
 impl Door {
     /// Makes a listener ready.
-    pub fn new(
-        config: &Compiled,
-        listener: &Listener,
-        tls: Option<Arc<ServerConfig>>,
-        rates: Arc<Rates>,
-    ) -> Self {
+    pub fn new(config: &Compiled, listener: &Listener, tls: Option<Arc<ServerConfig>>) -> Self {
         let limits = listener.limits.clone().unwrap_or_else(|| config.config.limits.clone());
         let tls = tls.filter(|_| listener.tls != ListenerTls::None);
+        let offer = offer(config, listener, &limits, tls.is_some());
         Self {
             name: listener.name(),
             role: listener.role,
-            offer: Arc::new(offer(config, listener, &limits, tls.is_some())),
+            teaser: Teaser::new(&config.config.door.teaser, &offer),
+            offer: Arc::new(offer),
             implicit_tls: listener.tls == ListenerTls::Implicit,
             tls,
             greeting_wait: limits.greeting_wait,
             write_timeout: limits.command_wait,
+            rates: rates(&limits),
             limits,
-            rates,
             listener: listener.clone(),
         }
     }
@@ -67,22 +68,43 @@ impl Door {
         self.listener.trusts(client)
     }
 
-    /// Logs what the machine noticed, and keeps evidence of refusals.
-    pub fn report(&self, queue: &Queue, machine: &Server<Receipt>, event: &Event) {
+    /// What policy has to know of a client that comes in here.
+    pub fn case(&self, config: &Compiled, client: IpAddr) -> Case<'_> {
+        Case {
+            trusted: self.trusts(client) || config.may_relay(client),
+            screened: self.listener.screens(),
+            rates: &self.rates,
+            ..Case::new(client)
+        }
+    }
+
+    /// Logs what the machine noticed, and keeps evidence of refusals; `because` is why the last question
+    /// got a no.
+    pub fn report(
+        &self,
+        queue: &Queue,
+        machine: &Server<Receipt>,
+        event: &Event,
+        because: Option<&Refusal>,
+    ) {
         let client = machine.peer().address;
         let listener = self.name.as_str();
         match event {
             Event::CommandRefused { verb, reply } => {
-                tracing::info!(%client, listener, verb, %reply, "command refused");
+                let because = because.filter(|because| because.reply == *reply);
+                let (rule, why) = words(because);
+                tracing::info!(%client, listener, verb, %reply, rule, why, "command refused");
                 if *verb == "MAIL" {
                     queue.context.metrics.refused.increment();
-                    self.keep_refusal(queue, machine, Stage::Mail, reply, None);
+                    self.keep_refusal(queue, machine, Stage::Mail, reply, None, because);
                 }
             }
             Event::RecipientRefused { forward_path, reply } => {
                 queue.context.metrics.refused.increment();
-                tracing::info!(%client, listener, to = %forward_path, %reply, "recipient refused");
-                self.keep_refusal(queue, machine, Stage::Rcpt, reply, Some(forward_path));
+                let because = because.filter(|because| because.reply == *reply);
+                let (rule, why) = words(because);
+                tracing::info!(%client, listener, to = %forward_path, %reply, rule, why, "recipient refused");
+                self.keep_refusal(queue, machine, Stage::Rcpt, reply, Some(forward_path), because);
             }
             Event::Authenticated { mechanism, user } => {
                 tracing::info!(%client, listener, %mechanism, user, "authenticated");
@@ -93,7 +115,7 @@ impl Door {
             Event::ContentRefused { reply, length } => {
                 queue.context.metrics.refused.increment();
                 tracing::info!(%client, listener, length, %reply, "content refused");
-                self.keep_refusal(queue, machine, Stage::EndOfData, reply, None);
+                self.keep_refusal(queue, machine, Stage::EndOfData, reply, None, None);
             }
             Event::BareLineEnd { line, which } => {
                 tracing::info!(%client, listener, line, %which, "bare line end in content");
@@ -134,6 +156,12 @@ impl Door {
         at: Timestamp,
     ) {
         let Some(envelope) = machine.envelope() else { return };
+        let case = Case {
+            sender: Some(envelope.reverse_path.as_ref()),
+            user: machine.user(),
+            ..self.case(&queue.context.config(), machine.peer().address.ip())
+        };
+        queue.context.policy.took(&case, size);
         queue.context.metrics.messages_received.increment();
         queue.context.metrics.recipients_received.add(envelope.recipients.len() as u64);
         queue.context.metrics.octets_received.add(size);
@@ -143,6 +171,19 @@ impl Door {
         queue.context.evidence.received(at, &self.name, receipt.id(), machine, message_id, size);
     }
 
+    /// Keeps evidence of a client that was refused before it said anything; for a limit on how often, once
+    /// in a while is enough.
+    pub fn report_turned_away(&self, queue: &Queue, machine: &Server<Receipt>, because: &Refusal) {
+        queue.context.metrics.connections_refused.increment();
+        let (client, listener) = (machine.peer().address, self.name.as_str());
+        let Refusal { rule, reply, why } = because;
+        tracing::info!(%client, listener, rule, %reply, why, "connection refused");
+        let context = &queue.context;
+        if context.policy.is_worth_telling(client.ip()) {
+            self.keep_refusal(queue, machine, Stage::Greeting, reply, None, Some(because));
+        }
+    }
+
     fn keep_refusal(
         &self,
         queue: &Queue,
@@ -150,10 +191,58 @@ impl Door {
         stage: Stage,
         reply: &smtp::Reply,
         forward_path: Option<&smtp::Address>,
+        because: Option<&Refusal>,
     ) {
         let at = queue.context.world.clock.now();
-        queue.context.evidence.refused(at, &self.name, machine, stage, reply, forward_path);
+        queue.context.evidence.refused(
+            at,
+            &self.name,
+            machine,
+            stage,
+            reply,
+            forward_path,
+            because,
+        );
     }
+}
+
+/// A greeting in two parts.
+pub struct Teaser {
+    /// What is offered with it.
+    pub offer: Arc<Offer>,
+    /// Its first line, to be sent before the wait.
+    pub line: Vec<u8>,
+}
+
+impl Teaser {
+    fn new(text: &str, offer: &Offer) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        let line = format!("220-{} {text}\r\n", offer.hostname).into_bytes();
+        let banner = format!("{text}\n{} {}", offer.hostname, offer.banner).into();
+        Some(Self { offer: Arc::new(Offer { banner, ..offer.clone() }), line })
+    }
+}
+
+fn words(because: Option<&Refusal>) -> (Option<&'static str>, Option<&str>) {
+    (because.map(|because| because.rule), because.map(|because| because.why.as_str()))
+}
+
+/// The limits of `[limits]` that are rates.
+fn rates(limits: &Limits) -> Vec<Rate> {
+    let of = |count, per_minute: u32| Rate {
+        count,
+        per: Per::Client,
+        most: u64::from(per_minute),
+        within: Duration::from_secs(60),
+    };
+    let rates = [
+        of(Count::Connections, limits.connections_per_client_per_minute),
+        of(Count::Messages, limits.messages_per_client_per_minute),
+        of(Count::Recipients, limits.recipients_per_client_per_minute),
+    ];
+    rates.into_iter().filter(|rate| rate.most > 0).collect()
 }
 
 /// What the configuration says, in the machine's terms.

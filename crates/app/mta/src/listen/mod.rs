@@ -2,23 +2,27 @@
 
 mod census;
 mod door;
-mod rates;
 
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use policy::{Case, EARLY_TALKER, Refusal};
 use smtp::{
     Reply,
     server::{Peer, Server},
 };
 use tokio::{
+    io::AsyncWriteExt,
     sync::watch,
     time::{Instant, timeout},
 };
 use transport::Wire;
-use world::net::{Listener, Stream};
+use world::net::{Idle, Listener, Stream};
 
-pub use self::{census::Census, door::Door, rates::Rates};
+pub use self::{
+    census::Census,
+    door::{Door, Teaser},
+};
 use crate::{queue::Queue, session::Session};
 
 /// What all listeners of a transfer agent share.
@@ -73,18 +77,19 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
         return;
     };
     let client = address.ip();
-    entrance.queue.context.metrics.connections_in.increment();
-    let now = entrance.queue.context.world.clock.now();
+    let context = &entrance.queue.context;
+    context.metrics.connections_in.increment();
+    let config = context.config();
     let limits = &door.limits;
     let place = entrance.census.enter(client, limits);
+    let case = door.case(&config, client);
     let refusal = match &place {
-        Err(full) => {
-            entrance.queue.context.metrics.connections_refused.increment();
-            tracing::info!(client = %address, limit = %full, "too many connections");
-            Some(Reply::too_many_connections())
-        }
-        Ok(_) if !door.rates.connection(client, limits, now) => Some(Reply::too_many_connections()),
-        Ok(_) => None,
+        Err(full) => Some(Refusal {
+            rule: "connections",
+            reply: Reply::too_many_connections(),
+            why: format!("too many are open {full}"),
+        }),
+        Ok(_) => context.policy.connection(&case).refusal,
     };
     let mut peer = Peer { address, local, tls: None };
     let mut wire = match (&door.tls, door.implicit_tls && refusal.is_none()) {
@@ -105,28 +110,73 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
         (None, true) => return,
         (_, false) => Wire::Plain(stream),
     };
-    let refusal = match refusal {
-        None if !door.greeting_wait.is_zero() => talks_too_early(&mut wire, &door).await,
-        refusal => refusal,
+    let (refusal, teaser) = match refusal {
+        None => match greet(&entrance.queue, &door, &mut wire, &case).await {
+            Some(greeted) => greeted,
+            None => return tracing::debug!(client = %address, "gone before the greeting"),
+        },
+        refusal => (refusal, None),
     };
     let elapsed = began.elapsed();
     let machine = match refusal {
-        Some(reply) => {
-            tracing::info!(client = %address, listener = %door.name, %reply, "connection refused");
-            Server::refuse(door.offer.clone(), peer, reply, elapsed)
+        Some(refusal) => {
+            let reply = refusal.reply.clone();
+            let machine = Server::refuse(door.offer.clone(), peer, reply, elapsed);
+            door.report_turned_away(&entrance.queue, &machine, &refusal);
+            machine
         }
-        None => Server::new(door.offer.clone(), peer, elapsed),
+        None => {
+            let offer = teaser.map_or(&door.offer, |teaser| &teaser.offer);
+            let mut machine = Server::new(offer.clone(), peer, elapsed);
+            if let Some(teaser) = teaser {
+                // Its first line has been sent.
+                machine.replies().drain(..teaser.line.len());
+            }
+            machine
+        }
     };
     let closing = entrance.closing.clone();
     Session::new(entrance.queue.clone(), door, wire, machine, began).run(closing).await;
     drop(place);
 }
 
-/// Mail servers wait for the greeting (RFC 5321 section 4.3.1); programs that send spam often don't.
-async fn talks_too_early(wire: &mut Wire, door: &Door) -> Option<Reply> {
+/// Waits before the greeting, as mail servers do (RFC 5321 section 4.3.1) and programs that send spam
+/// often don't; not for those of ours, nor for who has waited before. Who talks is refused. If the
+/// greeting was begun with a teaser, that comes back too. `None`: the client has gone.
+async fn greet<'d>(
+    queue: &Queue,
+    door: &'d Door,
+    wire: &mut Wire,
+    case: &Case<'_>,
+) -> Option<(Option<Refusal>, Option<&'d Teaser>)> {
+    let (policy, clock) = (&queue.context.policy, &queue.context.world.clock);
+    if door.greeting_wait.is_zero() || case.trusted || policy.waited.knows(case.client, clock.now())
+    {
+        return Some((None, None));
+    }
+    let teaser = door.teaser.as_ref();
+    if let Some(teaser) = teaser {
+        let sent = timeout(door.write_timeout, async {
+            wire.write_all(&teaser.line).await?;
+            wire.flush().await
+        });
+        // A client that is gone is found gone by the wait.
+        let _sent = sent.await;
+    }
     match timeout(door.greeting_wait, wire.readable()).await {
-        // Something to read, or the end: both are no way to begin.
-        Ok(_) => Some(Reply::talked_too_early()),
-        Err(_) => None,
+        // What looks whether a port is open does that.
+        Ok(_) if wire.idle() == Idle::Closed => None,
+        Ok(_) => {
+            policy.waited.forget(case.client);
+            policy.count(EARLY_TALKER);
+            let reply = Reply::talked_too_early();
+            let why = "it talked before the greeting".to_owned();
+            Some((Some(Refusal { rule: EARLY_TALKER, reply, why }), teaser))
+        }
+        Err(_) => {
+            let keep = policy.set().settings.waited_keep;
+            policy.waited.remember(case.client, keep, clock.now());
+            Some((None, teaser))
+        }
     }
 }

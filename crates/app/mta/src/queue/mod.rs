@@ -9,7 +9,7 @@ mod limit;
 mod operate;
 mod settle;
 mod state;
-mod way;
+pub(crate) mod way;
 mod worker;
 
 use std::{

@@ -1,63 +1,116 @@
-//! What the configuration says to a client's wishes: may it send, may it relay, is there room.
+//! Answers to a client's wishes: what the configuration says (may it relay, is the mailbox there, is
+//! there room), then what [`policy`] says.
+//!
+//! A refusal goes to the log under a rule's name, so nothing is refused here without one.
 
 use std::sync::Arc;
 
+use policy::{Case, Refusal};
 use smtp::{
-    Recipient, Reply,
+    Address, Recipient, Reply,
     server::{Secret, Server},
 };
 use spool::Receipt;
 
-use crate::{config::Disposition, listen::Door, queue::Queue};
+use super::next_hop::Forward;
+use crate::{
+    config::{Compiled, Disposition},
+    listen::Door,
+    queue::Queue,
+};
+
+/// What a session knows of its client besides what the machine does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manners {
+    /// It sent commands before it had our reply to EHLO.
+    pub ahead: bool,
+}
 
 /// May this reverse-path start a transaction here?
-pub fn reverse_path(queue: &Queue, door: &Door, machine: &Server<Receipt>) -> Result<(), Reply> {
+pub fn reverse_path(
+    queue: &Queue,
+    door: &Door,
+    machine: &Server<Receipt>,
+    manners: Manners,
+) -> Result<(), Refusal> {
     let envelope = machine.envelope();
     let config = queue.context.config();
-    if !door.rates.message(machine.peer().address.ip(), &config, queue.context.world.clock.now()) {
-        return Err(Reply::too_many_messages());
+    let case = case(&config, door, machine, manners);
+    if let Some(refusal) = queue.context.policy.sender(&case).refusal {
+        return Err(refusal);
     }
     if let (Some(user), Some(Some(path))) =
         (machine.user(), envelope.map(|e| e.reverse_path.as_ref()))
         && !config.users.may_use(user, path.as_str())
     {
-        return Err(Reply::reverse_path_not_yours());
+        let why = format!("{user} may not send as {path}");
+        return Err(Refusal { rule: "user", reply: Reply::reverse_path_not_yours(), why });
     }
-    let size = envelope.and_then(|envelope| envelope.size).unwrap_or(0);
-    match queue.context.spool.has_room(size) {
-        true => Ok(()),
-        false => Err(Reply::no_room()),
+    begin(queue, machine)
+}
+
+/// May this recipient be added? Others' only for those who may relay; ours if the mailbox is there; and if
+/// nothing at the door is against it.
+pub async fn recipient(
+    queue: &Arc<Queue>,
+    door: &Door,
+    machine: &Server<Receipt>,
+    manners: Manners,
+    recipient: &Recipient,
+) -> Result<(), Refusal> {
+    let config = queue.context.config();
+    let case = case(&config, door, machine, manners);
+    let path = &recipient.forward_path;
+    may_be_named(&config, &case, path)?;
+    let forward = Forward::of(queue, &config, path);
+    let case = Case {
+        recipient: Some(path),
+        next_hop: forward.as_ref().map(|forward| forward as &dyn policy::asked::NextHop),
+        ..case
+    };
+    queue.context.policy.recipient(&case).await.refusal.map_or(Ok(()), Err)
+}
+
+/// What the configuration alone says of a recipient.
+pub fn may_be_named(config: &Compiled, case: &Case<'_>, path: &Address) -> Result<(), Refusal> {
+    match config.recipient(path) {
+        Disposition::Unknown => {
+            let why = format!("{} is ours, and has no such mailbox", path.domain());
+            Err(Refusal { rule: "mailbox", reply: Reply::no_such_mailbox(), why })
+        }
+        Disposition::NotOurs(_) if case.user.is_none() && !case.trusted => {
+            let why = format!("{} is not ours, and the client may not relay", path.domain());
+            Err(Refusal { rule: "relay", reply: Reply::relaying_denied(), why })
+        }
+        _ => Ok(()),
     }
 }
 
-/// May this recipient be added? Ours: if the mailbox is there. Others': only for those who may relay.
-pub fn recipient(
-    queue: &Queue,
-    door: &Door,
-    machine: &Server<Receipt>,
-    recipient: &Recipient,
-) -> Result<(), Reply> {
-    let config = queue.context.config();
-    let client = machine.peer().address.ip();
-    match config.recipient(&recipient.forward_path) {
-        Disposition::Unknown => Err(Reply::no_such_mailbox()),
-        Disposition::NotOurs(_) => {
-            let may = machine.user().is_some() || door.trusts(client) || config.may_relay(client);
-            if may { Ok(()) } else { Err(Reply::relaying_denied()) }
-        }
-        _ => match door.rates.recipient(client, &config, queue.context.world.clock.now()) {
-            true => Ok(()),
-            false => Err(Reply::too_many_messages()),
-        },
+/// The machine's facts as policy sees them, up to the reverse-path.
+fn case<'a>(
+    config: &Compiled,
+    door: &'a Door,
+    machine: &'a Server<Receipt>,
+    manners: Manners,
+) -> Case<'a> {
+    Case {
+        helo: machine.helo(),
+        sender: machine.envelope().map(|envelope| envelope.reverse_path.as_ref()),
+        user: machine.user(),
+        ahead: manners.ahead,
+        ..door.case(config, machine.peer().address.ip())
     }
 }
 
 /// Content is about to come: is there room for what is announced?
-pub fn begin(queue: &Queue, machine: &Server<Receipt>) -> Result<(), Reply> {
+pub fn begin(queue: &Queue, machine: &Server<Receipt>) -> Result<(), Refusal> {
     let size = machine.envelope().and_then(|envelope| envelope.size).unwrap_or(0);
     match queue.context.spool.has_room(size) {
         true => Ok(()),
-        false => Err(Reply::no_room()),
+        false => {
+            let why = format!("the disk has no room for {size} octets more");
+            Err(Refusal { rule: "disk space", reply: Reply::no_room(), why })
+        }
     }
 }
 
@@ -66,18 +119,34 @@ pub fn verify(_text: &str) -> Reply {
     Reply::not_verified()
 }
 
-/// Is it the user? The hash is slow on purpose, so it is computed where blocking hurts nobody.
-pub async fn authenticate(queue: &Arc<Queue>, user: String, password: Secret) -> Result<(), Reply> {
+/// Is it the user? The hash is slow on purpose, so it is computed where blocking hurts nobody. Who has
+/// failed too often is not even looked at.
+pub async fn authenticate(
+    queue: &Arc<Queue>,
+    machine: &Server<Receipt>,
+    user: String,
+    password: Secret,
+) -> Result<(), Reply> {
     let config = queue.context.config();
+    let client = machine.peer().address.ip();
+    let policy = &queue.context.policy;
+    if let Err(refusal) = policy.login(client, &user) {
+        tracing::warn!(%client, user, rule = refusal.rule, why = refusal.why, "login not looked at");
+        return Err(refusal.reply);
+    }
     if config.users.verify_remembered(&user, password.expose().as_bytes()).is_some() {
         return Ok(());
     }
+    let asked = user.clone();
     let verified = tokio::task::spawn_blocking(move || {
-        config.users.verify(&user, password.expose().as_bytes()).is_some()
+        config.users.verify(&asked, password.expose().as_bytes()).is_some()
     });
     match verified.await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Reply::authentication_failed()),
+        Ok(false) => {
+            policy.login_failed(client, &user);
+            Err(Reply::authentication_failed())
+        }
         Err(error) => {
             tracing::error!(%error, "the password check broke");
             Err(Reply::authentication_unavailable())

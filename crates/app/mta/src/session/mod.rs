@@ -4,17 +4,22 @@
 //! ([`keep`]) and the password hashes when they are done. While nothing is said the connection owns no
 //! buffer: octets are read into the thread's own, and only what the machine can't use yet is kept.
 
-mod judge;
+pub mod judge;
 mod keep;
+mod next_hop;
 
 use std::{cell::RefCell, io, pin::pin, sync::Arc, time::Duration};
 
-use smtp::server::{Answer, Event, Output, Question, Server};
+use policy::Refusal;
+use smtp::{
+    Reply,
+    server::{Answer, Event, Output, Question, Server},
+};
 use spool::Receipt;
 use tokio::{io::AsyncWriteExt, sync::watch, time::Instant};
 use transport::Wire;
 
-use self::keep::Keeping;
+use self::{judge::Manners, keep::Keeping};
 use crate::{listen::Door, queue::Queue};
 
 /// Content over this many octets goes to disk as it comes.
@@ -39,6 +44,9 @@ pub struct Session {
     /// Read, but not yet used by the machine.
     pending: Vec<u8>,
     keeping: Keeping,
+    manners: Manners,
+    /// Why the last question was answered with a no: the event that follows tells it.
+    refusal: Option<Refusal>,
     ended: bool,
 }
 
@@ -60,6 +68,8 @@ impl Session {
             began,
             pending: Vec::new(),
             keeping,
+            manners: Manners::default(),
+            refusal: None,
             ended: false,
         }
     }
@@ -117,7 +127,7 @@ impl Session {
 
     /// Reads once and feeds the machine; keeps what it can't use yet.
     fn read(&mut self) -> io::Result<()> {
-        let Self { wire, machine, pending, began, ended, .. } = self;
+        let Self { wire, machine, pending, began, ended, manners, .. } = self;
         let Some(wire) = wire else { return Err(io::ErrorKind::NotConnected.into()) };
         READ.with_borrow_mut(|buffer| match wire.try_read(buffer) {
             Ok(0) => {
@@ -127,6 +137,7 @@ impl Session {
             }
             Ok(length) => {
                 let octets = &buffer[..length];
+                manners.ahead |= is_ahead(machine, pending, octets);
                 let used =
                     if pending.is_empty() { machine.feed(began.elapsed(), octets) } else { 0 };
                 pending.extend_from_slice(&octets[used..]);
@@ -148,7 +159,8 @@ impl Session {
                         if matches!(event, Event::Aborted { .. } | Event::ContentRefused { .. }) {
                             self.keeping.drop_staged();
                         }
-                        self.door.report(&self.queue, &self.machine, &event);
+                        let refusal = self.refusal.as_ref();
+                        self.door.report(&self.queue, &self.machine, &event, refusal);
                     }
                     Output::Close => {
                         self.flush().await?;
@@ -231,16 +243,26 @@ impl Session {
     async fn answer(&mut self, question: Question) -> io::Result<()> {
         let answer = match question {
             Question::ReversePath => {
-                Answer::Go(judge::reverse_path(&self.queue, &self.door, &self.machine))
+                let Self { queue, door, machine, manners, .. } = self;
+                let judged = judge::reverse_path(queue, door, machine, *manners);
+                Answer::Go(self.noted(judged))
             }
             Question::Recipient(recipient) => {
-                Answer::Go(judge::recipient(&self.queue, &self.door, &self.machine, &recipient))
+                // A lookup may take its time: what was answered before it is said now.
+                self.flush().await?;
+                let Self { queue, door, machine, manners, .. } = self;
+                let judged = judge::recipient(queue, door, machine, *manners, &recipient).await;
+                Answer::Go(self.noted(judged))
             }
-            Question::Begin => Answer::Go(judge::begin(&self.queue, &self.machine)),
+            Question::Begin => {
+                let judged = judge::begin(&self.queue, &self.machine);
+                Answer::Go(self.noted(judged))
+            }
             Question::Verify(text) => Answer::Verified(judge::verify(&text)),
             Question::Authenticate { user, password, .. } => {
                 self.flush().await?;
-                Answer::Authenticated(judge::authenticate(&self.queue, user, password).await)
+                let (queue, machine) = (&self.queue, &self.machine);
+                Answer::Authenticated(judge::authenticate(queue, machine, user, password).await)
             }
             Question::Keep => {
                 Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await)
@@ -249,6 +271,22 @@ impl Session {
         self.machine.answer(self.began.elapsed(), answer);
         Ok(())
     }
+
+    /// Keeps why it is a no, for the event that the machine makes of it.
+    fn noted(&mut self, judged: Result<(), Refusal>) -> Result<(), Reply> {
+        self.refusal = judged.err();
+        match &self.refusal {
+            Some(refusal) => Err(refusal.reply.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a client that has not had our reply to EHLO sends more than one line: RFC 2920 section 3.1
+/// has it wait.
+fn is_ahead(machine: &Server<Receipt>, pending: &[u8], octets: &[u8]) -> bool {
+    let more = || memchr::memchr(b'\n', octets).is_some_and(|end| end + 1 < octets.len());
+    machine.helo().is_none() && machine.wants_input() && pending.is_empty() && more()
 }
 
 async fn readable(wire: &mut Option<Wire>) -> io::Result<()> {

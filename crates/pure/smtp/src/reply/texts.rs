@@ -3,7 +3,7 @@
 //! A stranger reads them: true, short, no configuration revealed, and what would help. In the order
 //! of a session. (The `250` after content is [`Reply::accepted`], beside its proof.)
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use super::Reply;
 
@@ -351,11 +351,6 @@ impl Reply {
         Self::new(452, (4, 3, 1), "no room to keep the message, try again later")
     }
 
-    /// `452`: the client sends more in a minute than one client may.
-    pub fn too_many_messages() -> Self {
-        Self::new(452, (4, 7, 0), "too many messages in a minute, try again later")
-    }
-
     /// `553`: the user is known, and may send as somebody else only.
     pub fn reverse_path_not_yours() -> Self {
         Self::new(553, (5, 7, 1), "this user may not send with this reverse-path")
@@ -364,5 +359,110 @@ impl Reply {
     /// `451`: something failed here; the log says what.
     pub fn local_error() -> Self {
         Self::new(451, (4, 3, 0), "something failed here, try again later")
+    }
+}
+
+/// At the door: who may come in (see `policy`).
+impl Reply {
+    /// `554`: this client, or its whole network, is not let in.
+    pub fn client_denied() -> Self {
+        Self::new(554, (5, 7, 1), "this server takes no mail from your address")
+    }
+
+    /// `421`: too many sessions in a short time.
+    pub fn connects_too_often(wait: Duration) -> Self {
+        Self::new(421, (4, 7, 0), format!("too many connections, come back in {}", span(wait)))
+    }
+
+    /// `452`: too many messages or recipients, or too much content, in a time; `of` says of what.
+    pub fn too_often(of: &str, wait: Duration) -> Self {
+        Self::new(452, (4, 7, 0), format!("too many {of}, come back in {}", span(wait)))
+    }
+
+    /// `454`: too many failed logins; nothing was looked at.
+    pub fn login_locked(wait: Duration) -> Self {
+        Self::new(454, (4, 7, 0), format!("too many failed logins, come back in {}", span(wait)))
+    }
+
+    /// `550`: this reverse-path is not wanted here.
+    pub fn reverse_path_denied() -> Self {
+        Self::new(550, (5, 7, 1), "mail with this reverse-path is not accepted here")
+    }
+
+    /// `550`: nobody may send to this address.
+    pub fn recipient_denied() -> Self {
+        Self::new(550, (5, 7, 1), "this address takes no mail")
+    }
+
+    /// `554`: RFC 2920 section 3.1 has the client wait for the replies to its greeting commands.
+    pub fn talked_ahead() -> Self {
+        Self::new(554, (5, 5, 1), "commands were sent before the reply to EHLO: wait for it")
+    }
+
+    /// `550`, or `450` if it may change: what was said in EHLO; `what` says what is wrong with it.
+    pub fn helo_refused(what: &str, for_good: bool) -> Self {
+        let text = format!("the name in EHLO {what}");
+        if for_good { Self::new(550, (5, 7, 1), text) } else { Self::new(450, (4, 7, 1), text) }
+    }
+
+    /// `550`, or `450` (RFC 7372 section 3.3): the client's address has no name that leads back to it.
+    pub fn reverse_name_refused(address: &str, for_good: bool) -> Self {
+        let text = format!("{address} has no name in the DNS that leads back to it (PTR and A)");
+        if for_good { Self::new(550, (5, 7, 25), text) } else { Self::new(450, (4, 7, 25), text) }
+    }
+
+    /// `550`, or `450` while that is not certain: nobody could ever answer to the reverse-path.
+    pub fn sender_domain_refused(for_good: bool) -> Self {
+        match for_good {
+            true => {
+                Self::new(550, (5, 1, 8), "the reverse-path's domain has neither MX nor address")
+            }
+            false => Self::new(450, (4, 1, 8), "the reverse-path's domain can't be found now"),
+        }
+    }
+
+    /// `550` (RFC 7505 section 4.2): the reverse-path's domain says that it takes no mail.
+    pub fn null_mx() -> Self {
+        Self::new(550, (5, 7, 27), "the reverse-path's domain takes no mail (null MX)")
+    }
+
+    /// `550`, or `450`: a DNS list has the client's address or a domain that it gave. `see` is the list's own
+    /// word, or its page; empty if there is neither.
+    pub fn listed(subject: &str, lists: &str, see: &str, for_good: bool) -> Self {
+        let see = if see.is_empty() { String::new() } else { format!("; see {see}") };
+        let text = match for_good {
+            true => format!("Email rejected because {subject} is listed by {lists}{see}"),
+            false => format!("Email deferred because {subject} is listed by {lists}{see}"),
+        };
+        if for_good { Self::new(550, (5, 7, 1), text) } else { Self::new(450, (4, 7, 1), text) }
+    }
+
+    /// `451`: a check could not be made now, and the configuration is to be careful.
+    pub fn not_checked() -> Self {
+        Self::new(451, (4, 4, 3), "a lookup about you has no answer now, try again later")
+    }
+
+    /// `451`: RFC 6647.
+    pub fn greylisted(wait: Duration) -> Self {
+        let text = format!("greylisted: you are new here, come back in {}", span(wait));
+        Self::new(451, (4, 7, 1), text)
+    }
+
+    /// `451`: whoever has the mailbox could not be asked.
+    pub fn recipient_not_checked() -> Self {
+        Self::new(451, (4, 4, 1), "the mailbox's own server can't be asked now, try again later")
+    }
+}
+
+/// `35s`, `5m`, `1h 10m`: rounded up, so that who comes back then is not too early.
+fn span(wait: Duration) -> String {
+    let seconds = wait.as_millis().div_ceil(1_000);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds.div_ceil(60)),
+        _ => match seconds.div_ceil(60) {
+            minutes if minutes.is_multiple_of(60) => format!("{}h", minutes / 60),
+            minutes => format!("{}h {}m", minutes / 60, minutes % 60),
+        },
     }
 }
