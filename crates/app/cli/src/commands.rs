@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod config;
+pub mod door;
 pub mod mx;
 pub mod queue;
 pub mod queue_order;

@@ -125,9 +125,53 @@ fn status() {
             refusing: Some("the disk is full".to_owned()),
             ..SpoolStatus::default()
         },
+        rules: vec![("dnsbl".to_owned(), 3), ("greylist".to_owned(), 1)],
         counts: Snapshot { messages_received: 10, relayed: 8, failed: 1, ..Snapshot::default() },
     };
     insta::assert_snapshot!(commands::status::show(&status));
+}
+
+#[test]
+fn door() {
+    let detail = |rule: &str, ended, why: &str| policy::Detail {
+        rule: rule.to_owned(),
+        ended,
+        why: why.to_owned(),
+    };
+    let verdict = mta::handle::DoorVerdict {
+        listener: "mx-25".to_owned(),
+        rule: Some("dnsbl".to_owned()),
+        reply: Some(
+            "550 5.7.1 Email rejected because 192.0.2.41 is listed by zen.spamhaus.org".to_owned(),
+        ),
+        score: 10,
+        checks: vec![
+            detail("client-denied", policy::Ended::Passed, "not on the deny list"),
+            detail("helo-name", policy::Ended::Skipped, "switched off"),
+            detail(
+                "dnsbl",
+                policy::Ended::Rejected,
+                "score 10 of 10: 192.0.2.41 on zen.spamhaus.org (127.0.0.2, \x1b[31mSBL: +10)",
+            ),
+        ],
+    };
+    insta::assert_snapshot!(commands::door::show(&verdict, Some(100)));
+    let shown = policy::greylist::Shown {
+        network: "192.0.2.0/24".to_owned(),
+        sender: "anna@a.test".to_owned(),
+        recipient: "bob@b.test".to_owned(),
+        first: before(3_600),
+        last: before(60),
+        passed: 0,
+    };
+    let network = policy::greylist::Shown {
+        sender: String::new(),
+        recipient: String::new(),
+        passed: 7,
+        ..shown.clone()
+    };
+    insta::assert_snapshot!(commands::door::show_greylist(&[shown, network], 12, NOW, Some(100)));
+    insta::assert_snapshot!(commands::door::rules(Some(100)));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use transport::{ServerConfig, mta_sts};
 use world::{World, net::Listener};
 
 use crate::{
-    config::{Compiled, Config, ConfigErrors, load::load_users},
+    config::{Compiled, Config, ConfigErrors, Role, load::load_users},
     context::Context,
     evidence, identity,
     listen::{self, Census, Door, Entrance},
@@ -225,6 +225,16 @@ impl Agent {
                 (*address, door.name.clone(), door.role.as_str())
             })
             .collect()
+    }
+
+    /// The door of that name; without a name the first one for other servers, else the first.
+    pub fn door(&self, name: Option<&str>) -> Option<Arc<Door>> {
+        let doors: Vec<_> = self.open().values().map(|open| open.door.load_full()).collect();
+        let found = match name {
+            Some(name) => doors.iter().find(|door| door.name == name),
+            None => doors.iter().find(|door| door.role == Role::Mx).or(doors.first()),
+        };
+        found.cloned()
     }
 
     /// Ends in good order: no new sessions and attempts, those under way finish for as long as

@@ -1,6 +1,8 @@
 //! The server's end of the Unix socket: requests from the command line, answered from the running
 //! agent. See [`crate::handle`] for the words.
 
+mod door;
+
 use std::{path::PathBuf, sync::Arc};
 
 use smtp::Timestamp;
@@ -112,6 +114,10 @@ impl Desk {
                 }
             }
             Request::Why { subject } => self.why(&subject).await,
+            Request::DoorCheck { visit } => door::check(&self.agent, &visit).await,
+            Request::Greylist { text, forget, count_max } => {
+                door::greylist(&self.agent, &text, forget, count_max)
+            }
             Request::Reload => self.wish(Wish::Reload).await,
             Request::Stop { now } => self.wish(if now { Wish::StopNow } else { Wish::Stop }).await,
             Request::Export { .. } => Vec::new(),
@@ -295,7 +301,13 @@ impl Desk {
                 refusing: usage.refusing,
             },
             counts: context.metrics.snapshot(),
+            rules: self.rules(),
         }
+    }
+
+    fn rules(&self) -> Vec<(String, u64)> {
+        let counts = self.queue().context.policy.counts();
+        counts.into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect()
     }
 
     fn listeners(&self) -> Vec<ListenerStatus> {

@@ -77,6 +77,21 @@ pub enum Request {
         /// A queue id, an address, a domain or a Message-ID.
         subject: String,
     },
+    /// [`Response::Verdict`]: what would happen to such a client. Nothing is remembered of it.
+    DoorCheck {
+        /// Who.
+        #[serde(flatten)]
+        visit: Visit,
+    },
+    /// [`Response::Greylisted`] for each entry that fits, the newest first.
+    Greylist {
+        /// A client's address, a network as it is listed, an address or a domain; empty: all.
+        text: String,
+        /// Forget them: these visitors are new again.
+        forget: bool,
+        /// No more than so many; the end says how many there are in all.
+        count_max: Option<u64>,
+    },
     /// Read the configuration again; sessions go on. Refused if it has errors.
     Reload,
     /// End: no new sessions, running ones may finish.
@@ -84,6 +99,38 @@ pub enum Request {
         /// Close sessions at once, with 421.
         now: bool,
     },
+}
+
+/// A client that might come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// Its address.
+    pub client: std::net::IpAddr,
+    /// What it would say in EHLO.
+    pub helo: Option<String>,
+    /// Its reverse-path; empty for the null one.
+    pub reverse_path: Option<String>,
+    /// Whom its mail would be for.
+    pub forward_path: Option<String>,
+    /// As whom it would be logged in.
+    pub user: Option<String>,
+    /// The listener's name. Default: the first one for other servers.
+    pub listener: Option<String>,
+}
+
+/// What would become of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorVerdict {
+    /// The listener that was asked.
+    pub listener: String,
+    /// The rule that refuses; none: it goes through.
+    pub rule: Option<String>,
+    /// What the client would hear, `550 5.7.1 ...`.
+    pub reply: Option<String>,
+    /// The lists' weights, summed up.
+    pub score: i32,
+    /// All checks, in their order.
+    pub checks: Vec<policy::Detail>,
 }
 
 /// Which jobs an order is for.
@@ -138,6 +185,10 @@ pub enum Response {
         /// For programs as it is, for people by [`Why::render`].
         why: Box<Why>,
     },
+    /// To `DoorCheck`.
+    Verdict(Box<DoorVerdict>),
+    /// To `Greylist`, one each.
+    Greylisted(Box<policy::greylist::Shown>),
     /// The last one: it is done.
     Done {
         /// How many jobs it concerned (for `QueueList`: how many fit, listed or not).
@@ -249,6 +300,8 @@ pub struct Status {
     pub spool: SpoolStatus,
     /// What happened since the start.
     pub counts: Snapshot,
+    /// How often each rule of the door has refused since then.
+    pub rules: Vec<(String, u64)>,
 }
 
 /// One listener.

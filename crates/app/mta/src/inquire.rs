@@ -56,6 +56,8 @@ fn queued(queue: &Queue, subject: &Subject) -> Vec<QueuedView> {
                 all.any(|known| known.eq_ignore_ascii_case(address))
             }
             Subject::MessageId(id) => carried.message_id.as_deref() == Some(id),
+            // The queue does not know where its jobs came from; the evidence does.
+            Subject::Client(_) => false,
         }
     };
     queue.views(concerns).iter().map(|view| shown(queue, view)).collect()

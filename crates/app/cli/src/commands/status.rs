@@ -92,5 +92,9 @@ pub(crate) fn show(status: &handle::Status) -> String {
             counts.failed
         ),
     );
+    if !status.rules.is_empty() {
+        let rules = status.rules.iter().map(|(rule, count)| format!("{rule} {count}"));
+        row("refused by", rules.collect::<Vec<_>>().join(", "));
+    }
     page
 }

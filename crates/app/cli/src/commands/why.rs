@@ -9,8 +9,8 @@ use crate::{output, problem::Problem, server::Place};
 /// Tell where a message is, what happened to it, and what happens next
 #[derive(Debug, Args)]
 pub struct Why {
-    /// A queue id, an address, a domain or a Message-ID
-    #[arg(value_name = "QUEUE-ID|ADDRESS|DOMAIN|MESSAGE-ID")]
+    /// A queue id, an address, a domain, a Message-ID or a client's IP address
+    #[arg(value_name = "QUEUE-ID|ADDRESS|DOMAIN|MESSAGE-ID|IP")]
     subject: String,
     #[command(flatten)]
     place: Place,

@@ -1,6 +1,8 @@
 //! What entries are found by. An index holds 64-bit hashes; whoever reads an entry checks the real
 //! words, so a collision costs a read and never a wrong answer.
 
+use std::net::IpAddr;
+
 use smtp::ReversePath;
 use spool::MessageId;
 
@@ -17,6 +19,8 @@ pub enum Key {
     Domain(String),
     /// A Message-ID, with or without angle brackets.
     MessageId(String),
+    /// A client's address.
+    Client(IpAddr),
 }
 
 /// One of an entry's keys, borrowed from it.
@@ -26,6 +30,7 @@ pub(super) enum KeyRef<'a> {
     Address(&'a str),
     Domain(&'a str),
     MessageId(&'a str),
+    Client(IpAddr),
 }
 
 impl Key {
@@ -35,6 +40,7 @@ impl Key {
             Self::Address(text) => KeyRef::Address(text),
             Self::Domain(text) => KeyRef::Domain(text),
             Self::MessageId(text) => KeyRef::MessageId(text),
+            Self::Client(address) => KeyRef::Client(*address),
         }
     }
 
@@ -59,6 +65,10 @@ impl KeyRef<'_> {
             Self::Address(text) => mixed(fnv_folded(fnv(START, b"a"), text)),
             Self::Domain(text) => mixed(fnv_folded(fnv(START, b"d"), text)),
             Self::MessageId(text) => mixed(fnv_folded(fnv(START, b"m"), bare(text))),
+            Self::Client(address) => match address.to_canonical() {
+                IpAddr::V4(address) => mixed(fnv(fnv(START, b"c"), &address.octets())),
+                IpAddr::V6(address) => mixed(fnv(fnv(START, b"c"), &address.octets())),
+            },
         }
     }
 
@@ -69,6 +79,7 @@ impl KeyRef<'_> {
                 is_same_folded(a, b)
             }
             (Self::MessageId(a), KeyRef::MessageId(b)) => is_same_folded(bare(a), bare(b)),
+            (Self::Client(a), KeyRef::Client(b)) => a.to_canonical() == b.to_canonical(),
             _ => false,
         }
     }
@@ -79,8 +90,9 @@ pub(super) fn each_key<'e>(entry: &'e Entry<'_>, visit: &mut dyn FnMut(KeyRef<'e
     match &entry.kind {
         Kind::Received(received) => {
             visit(KeyRef::Message(received.message));
-            if let Origin::Dsn { about } = received.origin {
-                visit(KeyRef::Message(about.message));
+            match &received.origin {
+                Origin::Dsn { about } => visit(KeyRef::Message(about.message)),
+                Origin::Client(client) => visit(KeyRef::Client(client.address.ip())),
             }
             reverse_path_keys(&received.envelope.reverse_path, visit);
             let recipients = received.envelope.recipients.iter();
@@ -88,6 +100,7 @@ pub(super) fn each_key<'e>(entry: &'e Entry<'_>, visit: &mut dyn FnMut(KeyRef<'e
             received.message_id.iter().for_each(|id| visit(KeyRef::MessageId(id)));
         }
         Kind::Refused(refused) => {
+            visit(KeyRef::Client(refused.client.address.ip()));
             path_keys(refused.reverse_path.iter().map(|path| &**path), visit);
             path_keys(refused.recipients.iter().map(|path| &**path), visit);
             refused.message_id.iter().for_each(|id| visit(KeyRef::MessageId(id)));
@@ -174,6 +187,7 @@ mod tests {
 
     #[test]
     fn keys_are_compared_without_case() {
+        let client = |text: &str| KeyRef::Client(text.parse().unwrap());
         for (a, b, same) in [
             (KeyRef::Address("Bob@B.test"), KeyRef::Address("bob@b.TEST"), true),
             (KeyRef::Domain("BÜCHER.test"), KeyRef::Domain("bücher.test"), true),
@@ -181,6 +195,8 @@ mod tests {
             (KeyRef::Address("b.test"), KeyRef::Domain("b.test"), false), // kinds are apart
             (KeyRef::Message(MessageId(7)), KeyRef::Message(MessageId(8)), false),
             (KeyRef::Address("a@b.test"), KeyRef::Address("aa@b.test"), false),
+            (client("192.0.2.1"), client("::ffff:192.0.2.1"), true),
+            (client("192.0.2.1"), client("192.0.2.2"), false),
         ] {
             assert_eq!(a.is_same(b), same, "{a:?} {b:?}");
             assert_eq!(a.hash() == b.hash(), same, "{a:?} {b:?}");

@@ -12,7 +12,7 @@ use smtp::{
 };
 use spool::Receipt;
 
-use super::next_hop::Forward;
+pub use super::next_hop::Forward;
 use crate::{
     config::{Compiled, Disposition},
     listen::Door,

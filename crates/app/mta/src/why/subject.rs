@@ -1,5 +1,7 @@
 //! What can be asked about.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 use spool::{JobId, MessageId};
 
@@ -19,13 +21,15 @@ pub enum Subject {
     Domain(String),
     /// A Message-ID field.
     MessageId(String),
+    /// A client's address.
+    Client(IpAddr),
 }
 
 /// Nothing that can be looked up.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is nothing that can be looked up: give a queue id (00A7KQ), an address (bob@b.test), \
-     a domain (b.test) or a Message-ID (<...>)"
+     a domain (b.test), a Message-ID (<...>) or a client's address (192.0.2.1)"
 )]
 pub struct UnclearSubject(pub String);
 
@@ -37,6 +41,10 @@ impl Subject {
         let unclear = || UnclearSubject(text.to_owned());
         if word.is_empty() || word.contains(char::is_whitespace) {
             return Err(unclear());
+        }
+        let literal = word.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = literal.parse() {
+            return Ok(vec![Self::Client(address)]);
         }
         if word.starts_with('<') && word.ends_with('>') {
             let inner = word[1..word.len() - 1].to_owned();
@@ -61,6 +69,7 @@ impl Subject {
             Self::Address(text) => Key::Address(text.clone()),
             Self::Domain(text) => Key::Domain(text.clone()),
             Self::MessageId(text) => Key::MessageId(text.clone()),
+            Self::Client(address) => Key::Client(*address),
         }
     }
 }
@@ -71,6 +80,7 @@ impl std::fmt::Display for Subject {
             Self::Message(id) => id.fmt(f),
             Self::Job(id) => id.fmt(f),
             Self::Address(text) | Self::Domain(text) | Self::MessageId(text) => f.write_str(text),
+            Self::Client(address) => address.fmt(f),
         }
     }
 }
@@ -90,6 +100,7 @@ mod tests {
                 Subject::Address(_) => "address",
                 Subject::Domain(_) => "domain",
                 Subject::MessageId(_) => "message-id",
+                Subject::Client(_) => "client",
             };
             readings.iter().map(kind).collect()
         };
@@ -101,6 +112,8 @@ mod tests {
             ("b.test.", &["domain"]), // as dig shows it
             ("bob@b.test", &["address", "message-id"]),
             ("<x@y>", &["message-id", "address"]),
+            ("192.0.2.1", &["client"]),
+            ("[2001:db8::1]", &["client"]),
             ("", &[]),
             ("two words", &[]),
         ] {
