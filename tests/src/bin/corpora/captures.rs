@@ -2,8 +2,9 @@
 //!
 //! `FILE.oracle.json` has two views, that of an independent reassembly (`exchange`, `commands`, `codes`) and
 //! tshark's. An oracle is *sure* of a session's commands, or codes, if both agree about them and neither a
-//! gap, nor a missing side, nor its own doubt (`low_confidence...`, `replies_not_captured`) is noted. Zeek's
-//! `smtp.log` and Suricata's `test.yaml` are independent of both.
+//! gap, nor a missing side, nor its own doubt (`low_confidence...`, `replies_not_captured`) is noted; of
+//! commands only if Zeek, where it wrote its requests down, has the same. Zeek's `smtp.log` and Suricata's
+//! `test.yaml` are scored too.
 
 mod others;
 
@@ -67,12 +68,19 @@ impl Count {
 impl Counts {
     fn file(&mut self, capture: &Path, oracle: &Value, misses: &mut Misses) {
         let mut ours = sessions(capture);
-        for wanted in array(&oracle["sessions"]) {
+        let zeek = others::zeek_requests(capture);
+        for (index, wanted) in array(&oracle["sessions"]).enumerate() {
+            let agreed = zeek.as_ref().is_none_or(|zeek| {
+                let verbs = array(&wanted["commands"]).filter_map(Value::as_str);
+                zeek.get(index).is_some_and(|zeek| verbs.eq(zeek.iter()))
+            });
             let place = format!("{} stream {}", capture.display(), wanted["stream"]);
             let found = ours.iter().position(|session| is_same(session, wanted));
             self.found.add(found.is_some());
             match found {
-                Some(index) => self.session(&ours.remove(index), wanted, &place, misses),
+                Some(found) => {
+                    self.session(&ours.remove(found), wanted, agreed, &place, misses);
+                }
                 None => misses.note("captures: session", &place, "a session", "none"),
             }
         }
@@ -83,13 +91,21 @@ impl Counts {
         }
     }
 
-    fn session(&mut self, ours: &Session, wanted: &Value, place: &str, misses: &mut Misses) {
+    /// `agreed`: no third reading has other commands.
+    fn session(
+        &mut self,
+        ours: &Session,
+        wanted: &Value,
+        agreed: bool,
+        place: &str,
+        misses: &mut Misses,
+    ) {
         let want: Vec<String> = array(&wanted["exchange"])
             .filter_map(|exchange| exchange["cmd"].as_str())
             .map(comparable)
             .collect();
         let have = commands(ours);
-        let sure = is_sure(wanted, "commands");
+        let sure = agreed && is_sure(wanted, "commands");
         self.all_commands.add(want == have);
         if sure {
             self.sure_commands.add(want == have);

@@ -7,6 +7,9 @@ use diagnose::{Session, session::Kind};
 use super::{Count, files, sessions};
 use crate::figure::{Figure, Misses};
 
+/// Which capture each of Zeek's tests reads.
+const TABLE: &str = "expected/BASELINE-TO-PCAP.tsv";
+
 pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
     vec![
         zeek(folder, misses).figure("captures: what Zeek says of transactions", 0.0),
@@ -17,7 +20,7 @@ pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
 /// A row of `smtp.log` is right if its HELO, addresses and last reply are among our lines.
 fn zeek(folder: &Path, misses: &mut Misses) -> Count {
     let mut count = Count::default();
-    for table in files(folder, &|path| path.ends_with("BASELINE-TO-PCAP.tsv")) {
+    for table in files(folder, &|path| path.ends_with(TABLE)) {
         let Some(expected) = table.parent() else { continue };
         for row in fs::read_to_string(&table).unwrap_or_default().lines() {
             let Some((test, capture)) = row.split_once('\t') else { continue };
@@ -41,6 +44,28 @@ fn zeek(folder: &Path, misses: &mut Misses) -> Count {
         }
     }
     count
+}
+
+/// The verbs of each connection of a capture, in order, where Zeek wrote its requests down.
+pub fn zeek_requests(capture: &Path) -> Option<Vec<Vec<String>>> {
+    let zeek = capture.ancestors().find(|folder| folder.join(TABLE).is_file())?;
+    let name = capture.strip_prefix(zeek).ok()?.to_string_lossy();
+    let table = fs::read_to_string(zeek.join(TABLE)).ok()?;
+    let tests = table.lines().filter_map(|row| row.split_once('\t'));
+    let outputs = tests.filter(|(_, capture)| *capture == name).filter_map(|(test, _)| {
+        fs::read_to_string(zeek.join("expected").join(test).join("out")).ok()
+    });
+    let mut connections: Vec<(String, Vec<String>)> = Vec::new();
+    for line in outputs.collect::<String>().lines() {
+        let fields: Vec<&str> = line.split(", ").collect();
+        let ["smtp_request", connection, _, verb, ..] = fields[..] else { continue };
+        match connections.iter_mut().find(|(known, _)| known == connection) {
+            Some((_, verbs)) => verbs.push(verb.to_uppercase()),
+            None => connections.push((connection.to_owned(), vec![verb.to_uppercase()])),
+        }
+    }
+    let verbs: Vec<_> = connections.into_iter().map(|(_, verbs)| verbs).collect();
+    (!verbs.is_empty()).then_some(verbs)
 }
 
 /// The rows of a log of Zeek's, by the names of their fields.
