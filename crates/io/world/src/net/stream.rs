@@ -88,6 +88,22 @@ impl Stream {
         }
     }
 
+    /// Has the connection broken off (RST) instead of closed (FIN) when it is dropped, so that the other
+    /// end learns of it at once and loses what it has not read. Of a Unix socket it means nothing.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn reset_on_drop(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(tcp, _) => tcp.set_zero_linger(),
+            Self::Unix(..) => Ok(()),
+            Self::Sim(sim) => {
+                sim.reset_on_drop();
+                Ok(())
+            }
+        }
+    }
+
     /// Looks, without taking anything, whether a connection that should be idle can be used again.
     /// One system call.
     pub fn idle(&self) -> Idle {

@@ -189,6 +189,13 @@ impl Connection {
         self.reset_after(met + self.latency, learns, now, is_cut, wake);
     }
 
+    /// `side` breaks off: the other end hears of it one way later, whatever it has not read yet.
+    pub fn reset(&mut self, side: usize, now: Instant, is_cut: bool, wake: &mut Wake) {
+        let mut learns = [false, false];
+        learns[1 - side] = true;
+        self.reset_after(self.latency, learns, now, is_cut, wake);
+    }
+
     pub fn reset_both(&mut self, now: Instant, wake: &mut Wake) {
         self.reset_after(Duration::ZERO, [true, true], now, false, wake);
     }

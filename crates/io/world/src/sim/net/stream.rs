@@ -29,6 +29,7 @@ pub struct SimStream {
     endpoints: Arc<[Endpoint; 2]>,
     reading: Timer,
     writing: Timer,
+    is_reset_on_drop: bool,
 }
 
 /// Wakes a task that waits for an arrival.
@@ -38,7 +39,7 @@ struct Timer(Option<Pin<Box<Sleep>>>);
 impl SimStream {
     pub(super) fn new(net: SimNet, id: u64, side: usize, endpoints: Arc<[Endpoint; 2]>) -> Self {
         let (reading, writing) = (Timer::default(), Timer::default());
-        Self { net, id, side, endpoints, reading, writing }
+        Self { net, id, side, endpoints, reading, writing, is_reset_on_drop: false }
     }
 
     /// The other end.
@@ -49,6 +50,11 @@ impl SimStream {
     /// Our end.
     pub fn local(&self) -> Endpoint {
         self.endpoints[self.side].clone()
+    }
+
+    /// See [`crate::net::Stream::reset_on_drop`].
+    pub fn reset_on_drop(&mut self) {
+        self.is_reset_on_drop = true;
     }
 
     /// See [`crate::net::Stream::readable`].
@@ -215,7 +221,11 @@ impl Drop for SimStream {
         self.net.change(|inner, wake| {
             let is_cut = inner.is_connection_cut(self.id);
             if let Some(connection) = inner.connections.get_mut(&self.id) {
-                connection.close(self.side, Instant::now(), is_cut, wake);
+                let now = Instant::now();
+                if self.is_reset_on_drop {
+                    connection.reset(self.side, now, is_cut, wake);
+                }
+                connection.close(self.side, now, is_cut, wake);
             }
             inner.forget(self.id, self.side);
         });

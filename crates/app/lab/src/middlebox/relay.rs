@@ -1,0 +1,314 @@
+//! One connection through the box.
+
+use std::{collections::HashMap, io, sync::Arc};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use world::net::Stream;
+
+use super::{
+    alter,
+    client::{Client, Piece},
+    pending::Pending,
+};
+use crate::{
+    scenario::{Act, BoxScript, Rule, Side},
+    words,
+};
+
+const CHUNK: usize = 32 * 1024;
+
+pub struct Relay {
+    script: Arc<BoxScript>,
+    near: Stream,
+    far: Stream,
+    client: Client,
+    /// Octets of the server that are no whole line yet.
+    server: Vec<u8>,
+    /// Lines of a reply that is not complete yet.
+    reply: Vec<Vec<u8>>,
+    pending: Pending,
+    /// How often each kind of line came.
+    times: HashMap<(bool, String), u32>,
+    /// Octets of the content that passes.
+    content: usize,
+    /// That side's words are swallowed from now on.
+    is_deaf: (bool, bool),
+    /// Under TLS, or after an end: octets pass as they are.
+    is_opaque: bool,
+    /// STARTTLS went on to the server.
+    wants_tls: bool,
+}
+
+/// Whether the connections stay open.
+#[derive(PartialEq, Eq)]
+enum Goes {
+    On,
+    Ends,
+}
+
+impl Relay {
+    pub fn new(script: Arc<BoxScript>, near: Stream, far: Stream) -> Self {
+        Self {
+            script,
+            near,
+            far,
+            client: Client::new(),
+            server: Vec::new(),
+            reply: Vec::new(),
+            pending: Pending::new(),
+            times: HashMap::new(),
+            content: 0,
+            is_deaf: (false, false),
+            is_opaque: false,
+            wants_tls: false,
+        }
+    }
+
+    /// To the end of either connection.
+    pub async fn run(mut self) {
+        if let Err(error) = self.pass().await {
+            tracing::debug!(%error, "a connection through the box broke off");
+        }
+    }
+
+    async fn pass(&mut self) -> io::Result<()> {
+        let (mut from_client, mut from_server) = (vec![0; CHUNK], vec![0; CHUNK]);
+        loop {
+            tokio::select! {
+                biased;
+                count = self.far.read(&mut from_server) => {
+                    let count = count?;
+                    if count == 0 {
+                        return self.near.shutdown().await;
+                    }
+                    if self.server_said(&from_server[..count]).await? == Goes::Ends {
+                        return Ok(());
+                    }
+                }
+                count = self.near.read(&mut from_client) => {
+                    let count = count?;
+                    if count == 0 {
+                        return self.far.shutdown().await;
+                    }
+                    if self.client_said(&from_client[..count]).await? == Goes::Ends {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn client_said(&mut self, octets: &[u8]) -> io::Result<Goes> {
+        self.client.feed(octets);
+        if self.is_opaque {
+            let rest = self.client.rest();
+            self.far.write_all(&rest).await?;
+            return Ok(Goes::On);
+        }
+        let mut is_pipelined = self.pending.waits();
+        loop {
+            let holds =
+                self.rule(Side::Client, "CONTENT", |rule| rule.act == Act::CutEnd).is_some();
+            let Some(piece) = self.client.piece(holds) else { break };
+            let goes = match piece {
+                Piece::Line(line) => {
+                    let goes = self.command(line, is_pipelined).await?;
+                    is_pipelined = true;
+                    goes
+                }
+                Piece::Octets(octets, ends) => self.octets(octets, ends).await?,
+            };
+            if goes == Goes::Ends {
+                return Ok(Goes::Ends);
+            }
+        }
+        Ok(Goes::On)
+    }
+
+    async fn command(&mut self, line: Vec<u8>, is_pipelined: bool) -> io::Result<Goes> {
+        let verb = words::verb(&line);
+        if matches!(verb.as_str(), "BDAT") {
+            self.client.block_follows(words::announced(&line));
+        }
+        if self.is_deaf.0 {
+            return Ok(Goes::On);
+        }
+        let times = self.count(Side::Client, &verb);
+        let fits = |rule: &Rule| {
+            counts(rule, times)
+                && (is_pipelined || !rule.pipelined)
+                && rule.longer.is_none_or(|longer| line.len() > longer)
+        };
+        let Some(rule) = self.rule(Side::Client, &verb, fits) else {
+            return self.forward(&verb, &line).await;
+        };
+        match rule.act {
+            Act::Pass | Act::CutEnd => self.forward(&verb, &line).await,
+            Act::Mask => self.forward(&verb, &alter::masked_command(&line)).await,
+            Act::Replace => {
+                let with = rule.with.unwrap_or_default();
+                self.forward(&verb, &alter::replaced_command(&line, &with)).await
+            }
+            Act::Remove => {
+                if let Some(answer) = &rule.answer {
+                    self.pending.kept(&verb, answer);
+                    self.say_what_is_due().await?;
+                }
+                Ok(Goes::On)
+            }
+            Act::Swallow => {
+                self.is_deaf.0 = true;
+                Ok(Goes::On)
+            }
+            Act::Close | Act::Reset => self.end(rule.act).await,
+        }
+    }
+
+    async fn forward(&mut self, verb: &str, line: &[u8]) -> io::Result<Goes> {
+        self.pending.sent(verb);
+        self.wants_tls |= verb == "STARTTLS";
+        self.far.write_all(line).await?;
+        Ok(Goes::On)
+    }
+
+    async fn octets(&mut self, mut octets: Vec<u8>, ends: bool) -> io::Result<Goes> {
+        if self.is_deaf.0 {
+            return Ok(Goes::On);
+        }
+        self.content += octets.len();
+        let length = self.content;
+        if ends {
+            self.content = 0;
+        }
+        let fits = |rule: &Rule| rule.longer.is_none_or(|longer| length > longer);
+        match self.rule(Side::Client, "CONTENT", fits).map(|rule| rule.act) {
+            Some(Act::Swallow | Act::Remove) => self.is_deaf.0 = true,
+            Some(act @ (Act::Close | Act::Reset)) => return self.end(act).await,
+            Some(Act::CutEnd) => {
+                octets.truncate(octets.len().saturating_sub(5));
+                self.far.write_all(&octets).await?;
+                self.is_deaf.0 = true;
+            }
+            Some(Act::Pass | Act::Mask | Act::Replace) | None => {
+                self.far.write_all(&octets).await?
+            }
+        }
+        Ok(Goes::On)
+    }
+
+    async fn server_said(&mut self, octets: &[u8]) -> io::Result<Goes> {
+        if self.is_opaque {
+            self.near.write_all(octets).await?;
+            return Ok(Goes::On);
+        }
+        self.server.extend_from_slice(octets);
+        while let Some(length) = words::line_length(&self.server) {
+            let line: Vec<u8> = self.server.drain(..length).collect();
+            let code = words::code(&line);
+            self.reply.push(line);
+            let Some((code, true)) = code else { continue };
+            let lines = std::mem::take(&mut self.reply);
+            if self.reply(lines, code).await? == Goes::Ends {
+                return Ok(Goes::Ends);
+            }
+        }
+        Ok(Goes::On)
+    }
+
+    /// A whole reply.
+    async fn reply(&mut self, lines: Vec<Vec<u8>>, code: u16) -> io::Result<Goes> {
+        let verb = self.pending.next().to_owned();
+        self.pending.answered();
+        let times = self.count(Side::Server, &verb);
+        let fits = |rule: &Rule| counts(rule, times);
+        let rule = self.rule(Side::Server, &verb, fits);
+        let lines = match rule.as_ref().map(|rule| (rule.act, rule)) {
+            _ if self.is_deaf.1 => Vec::new(),
+            None => lines,
+            Some((Act::Close | Act::Reset, rule)) => return self.end(rule.act).await,
+            Some((Act::Swallow, _)) => {
+                self.is_deaf.1 = true;
+                Vec::new()
+            }
+            Some((_, rule)) => altered(lines, rule, &verb),
+        };
+        self.near.write_all(&lines.concat()).await?;
+        self.say_what_is_due().await?;
+        match (verb.as_str(), code) {
+            ("DATA", 354) => self.client.content_follows(),
+            ("STARTTLS", 220) if self.wants_tls => {
+                self.is_opaque = true;
+                let rest = self.client.rest();
+                self.far.write_all(&rest).await?;
+            }
+            _ => {}
+        }
+        Ok(Goes::On)
+    }
+
+    async fn say_what_is_due(&mut self) -> io::Result<()> {
+        let due = self.pending.due();
+        self.near.write_all(&due).await
+    }
+
+    async fn end(&mut self, act: Act) -> io::Result<Goes> {
+        if act == Act::Reset {
+            self.near.reset_on_drop()?;
+            self.far.reset_on_drop()?;
+        } else {
+            self.near.shutdown().await?;
+            self.far.shutdown().await?;
+        }
+        Ok(Goes::Ends)
+    }
+
+    fn count(&mut self, side: Side, verb: &str) -> u32 {
+        let times = self.times.entry((side == Side::Client, verb.to_owned())).or_default();
+        *times += 1;
+        *times
+    }
+
+    fn rule(&self, of: Side, at: &str, fits: impl Fn(&Rule) -> bool) -> Option<Rule> {
+        let is_for = |rule: &&Rule| {
+            let any = rule.at == "ANY" && at != "CONTENT";
+            rule.of == of && (any || rule.at.eq_ignore_ascii_case(at)) && fits(rule)
+        };
+        self.script.rule.iter().find(is_for).cloned()
+    }
+}
+
+fn counts(rule: &Rule, times: u32) -> bool {
+    rule.nth.is_none_or(|nth| nth == times) && rule.from.is_none_or(|from| times >= from)
+}
+
+/// A reply, its lines altered as the rule has it.
+fn altered(lines: Vec<Vec<u8>>, rule: &Rule, verb: &str) -> Vec<Vec<u8>> {
+    let concerns = |line: &[u8]| {
+        rule.keywords.is_empty()
+            || rule
+                .keywords
+                .iter()
+                .any(|keyword| alter::keyword(line).eq_ignore_ascii_case(keyword))
+    };
+    match rule.act {
+        Act::Mask if verb == "CONNECT" => {
+            lines.iter().map(|line| alter::masked_greeting(line)).collect()
+        }
+        Act::Mask => {
+            let masked =
+                |line: Vec<u8>| if concerns(&line) { alter::masked_keyword(&line) } else { line };
+            lines.into_iter().map(masked).collect()
+        }
+        Act::Remove if rule.keywords.is_empty() => Vec::new(),
+        Act::Remove => {
+            let kept = lines.into_iter().enumerate();
+            let kept = kept.filter(|(index, line)| *index == 0 || !concerns(line));
+            alter::rejoined(kept.map(|(_, line)| line).collect())
+        }
+        Act::Replace => {
+            let with = rule.with.as_deref().unwrap_or_default();
+            with.split('\n').map(|line| format!("{line}\r\n").into_bytes()).collect()
+        }
+        _ => lines,
+    }
+}
