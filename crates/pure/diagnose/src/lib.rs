@@ -12,6 +12,7 @@ extern crate self as diagnose;
 pub mod blocklists;
 mod cascade;
 pub mod class;
+pub mod compare;
 pub mod dialects;
 pub mod dialogue;
 mod evidence;
@@ -30,6 +31,7 @@ mod quote;
 mod rules;
 pub mod sequence;
 pub mod session;
+pub mod summary;
 pub mod testimony;
 
 pub use class::{Class, class_of};

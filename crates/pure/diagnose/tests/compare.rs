@@ -1,0 +1,263 @@
+//! Two sides of a box: what was altered is proven, what was not is not accused.
+
+use std::time::Duration;
+
+use diagnose::{
+    Confidence, Finding, Party as Who, Session, Weight,
+    compare::{Change, Comparison, Direction, Order, Settings, compare},
+    session::{Ending, Event, Kind, Line, Party, Place, Side, Source, Wire},
+};
+
+/// A captured session: `C: ` and `S: ` lines, `C content 120`, `C gap 20`, `S reset`, `S closed`; a
+/// millisecond apart. `way` is when its clients' lines pass (in microseconds after they were sent);
+/// what servers say passes the earlier the farther it is from the clients.
+fn session(text: &str, port: u16, started: i64, way: u64) -> Session {
+    let mut session = Session {
+        source: Source::Capture,
+        started: Some(started),
+        wire: Some(Wire {
+            handshake_seen: true,
+            client: Side { packets: 9, ..Side::default() },
+            server: Side { packets: 9, ..Side::default() },
+            ..Wire::default()
+        }),
+        ..Session::default()
+    };
+    session.client.address = format!("192.0.2.1:{port}").parse().ok();
+    session.server.address = "198.51.100.25:25".parse().ok();
+    for (index, line) in text.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+        let sent = 10_000 * (index as u64 + 1);
+        let by = if line.starts_with('C') { Party::Client } else { Party::Server };
+        let at = if by == Party::Client { sent + way } else { sent + 1_000 - way };
+        let (kind, text) = read(line, by);
+        session.lines.push(Line {
+            at: Duration::from_micros(at),
+            by,
+            kind,
+            text: text.as_bytes().to_vec(),
+            place: Place::at(index as u64 + 4),
+        });
+    }
+    session
+}
+
+fn read(line: &str, by: Party) -> (Kind, &str) {
+    let words: Vec<&str> = line[1..].split_whitespace().collect();
+    let number = || words[1].parse().unwrap();
+    match words[0] {
+        "content" => {
+            (Kind::Content { octets: number(), finished: words.get(2) != Some(&"unfinished") }, "")
+        }
+        "gap" => (Kind::Gap { octets: number() }, ""),
+        "reset" => (Kind::Event(Event::Reset), ""),
+        "closed" => (Kind::Event(Event::Closed), ""),
+        _ if by == Party::Client => (Kind::Command(Ending::Crlf), &line[3..]),
+        _ => (Kind::Reply(Ending::Crlf), &line[3..]),
+    }
+}
+
+fn near(text: &str) -> Session {
+    session(text, 50_001, 1_000_000_000, 0)
+}
+
+/// Behind a translation of addresses, with a clock that is an hour ahead.
+fn far(text: &str) -> Session {
+    session(text, 33_442, 1_000_000_000 + 3_600_000_000, 400)
+}
+
+fn compared(here: &str, there: &str) -> Comparison {
+    compare(&[near(here)], &[far(there)], &Settings::default())
+}
+
+/// Changes with their direction, near and far packet.
+fn changes(comparison: &Comparison) -> Vec<(Change, Direction, Option<u64>, Option<u64>)> {
+    let of_pair = comparison.pairs.iter().flat_map(|pair| &pair.differences);
+    of_pair
+        .map(|difference| {
+            let at = |line: Option<usize>, place: Option<Place>| line.and(place).map(|p| p.first);
+            (
+                difference.change,
+                difference.direction,
+                at(difference.near, difference.near_place),
+                at(difference.far, difference.far_place),
+            )
+        })
+        .collect()
+}
+
+fn findings(comparison: &Comparison) -> Vec<&Finding> {
+    comparison.pairs.iter().flat_map(|pair| &pair.findings).collect()
+}
+
+const PLAIN: &str = "S: 220 mx.b.test ESMTP\nC: EHLO a.test\nS: 250-mx.b.test\nS: 250-SIZE 1000\nS: 250-STARTTLS\n\
+    S: 250 DSN\nC: MAIL FROM:<a@a.test>\nS: 250 2.1.0 ok\nC: RCPT TO:<b@b.test>\nS: 250 2.1.5 ok\nC: DATA\n\
+    S: 354 go\nC content 146\nS: 250 queued as 17\nC: QUIT\nS: 221 bye\nS closed\nC closed";
+
+#[test]
+fn translated_addresses_and_clocks_are_no_alteration() {
+    let comparison = compared(PLAIN, PLAIN);
+    assert_eq!(changes(&comparison), []);
+    assert!(findings(&comparison).is_empty());
+    assert!(comparison.pairs[0].is_translated);
+    assert_eq!(comparison.order, Order::FirstIsNear);
+    let clocks = comparison.clocks.unwrap();
+    assert_eq!((clocks.offset, clocks.round_trip), (3_600_000_000, Some(800)));
+}
+
+#[test]
+fn the_order_of_the_files_does_not_matter() {
+    let there = PLAIN.replace("S: 250-STARTTLS\n", "S: 250-XXXXXXXA\n");
+    let comparison = compare(&[far(PLAIN)], &[near(&there)], &Settings::default());
+    assert_eq!(comparison.order, Order::SecondIsNear);
+    let seen = [(Change::KeywordMasked, Direction::ServerToClient, Some(8), Some(8))];
+    assert_eq!(changes(&comparison), seen);
+}
+
+#[test]
+fn a_scanner_that_takes_mail_away_and_answers_itself() {
+    let here = "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test> SIZE=9\nS: 250 OK\nC: RCPT TO:<b@b.test>\n\
+        S: 503 5.5.1 Error: need MAIL command\nC: QUIT\nS: 221 bye";
+    let there = "S: 220 r\nC: EHLO a\nS: 250 r\nC: RCPT TO:<b@b.test>\nS: 503 5.5.1 Error: need MAIL command\n\
+        C: QUIT\nS: 221 bye";
+    let comparison = compared(here, there);
+    assert_eq!(
+        changes(&comparison),
+        [
+            (Change::Removed, Direction::ClientToServer, Some(7), None),
+            (Change::Added, Direction::ServerToClient, Some(8), None),
+        ]
+    );
+    let removed = findings(&comparison)[0];
+    assert_eq!((removed.who, removed.confidence), (Who::Between, Confidence::Certain));
+    assert_eq!((removed.weight, removed.consequences.as_slice()), (Weight::Failure, &[6][..]));
+    assert!(removed.what.contains("`MAIL FROM:<a@a.test> SIZE=9` was sent and never arrived"));
+}
+
+#[test]
+fn the_forged_one_of_equal_replies_is_the_one_without_its_command() {
+    let here = "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test>\nS: 250 ok\nC: RCPT TO:<x@b.test>\nS: 250 ok\n\
+        C: RCPT TO:<y@b.test>\nS: 250 ok\nC: QUIT\nS: 221 bye";
+    let there = "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test>\nS: 250 ok\n\
+        C: RCPT TO:<y@b.test>\nS: 250 ok\nC: QUIT\nS: 221 bye";
+    assert_eq!(
+        changes(&compared(here, there)),
+        [
+            (Change::Removed, Direction::ClientToServer, Some(9), None),
+            (Change::Added, Direction::ServerToClient, Some(10), None),
+        ]
+    );
+}
+
+#[test]
+fn what_can_be_done_to_a_session() {
+    use Change::*;
+    use Direction::{ClientToServer as Up, ServerToClient as Down};
+    for (from, to, expected) in [
+        // (what the near side has instead of the plain line)
+        ("S: 250-STARTTLS\n", "", vec![(KeywordRemoved, Down, None, Some(8))]),
+        (
+            "S: 250 DSN\n",
+            "S: 250-DSN\nS: 250 CHUNKING\n",
+            vec![(KeywordAdded, Down, Some(10), None)],
+        ),
+        (
+            "S: 220 mx.b.test ESMTP\n",
+            "S: 220 ***************\n",
+            vec![(Masked, Down, Some(4), Some(4))],
+        ),
+        (
+            "S: 250 queued as 17\n",
+            "S: 250 queued as 18\n",
+            vec![(Altered, Down, Some(17), Some(17))],
+        ),
+        ("C: EHLO a.test\n", "C: XXXX a.test\n", vec![(Masked, Up, Some(5), Some(5))]),
+        ("C content 146\n", "C content 190\n", vec![(ContentAltered, Up, Some(16), Some(16))]),
+        (
+            "C content 146\n",
+            "C content 144 unfinished\n",
+            vec![(EndOfContentLost, Up, Some(16), Some(16))],
+        ),
+        ("S closed\n", "S reset\n", vec![(ResetForged, Down, Some(20), Some(20))]),
+    ] {
+        let altered = PLAIN.replace(from, to);
+        assert_ne!(altered, PLAIN);
+        // What goes to the client is altered where the client is, and the other way round.
+        let comparison = match expected[0].1 {
+            Down => compared(&altered, PLAIN),
+            Up => compared(PLAIN, &altered),
+        };
+        assert_eq!(changes(&comparison), expected, "{to:?} for {from:?}");
+        assert!(findings(&comparison).iter().all(|finding| finding.who == Who::Between));
+    }
+}
+
+#[test]
+fn a_gap_of_the_capture_is_nobody() {
+    let there = PLAIN.replace("C: MAIL FROM:<a@a.test>\n", "C gap 23\n");
+    assert_eq!(changes(&compared(PLAIN, &there)), []);
+}
+
+#[test]
+fn a_capture_that_starts_late_has_not_lost_the_greeting() {
+    let late = PLAIN.split_once("C: MAIL").map(|(_, rest)| format!("C: MAIL{rest}")).unwrap();
+    let mut there = far(&late);
+    there.wire.as_mut().unwrap().handshake_seen = false;
+    let comparison = compare(&[near(PLAIN)], &[there], &Settings::default());
+    assert_eq!(changes(&comparison), []);
+}
+
+#[test]
+fn large_packets_that_never_arrive() {
+    let here = PLAIN.split("S: 250 queued").next().unwrap().to_owned();
+    let there = here.replace("C content 146\n", "");
+    let (mut here, mut there) = (near(&here), far(&there));
+    let wire = here.wire.as_mut().unwrap();
+    wire.client.retransmissions = 5;
+    wire.client.retransmitted_lengths = Some((1460, 1460));
+    wire.client.unacknowledged = 5_840;
+    wire.client.octets = 6_000;
+    let wire = there.wire.as_mut().unwrap();
+    (wire.client.octets, wire.client.passed_length_max) = (160, 60);
+    let comparison = compare(&[here], &[there], &Settings::default());
+    let told = changes(&comparison);
+    assert!(told.iter().any(|(change, ..)| *change == Change::LargeSegmentsLost), "{told:?}");
+}
+
+#[test]
+fn another_server_answered() {
+    let other = "S: 220 proxy.provider.test\nC: EHLO a.test\nS: 250 proxy.provider.test\nC: MAIL FROM:<a@a.test>\n\
+        S: 250 sure\nC: RCPT TO:<b@b.test>\nS: 250 why not\nC: QUIT\nS: 221 ciao";
+    let told = changes(&compared(other, PLAIN));
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].0, Change::AnsweredByAnother);
+}
+
+#[test]
+fn many_alike_find_each_other() {
+    let text = |n: usize| PLAIN.replace("<b@b.test>", &format!("<b{n}@b.test>"));
+    let here: Vec<Session> =
+        (0..40).map(|n| session(&text(n), 50_000 + n as u16, n as i64 * 1_000_000, 0)).collect();
+    let mut there: Vec<Session> = (0..40)
+        .map(|n| session(&text(n), 40_000 - n as u16, n as i64 * 1_000_000 + 7_000_000, 300))
+        .collect();
+    there.reverse();
+    there.remove(5);
+    let comparison = compare(&here, &there, &Settings::default());
+    assert_eq!(comparison.pairs.len(), 39);
+    assert_eq!((comparison.only_near.as_slice(), comparison.only_far.len()), (&[34][..], 0));
+    assert_eq!(changes(&comparison), []);
+}
+
+#[test]
+fn exactly_alike_they_go_by_time() {
+    let at = |n: i64, shift: i64| {
+        session(PLAIN, (50_000 + n + shift) as u16, (n + shift) * 60_000_000, 0)
+    };
+    let here: Vec<Session> = (0..10).map(|n| at(n, 0)).collect();
+    let there: Vec<Session> = (0..10).map(|n| at(9 - n, 3)).collect();
+    let settings = Settings { first_is_near: Some(true), ..Settings::default() };
+    let comparison = compare(&here, &there, &settings);
+    // No line is in one session only, so the clocks' difference can't be known; every session is matched.
+    assert_eq!(comparison.pairs.len(), 10);
+    assert_eq!(changes(&comparison), []);
+}
