@@ -1,5 +1,7 @@
 //! One module for each command, named like it.
 
+pub mod analyze;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod door;

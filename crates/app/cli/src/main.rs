@@ -4,6 +4,7 @@
 //! itself is nowhere in here.
 
 mod commands;
+mod evidence;
 mod output;
 mod outside;
 mod problem;
@@ -38,6 +39,8 @@ enum Command {
     Spool(commands::spool::Spool),
     Send(commands::send::Send),
     Mx(commands::mx::Mx),
+    Analyze(commands::analyze::Analyze),
+    Compare(commands::compare::Compare),
     Completions(commands::completions::Completions),
 }
 
@@ -64,6 +67,8 @@ fn main() -> ExitCode {
         Command::Spool(command) => command.run(),
         Command::Send(command) => return status(command.run()),
         Command::Mx(command) => return status(command.run()),
+        Command::Analyze(command) => return status(command.run()),
+        Command::Compare(command) => return status(command.run()),
         Command::Completions(command) => command.run(),
     };
     done.map_or_else(

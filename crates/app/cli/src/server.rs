@@ -15,7 +15,7 @@ use mta::{
 use crate::problem::Problem;
 
 /// Which server is meant.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Place {
     /// Configuration file [default: none, built-in values]
     #[arg(long, value_name = "FILE", env = "MAILWRIGHT_CONFIG", hide_env_values = true)]

@@ -1,0 +1,280 @@
+//! Opening evidence of any kind: what a file, standard input or the running server has becomes items of
+//! the one vocabulary.
+//!
+//! What it is shows in its first octets: a capture by its magic number; else it is text: a log, which is
+//! read as it comes, or a dialogue that somebody wrote down.
+
+mod own;
+
+use std::{
+    fs::File,
+    io::{IsTerminal, Read},
+    path::{Path, PathBuf},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use capture::{Analysis, Limits};
+use diagnose::{
+    Happening, Session, Testimony,
+    dialects::{log, transcript},
+};
+
+use crate::{output, problem::Problem};
+
+/// How much is read at once.
+const CHUNK: usize = 1 << 20;
+/// A dialogue that somebody wrote down is not longer than this; a longer text is a log or nothing.
+const PASTED_MAX: usize = 8 << 20;
+
+/// One thing that evidence tells.
+#[allow(clippy::large_enum_variant, reason = "one at a time")]
+pub enum Item {
+    /// A dialogue.
+    Session(Session),
+    /// One recipient's fate.
+    Testimony(Testimony),
+    /// What happened to a connection.
+    Happening(Happening),
+}
+
+/// What was read.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Opened {
+    /// The file's name, or what else it came from.
+    pub name: String,
+    /// `capture`, `log`, `dialogue`, `our own evidence`, or `nothing`.
+    pub kind: &'static str,
+    /// How many octets.
+    pub octets: u64,
+    /// What was not as it should be: a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// How to read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// A TLS key log file (`SSLKEYLOGFILE`) for captures.
+    pub key_log: Option<PathBuf>,
+    /// The running server's place, for `queue:` evidence.
+    pub place: crate::server::Place,
+    /// No progress on the terminal.
+    pub quiet: bool,
+}
+
+/// Where items go, as soon as they are known.
+pub type Sink<'a> = &'a mut dyn FnMut(Item) -> Result<(), Problem>;
+
+/// Reads `name`: a file, `-` for standard input, or `queue:ID` for what the running server has on a message.
+pub fn read(name: &str, reading: &Reading, sink: Sink<'_>) -> Result<Opened, Problem> {
+    if let Some(subject) = name.strip_prefix("queue:") {
+        return own::ask(subject, &reading.place, sink);
+    }
+    if name == "-" {
+        return Input::standard().read(reading, sink);
+    }
+    Input::open(Path::new(name))?.read(reading, sink)
+}
+
+struct Input {
+    name: String,
+    from: Box<dyn Read>,
+    /// Octets in all, where that is known.
+    length: Option<u64>,
+    /// The newest time that the evidence can have, in microseconds since 1970.
+    latest: Option<i64>,
+    started: Instant,
+}
+
+impl Input {
+    fn standard() -> Self {
+        Self {
+            name: "standard input".to_owned(),
+            from: Box::new(std::io::stdin().lock()),
+            length: None,
+            latest: microseconds(SystemTime::now()),
+            started: Instant::now(),
+        }
+    }
+
+    fn open(path: &Path) -> Result<Self, Problem> {
+        let cannot = |error: std::io::Error| {
+            Problem::new(format!("cannot read `{}`: {error}", path.display()))
+        };
+        let file = File::open(path).map_err(cannot)?;
+        let facts = file.metadata().map_err(cannot)?;
+        if facts.is_dir() {
+            return Err(Problem::new(format!("`{}` is a folder; name its files", path.display())));
+        }
+        Ok(Self {
+            name: path.display().to_string(),
+            from: Box::new(file),
+            length: facts.is_file().then_some(facts.len()),
+            latest: facts.modified().ok().and_then(microseconds),
+            started: Instant::now(),
+        })
+    }
+
+    fn read(mut self, reading: &Reading, sink: Sink<'_>) -> Result<Opened, Problem> {
+        let mut buffer = vec![0; CHUNK];
+        let mut filled = 0;
+        // Enough to know it by, yet no waiting where a live source is slow.
+        while filled < 4 {
+            match self.fill(&mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        let head = &buffer[..filled];
+        if capture::is_capture(head) {
+            self.capture(buffer, filled, reading, sink)
+        } else {
+            self.text(buffer, filled, reading, sink)
+        }
+    }
+
+    fn capture(
+        mut self,
+        mut buffer: Vec<u8>,
+        mut filled: usize,
+        reading: &Reading,
+        sink: Sink<'_>,
+    ) -> Result<Opened, Problem> {
+        let mut analysis = Analysis::new(Limits { seed: seed(), ..Limits::default() });
+        if let Some(path) = &reading.key_log {
+            let keys = std::fs::read(path).map_err(|error| {
+                Problem::new(format!("cannot read `{}`: {error}", path.display()))
+            })?;
+            analysis.key_log(&keys);
+        }
+        let mut progress = Progress::new(&self, reading);
+        let mut octets = 0;
+        while filled > 0 {
+            analysis.feed(&buffer[..filled]);
+            octets += filled as u64;
+            progress.show(octets);
+            for session in analysis.sessions() {
+                sink(Item::Session(session))?;
+            }
+            filled = self.fill(&mut buffer)?;
+        }
+        analysis.finish();
+        for session in analysis.sessions() {
+            sink(Item::Session(session))?;
+        }
+        progress.clear();
+        let problems = analysis.problems().iter().map(ToString::to_string).collect();
+        Ok(Opened { name: self.name, kind: "capture", octets, problems })
+    }
+
+    fn text(
+        mut self,
+        mut buffer: Vec<u8>,
+        mut filled: usize,
+        reading: &Reading,
+        sink: Sink<'_>,
+    ) -> Result<Opened, Problem> {
+        let mut log = log::Reader::new(self.latest);
+        let mut progress = Progress::new(&self, reading);
+        let mut whole: Vec<u8> = Vec::new();
+        let (mut octets, mut count) = (0, 0_u64);
+        while filled > 0 {
+            octets += filled as u64;
+            if octets <= PASTED_MAX as u64 {
+                whole.extend_from_slice(&buffer[..filled]);
+            }
+            log.feed(&buffer[..filled]);
+            progress.show(octets);
+            count += hand_over(&mut log, sink)?;
+            filled = self.fill(&mut buffer)?;
+        }
+        log.finish();
+        count += hand_over(&mut log, sink)?;
+        progress.clear();
+        let mut opened = Opened { name: self.name, kind: "log", octets, problems: Vec::new() };
+        if count > 0 || octets > PASTED_MAX as u64 {
+            return Ok(opened);
+        }
+        if let Some(sessions) = own::sessions(&whole).or_else(|| transcript::read(&whole)) {
+            opened.kind = "dialogue";
+            for session in sessions {
+                sink(Item::Session(session))?;
+            }
+        } else {
+            opened.kind = "nothing";
+            opened.problems.push(
+                "neither a capture nor a log nor a dialogue: nothing in it was recognised"
+                    .to_owned(),
+            );
+        }
+        Ok(opened)
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Problem> {
+        loop {
+            match self.from.read(buffer) {
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(Problem::new(format!("cannot read {}: {error}", self.name)));
+                }
+            }
+        }
+    }
+}
+
+fn hand_over(log: &mut log::Reader, sink: Sink<'_>) -> Result<u64, Problem> {
+    let mut count = 0;
+    while let Some(record) = log.take() {
+        count += 1;
+        sink(match record {
+            log::Record::Session(session) => Item::Session(session),
+            log::Record::Testimony(testimony) => Item::Testimony(testimony),
+            log::Record::Happening(happening) => Item::Happening(happening),
+        })?;
+    }
+    Ok(count)
+}
+
+/// How far it is, on the terminal, for what takes longer than a moment.
+struct Progress {
+    length: Option<u64>,
+    started: Instant,
+    shown: Option<Instant>,
+    is_wanted: bool,
+}
+
+impl Progress {
+    fn new(input: &Input, reading: &Reading) -> Self {
+        let is_wanted = !reading.quiet && std::io::stderr().is_terminal();
+        Self { length: input.length, started: input.started, shown: None, is_wanted }
+    }
+
+    fn show(&mut self, octets: u64) {
+        let since = self.shown.unwrap_or(self.started).elapsed();
+        if !self.is_wanted || since.as_millis() < 200 {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let speed = octets as f64 / self.started.elapsed().as_secs_f64().max(0.001);
+        let share = self.length.filter(|&length| length > 0).map_or_else(String::new, |length| {
+            format!("{:3} % ", octets.saturating_mul(100) / length)
+        });
+        eprint!("\r\x1b[K{share}{} at {}/s", output::size(octets), output::size(speed as u64));
+    }
+
+    fn clear(&self) {
+        if self.shown.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+fn microseconds(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()
+}
+
+/// Chance for the table of connections: whoever made the capture shall not know it.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0_u8)
+}
