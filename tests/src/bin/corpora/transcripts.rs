@@ -174,7 +174,9 @@ fn wanted(code: u32) -> &'static [Option<Failing>] {
 fn failing(session: &Session) -> Option<Failing> {
     let mut waiting: VecDeque<Option<Failing>> = [Some(Failing::Greeting)].into();
     let mut failed: Option<Failing> = None;
-    let mut said_quit = false;
+    let (mut said_quit, mut accepted) = (false, false);
+    // After the content LMTP and PRDR have several replies.
+    let mut last = None;
     for line in &session.lines {
         match line.kind {
             Kind::Command(_) => {
@@ -185,7 +187,9 @@ fn failing(session: &Session) -> Option<Failing> {
             Kind::SaslResponse => waiting.push_back(Some(Failing::Authentication)),
             Kind::Content { .. } => waiting.push_back(Some(Failing::EndOfData)),
             Kind::Reply(_) if !line.is_continued_reply() => {
-                let step = waiting.pop_front().flatten();
+                let step = waiting.pop_front().unwrap_or(last);
+                last = step.filter(|step| *step == Failing::EndOfData);
+                accepted |= last.is_some() && line.text.starts_with(b"2");
                 match line.text.first() {
                     Some(b'2' | b'3') if step.is_some_and(is_of_mail) => failed = None,
                     Some(b'2' | b'3') => {}
@@ -197,7 +201,10 @@ fn failing(session: &Session) -> Option<Failing> {
             Kind::Event(Event::Closed) if line.by == Party::Server && !said_quit => {
                 failed = Some(Failing::Closed);
             }
-            Kind::Event(Event::Remark) => failed = failed.or_else(|| remarked(&line.lossy())),
+            // The tool's complaints come last here; mail that was taken over shows that it went on.
+            Kind::Event(Event::Remark) if !accepted => {
+                failed = failed.or_else(|| remarked(&line.lossy()));
+            }
             _ => {}
         }
     }

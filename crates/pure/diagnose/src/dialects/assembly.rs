@@ -30,6 +30,25 @@ pub(crate) struct Assembly {
     in_content: bool,
     /// The session went on beyond what is kept.
     is_cut: bool,
+    /// Replies that were said.
+    replies: u64,
+    /// What was said last; kept apart, so that nobody walks back over a long session's remarks.
+    last: Last,
+}
+
+/// What was said last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Nothing,
+    /// A command that is answered by `220`.
+    StartTls,
+    /// Another command, a SASL response, content.
+    Client,
+    /// `220-...`: a greeting that goes on.
+    Greeting,
+    /// Another line of a reply, and whether it was its last.
+    Reply { is_final: bool },
 }
 
 impl Assembly {
@@ -41,6 +60,27 @@ impl Assembly {
     /// The session so far.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Whether the server said anything.
+    pub fn has_replies(&self) -> bool {
+        self.replies > 0
+    }
+
+    /// Whether a reply's last line was what was said last.
+    pub fn is_answered(&self) -> bool {
+        self.last == (Last::Reply { is_final: true })
+    }
+
+    /// Whether a `220` can only be another session's greeting: something was said, and it asks for
+    /// no `220`.
+    pub fn is_under_way(&self) -> bool {
+        match self.last {
+            Last::Nothing | Last::StartTls | Last::Greeting => false,
+            // Pipelined before the greeting, or the greeting is not in the evidence.
+            Last::Client => self.has_replies(),
+            Last::Reply { .. } => true,
+        }
     }
 
     /// Whether the client's next line is content.
@@ -84,6 +124,8 @@ impl Assembly {
     }
 
     fn client(&mut self, at: Duration, text: &[u8], ending: Ending, place: Place) {
+        let asks_for_220 = is_verb(text, b"STARTTLS") || is_verb(text, b"X-ANONYMOUSTLS");
+        self.last = if asks_for_220 { Last::StartTls } else { Last::Client };
         if self.in_content {
             return self.content_line(at, text, place);
         }
@@ -104,6 +146,9 @@ impl Assembly {
 
     fn server(&mut self, at: Duration, text: &[u8], ending: Ending, place: Place) {
         let is_last = text.get(3) != Some(&b'-');
+        self.replies += 1;
+        let is_greeting = !is_last && text.starts_with(b"220");
+        self.last = if is_greeting { Last::Greeting } else { Last::Reply { is_final: is_last } };
         match text.get(..3) {
             Some(b"334") => self.is_challenged = true,
             Some(b"354") => {

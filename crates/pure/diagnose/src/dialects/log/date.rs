@@ -37,10 +37,10 @@ pub(super) fn bsd(text: &str, latest: Option<i64>) -> Option<(Option<i64>, &str)
     }
     let day = text[4..].trim_start_matches(' ');
     let end = day.bytes().position(|octet| octet == b' ').filter(|&end| (1..=2).contains(&end))?;
-    let (day, rest) = (number(day[..end].as_bytes())?, &day[end + 1..]);
+    let (day, rest) = (number(&day.as_bytes()[..end])?, &day[end + 1..]);
     // `Jun  3 2024 10:40:57`: the year stands before the time.
     let (told, rest) = match rest.as_bytes() {
-        [_, _, _, _, b' ', ..] => (number(rest[..4].as_bytes()), &rest[5..]),
+        [_, _, _, _, b' ', ..] => (number(&rest.as_bytes()[..4]), &rest[5..]),
         _ => (None, rest),
     };
     let (time, rest) = clock(rest)?;

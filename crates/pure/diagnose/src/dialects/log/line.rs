@@ -134,6 +134,13 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The beginning of words that are kept once for each of many recipients.
+pub(super) fn excerpt(words: &str) -> &str {
+    const LENGTH_MAX: usize = 2 * 1024;
+    let end = (0..=words.len().min(LENGTH_MAX)).rev().find(|&end| words.is_char_boundary(end));
+    &words[..end.unwrap_or(0)]
+}
+
 /// `<22>` in front, as it goes over the wire.
 fn without_priority(text: &str) -> (&str, bool) {
     let Some(rest) = text.strip_prefix('<') else { return (text, false) };

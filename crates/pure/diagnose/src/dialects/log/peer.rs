@@ -30,8 +30,9 @@ pub(super) fn within(words: &str) -> Option<(Endpoint, &str)> {
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
             b'[' if depth == 0 => {
-                let (inside, behind) = words[at + 1..].split_once(']')?;
-                if inside.parse::<IpAddr>().is_ok() {
+                if let Some((inside, behind)) = closed(&words[at + 1..])
+                    && inside.parse::<IpAddr>().is_ok()
+                {
                     let (port, behind) = port(behind);
                     let name = name_before(&words[..at]);
                     return Some((Endpoint { address: address(inside, port), name }, behind));
@@ -54,6 +55,15 @@ pub(super) fn address(words: &str, port: u16) -> Option<SocketAddr> {
     let words = words.strip_prefix("IPv6:").unwrap_or(words);
     let words = words.split_once('%').map_or(words, |(address, _)| address);
     words.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port))
+}
+
+/// What stands before the next closing bracket, if it may be an address: a line of nothing but opening
+/// ones must not be walked over for each.
+fn closed(words: &str) -> Option<(&str, &str)> {
+    const ADDRESS_LENGTH_MAX: usize = 64;
+    let near = &words.as_bytes()[..words.len().min(ADDRESS_LENGTH_MAX)];
+    let end = memchr::memchr(b']', near)?;
+    Some((&words[..end], &words[end + 1..]))
 }
 
 /// `:25` in front.

@@ -3,7 +3,12 @@
 
 use smtp::{Reply, Stage};
 
-use super::{Record, line::Line, memory::Memory, peer};
+use super::{
+    Record,
+    line::{Line, excerpt},
+    memory::Memory,
+    peer,
+};
 use crate::{
     dialects::quoted,
     happening::What,
@@ -63,7 +68,7 @@ impl Sendmail {
 
 /// One testimony for each recipient that the line names.
 fn delivery(line: &Line<'_>, id: &str, text: &str, reverse_path: Option<String>) -> Vec<Testimony> {
-    let words = text.split_once("stat=").map_or("", |(_, words)| words);
+    let words = excerpt(text.split_once("stat=").map_or("", |(_, words)| words));
     let relay = field(text, "relay").map(relay).unwrap_or_default();
     let mailer = field(text, "mailer").unwrap_or_default();
     let recipients = field(text, "to").unwrap_or_default();

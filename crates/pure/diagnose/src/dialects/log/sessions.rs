@@ -49,7 +49,8 @@ impl Sessions {
         begin: impl FnOnce(&mut Session),
         give: &mut dyn FnMut(Record),
     ) {
-        if !by_client && text.starts_with(b"220") && self.is_under_way(key) {
+        let is_greeting = !by_client && text.starts_with(b"220");
+        if is_greeting && self.open.find(key).is_some_and(|open| open.assembly.is_under_way()) {
             self.close(key, give);
         }
         let at = self.opened(key, line, begin, give);
@@ -91,17 +92,6 @@ impl Sessions {
     pub fn close_all(&mut self, give: &mut dyn FnMut(Record)) {
         while let Some(open) = self.open.forget_oldest() {
             give(Record::Session(open.unfinished()));
-        }
-    }
-
-    /// Whether commands were said already: then a `220` is another session's, or STARTTLS's.
-    fn is_under_way(&self, key: &str) -> bool {
-        use crate::session::Kind;
-        let Some(open) = self.open.find(key) else { return false };
-        let mut lines = open.assembly.session().lines.iter().rev();
-        match lines.find(|line| matches!(line.kind, Kind::Command(_) | Kind::Reply(_))) {
-            Some(line) => !line.text.to_ascii_uppercase().starts_with(b"STARTTLS"),
-            None => false,
         }
     }
 

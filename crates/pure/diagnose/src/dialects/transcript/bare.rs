@@ -11,7 +11,7 @@ use smtp::Party;
 use super::{Line, is_final, is_reply, notes, scribe::Scribe};
 use crate::{
     dialects::assembly::{is_command, is_verb},
-    session::{Event, Kind, Session, Vantage},
+    session::{Event, Session, Vantage},
 };
 
 /// Reads the lines; `None` unless there is a dialogue in them.
@@ -19,11 +19,12 @@ pub(super) fn read(lines: &[Line<'_>]) -> Option<Vec<Session>> {
     if !is_dialogue(lines) {
         return None;
     }
-    let mut scribe = Scribe::new("", Vantage::Client);
+    let mut scribe = Scribe::new(Vantage::Client);
     let mut within = false;
+    let dots = final_dots(lines);
     for (index, line) in lines.iter().enumerate() {
         let typed = corrected(line.octets);
-        let by = speaker(&scribe, &typed, &lines[index + 1..], within);
+        let by = speaker(&scribe, &typed, &lines[index + 1..], dots[index], within);
         match by {
             Some(Party::Note) => note(&mut scribe, &typed, line.number, &mut within),
             Some(by) => {
@@ -36,41 +37,41 @@ pub(super) fn read(lines: &[Line<'_>]) -> Option<Vec<Session>> {
             None => {}
         }
     }
-    let sessions = scribe.finish()?;
-    // Numbers at the beginning of lines are everywhere; a greeting or a command is not.
-    let talks = |session: &Session| {
-        session.lines.iter().any(|line| match line.kind {
-            Kind::Command(_) => true,
-            Kind::Reply(_) => line.text.starts_with(b"220"),
-            _ => false,
-        })
-    };
-    sessions.iter().any(talks).then_some(sessions)
+    scribe.finish()
 }
 
-/// At least one reply, and a command, a greeting or a tool's note beside it.
+/// At least one reply, and a command or a tool's beginning beside it; or replies and hardly anything
+/// else (a terminal that does not show what is typed). A beginning and a failure to connect will do.
 fn is_dialogue(lines: &[Line<'_>]) -> bool {
+    let filled = lines.iter().filter(|line| !line.octets.trim_ascii().is_empty()).count();
     let replies = lines.iter().filter(|line| is_reply(line.octets)).count();
-    let greeting = lines.iter().any(|line| line.octets.starts_with(b"220"));
-    let commands = lines.iter().any(|line| is_command(&corrected(line.octets)));
-    let failed = lines.iter().any(|line| {
-        let words = String::from_utf8_lossy(line.octets);
-        notes::event(&words).is_some_and(|(_, event)| event == Event::NotConnected)
-            && lines.iter().any(|line| notes::is_beginning(&String::from_utf8_lossy(line.octets)))
-    });
-    replies > 0 && (commands || greeting) || failed && replies == 0
+    let begun = |line: &Line<'_>| notes::is_beginning(&String::from_utf8_lossy(line.octets));
+    if replies == 0 {
+        let failed = |line: &Line<'_>| {
+            let words = String::from_utf8_lossy(line.octets);
+            matches!(notes::event(&words), Some((_, Event::NotConnected)))
+        };
+        return lines.iter().any(begun) && lines.iter().any(failed);
+    }
+    lines.iter().any(|line| is_command(&corrected(line.octets)))
+        || lines.iter().any(begun)
+        || lines.iter().any(|line| line.octets.starts_with(b"220")) && replies * 4 >= filled * 3
 }
 
 /// Who said a line; `None` for what belongs to no dialogue.
-fn speaker(scribe: &Scribe, typed: &[u8], behind: &[Line<'_>], within: bool) -> Option<Party> {
+fn speaker(
+    scribe: &Scribe,
+    typed: &[u8],
+    behind: &[Line<'_>],
+    dot_follows: bool,
+    within: bool,
+) -> Option<Party> {
     if scribe.is_in_content() {
-        // A reply that nothing of the content follows is the server's, the dot not being shown.
-        let ends = is_final(typed) && next_said(behind).is_none_or(|next| is_command(next));
-        return Some(if ends && !typed.starts_with(b"354") {
-            Party::Server
-        } else {
-            Party::Client
-        });
+        // Where the final dot is not shown, a reply that nothing of the content follows is the server's.
+        let ends = is_final(typed)
+            && !dot_follows
+            && next_said(behind).is_none_or(|next| is_command(next) || is_reply(next));
+        return Some(if ends { Party::Server } else { Party::Client });
     }
     if is_reply(typed) {
         return Some(Party::Server);
@@ -96,6 +97,21 @@ fn speaker(scribe: &Scribe, typed: &[u8], behind: &[Line<'_>], within: bool) -> 
 /// The next line that is not empty.
 fn next_said<'a>(behind: &[Line<'a>]) -> Option<&'a [u8]> {
     behind.iter().map(|line| line.octets).find(|octets| !octets.trim_ascii().is_empty())
+}
+
+/// For each line whether a final dot is still to come: a dot alone, before another content begins.
+fn final_dots(lines: &[Line<'_>]) -> Vec<bool> {
+    let mut dots = vec![false; lines.len()];
+    let mut follows = false;
+    for (line, dot) in lines.iter().zip(&mut dots).rev() {
+        *dot = follows;
+        follows = match line.octets {
+            b"." => true,
+            octets if octets.starts_with(b"354") => false,
+            _ => follows,
+        };
+    }
+    dots
 }
 
 /// What telnet, openssl and bmail print around a dialogue.
@@ -124,22 +140,12 @@ fn is_remark(words: &str) -> bool {
 fn note(scribe: &mut Scribe, typed: &[u8], number: u64, within: &mut bool) {
     let words = String::from_utf8_lossy(typed);
     let words = words.trim();
-    let found = notes::event(words);
-    let begins = notes::is_beginning(words);
-    if begins || matches!(found, Some((_, Event::Connected))) {
-        let server = notes::server(words);
-        if begins {
-            scribe.begins(server)
-        } else {
-            scribe.server(server)
-        }
-        *within = true;
-    }
-    let (by, event) = found.filter(|_| !begins).unwrap_or((Party::Note, Event::Remark));
+    *within |= notes::is_beginning(words)
+        || matches!(notes::event(words), Some((_, Event::Connected | Event::NotConnected)));
     if *within {
-        scribe.happened(by, event, Duration::ZERO, words.as_bytes(), number);
+        let event = notes::write(scribe, Duration::ZERO, words, number);
+        *within = !matches!(event, Event::Closed | Event::Reset);
     }
-    *within &= !matches!(event, Event::Closed | Event::Reset);
 }
 
 /// What is left when backspaces have taken off what they correct. The blank that some terminals write to

@@ -13,11 +13,9 @@ use crate::{
 /// How one tool marks its lines. Of several marks that fit the first counts.
 #[derive(Debug)]
 pub(super) struct Family {
-    /// The tool's name.
-    tool: &'static str,
     marks: &'static [(&'static str, Party)],
-    /// Blanks behind a server's mark, which some align.
-    server_blanks: usize,
+    /// Blanks behind a client's mark that are not the client's.
+    client_blanks: usize,
     /// Whether lines without a mark go on with a reply (Exim).
     continues: bool,
     vantage: Vantage,
@@ -25,10 +23,11 @@ pub(super) struct Family {
 
 use Party::{Client, Note, Server};
 
-/// swaks writes `<-` and `->`, tildes under TLS, stars for what it did not want.
+/// In this order: swaks (`<-` and `->`, tildes under TLS, stars for what it did not want); ours and the
+/// RFCs'; Postfix's reports to the postmaster; Exim's debugging; sendmail's reports; PHPMailer; curl;
+/// and two that people use.
 static FAMILIES: [Family; 9] = [
     Family {
-        tool: "swaks",
         marks: &[
             ("->", Client),
             ("~>", Client),
@@ -42,26 +41,23 @@ static FAMILIES: [Family; 9] = [
             ("===", Note),
             ("***", Note),
         ],
-        server_blanks: 2,
+        client_blanks: 1,
         continues: false,
         vantage: Vantage::Client,
     },
     Family {
-        tool: "",
         marks: &[("C:", Client), ("S:", Server), ("--", Note), ("==", Note)],
-        server_blanks: 1,
+        client_blanks: 1,
         continues: false,
         vantage: Vantage::Client,
     },
     Family {
-        tool: "postfix",
         marks: &[("In:", Client), ("Out:", Server)],
-        server_blanks: 1,
+        client_blanks: 2,
         continues: false,
         vantage: Vantage::Server,
     },
     Family {
-        tool: "exim",
         marks: &[
             ("SMTP>>", Client),
             ("SMTP|>", Client),
@@ -69,46 +65,41 @@ static FAMILIES: [Family; 9] = [
             ("SMTP+>", Client),
             ("SMTP<<", Server),
         ],
-        server_blanks: 1,
+        client_blanks: 1,
         continues: true,
         vantage: Vantage::Client,
     },
     Family {
-        tool: "sendmail",
         marks: &[(">>>", Client), ("<<<", Server), ("... while talking to", Note)],
-        server_blanks: 1,
+        client_blanks: 1,
         continues: false,
         vantage: Vantage::Client,
     },
     Family {
-        tool: "phpmailer",
         marks: &[
             ("CLIENT -> SERVER:", Client),
             ("SERVER -> CLIENT:", Server),
             ("Connection:", Note),
         ],
-        server_blanks: 1,
+        client_blanks: 1,
         continues: true,
         vantage: Vantage::Client,
     },
     Family {
-        tool: "curl",
         marks: &[(">", Client), ("<", Server), ("*", Note)],
-        server_blanks: 1,
+        client_blanks: 1,
         continues: false,
         vantage: Vantage::Client,
     },
     Family {
-        tool: "",
         marks: &[("client:", Client), ("server:", Server)],
-        server_blanks: 1,
+        client_blanks: 1,
         continues: false,
         vantage: Vantage::Wire,
     },
     Family {
-        tool: "",
         marks: &[("c->", Client), ("s->", Server), ("c:", Client), ("s:", Server)],
-        server_blanks: 1,
+        client_blanks: 1,
         continues: false,
         vantage: Vantage::Wire,
     },
@@ -139,13 +130,15 @@ pub(super) fn family(lines: &[Line<'_>]) -> Option<&'static Family> {
 
 /// Reads the lines.
 pub(super) fn read(lines: &[Line<'_>], family: &'static Family) -> Option<Vec<Session>> {
-    let mut scribe = Scribe::new(family.tool, family.vantage);
+    let mut scribe = Scribe::new(family.vantage);
     let mut last = None;
     for line in lines {
         let Some((by, text, at)) = marked(line.octets, family) else {
             let text = line.octets.trim_ascii_start();
             if family.continues && last == Some(Server) && is_reply(text) {
                 scribe.said(Server, Duration::ZERO, text, line.number);
+            } else if notes::is_beginning(&String::from_utf8_lossy(text)) {
+                note(&mut scribe, Duration::ZERO, text, line.number);
             }
             continue;
         };
@@ -170,17 +163,7 @@ fn unusual(scribe: &mut Scribe, at: Duration, text: &[u8], number: u64) {
 
 fn note(scribe: &mut Scribe, at: Duration, text: &[u8], number: u64) {
     let words = String::from_utf8_lossy(text);
-    let words = words.trim();
-    if notes::is_beginning(words) {
-        scribe.begins(notes::server(words));
-        scribe.happened(Note, Event::Remark, at, words.as_bytes(), number);
-        return;
-    }
-    let (by, event) = notes::event(words).unwrap_or((Note, Event::Remark));
-    scribe.happened(by, event, at, words.as_bytes(), number);
-    if event == Event::Connected {
-        scribe.server(notes::server(words));
-    }
+    notes::write(scribe, at, words.trim(), number);
 }
 
 /// A line's speaker, text and time. `-> ` of a decisive line and a time may stand before the mark.
@@ -205,12 +188,14 @@ impl Family {
         if !matches!(text.first(), None | Some(b' ' | b'\t')) {
             return None;
         }
-        let blanks = if *by == Server { self.server_blanks } else { 1 };
-        for _ in 0..blanks {
+        if *by == Server {
+            // Replies have no blank in front.
+            return Some((*by, text.trim_ascii_start()));
+        }
+        for _ in 0..self.client_blanks {
             text = text.strip_prefix(b" ").or(text.strip_prefix(b"\t")).unwrap_or(text);
         }
-        // Replies have no blank in front.
-        Some((*by, if *by == Server { text.trim_ascii_start() } else { text }))
+        Some((*by, text))
     }
 }
 

@@ -1,8 +1,32 @@
 //! What tools say of the connection around a dialogue.
 
+use std::time::Duration;
+
 use smtp::Party;
 
+use super::scribe::Scribe;
 use crate::session::{Endpoint, Event};
+
+/// Writes a note down: a beginning, an event or a remark. Gives the event.
+pub(super) fn write(scribe: &mut Scribe, at: Duration, note: &str, number: u64) -> Event {
+    let found = event(note);
+    // `== mx.a.test`, `... while talking to mx.a.test.:`: another server's part begins.
+    let alone = note.trim_end_matches([':', '.']);
+    if is_name(alone) {
+        scribe.begins(Endpoint { address: None, name: Some(alone.to_owned()) });
+    }
+    let failed = matches!(found, Some((_, Event::NotConnected)));
+    let begins = is_beginning(note);
+    if begins {
+        scribe.begins(server(note));
+    }
+    let (by, event) = found.filter(|_| !begins || failed).unwrap_or((Party::Note, Event::Remark));
+    scribe.happened(by, event, at, note.as_bytes(), number);
+    if event == Event::Connected {
+        scribe.server(server(note));
+    }
+    event
+}
 
 /// A note's meaning: who did what; `None` for a mere remark.
 pub(super) fn event(note: &str) -> Option<(Party, Event)> {

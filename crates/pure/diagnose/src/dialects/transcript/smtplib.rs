@@ -14,7 +14,7 @@ pub(super) fn is_it(lines: &[Line<'_>]) -> bool {
 
 /// Reads the lines.
 pub(super) fn read(lines: &[Line<'_>]) -> Option<Vec<Session>> {
-    let mut scribe = Scribe::new("smtplib", Vantage::Client);
+    let mut scribe = Scribe::new(Vantage::Client);
     for line in lines {
         let Some((what, rest)) = entry(line.octets) else { continue };
         match what {
@@ -29,8 +29,10 @@ pub(super) fn read(lines: &[Line<'_>]) -> Option<Vec<Session>> {
             }
             _ => {
                 let words = String::from_utf8_lossy(rest);
-                scribe.begins(notes::server(&format!("connect: {words}")));
-                scribe.happened(Party::Note, Event::Remark, Duration::ZERO, rest, line.number);
+                let words = format!("connect: {words}");
+                scribe.begins(notes::server(&words));
+                let text = words.as_bytes();
+                scribe.happened(Party::Note, Event::Remark, Duration::ZERO, text, line.number);
             }
         }
     }
@@ -51,8 +53,10 @@ fn entry(octets: &[u8]) -> Option<(&'static str, &[u8])> {
     let known = ["send", "reply", "connect"];
     let what = known.into_iter().find(|word| octets.starts_with(word.as_bytes()))?;
     let rest = octets[what.len()..].strip_prefix(b":")?.trim_ascii();
+    // `connect: b'...'` is the greeting's text once more.
     let is_literal = matches!(rest, [b'\'' | b'"', ..] | [b'b', b'\'' | b'"', ..]);
-    (is_literal || what == "connect" && rest.starts_with(b"(")).then_some((what, rest))
+    let fits = if what == "connect" { rest.starts_with(b"(") } else { is_literal };
+    fits.then_some((what, rest))
 }
 
 /// The octets of a Python literal: `'a\r\n'`, `b"a\x00"`. What comes behind it is left.

@@ -5,7 +5,11 @@ use smtp::Stage;
 use super::{column, csv};
 use crate::{
     dialects::{
-        log::{Record, date, line::Line, peer},
+        log::{
+            Record, date,
+            line::{Line, excerpt},
+            peer,
+        },
         quoted,
     },
     happening::What,
@@ -42,14 +46,17 @@ pub(super) fn read(
     };
     let mut testimony = line.testimony("exchange-2007");
     testimony.fate = fate;
-    testimony.writer = writer(&value, fate);
+    // Of what it sends Exchange is the client.
+    testimony.writer = some(value("client-hostname")).or_else(|| some(value("server-hostname")));
     testimony.message = some(value("message-id")).or_else(|| some(value("internal-message-id")));
     let reverse_path = value("return-path");
     testimony.reverse_path = Some(if reverse_path == "<>" { "" } else { reverse_path }.to_owned());
-    testimony.peer = Endpoint {
-        address: peer::address(value("server-ip"), 0),
-        name: some(value("server-hostname")),
-    };
+    // The server's columns name the other end only where there was one; else they are the writer's.
+    let server = some(value("server-hostname"));
+    if fate == Fate::Delivered || server.as_deref() != testimony.writer.as_deref() {
+        let address = peer::address(value("server-ip"), 0);
+        testimony.peer = Endpoint { address, name: server };
+    }
     let recipients = value("recipient-address").split(';');
     let statuses = statuses(value("recipient-status"));
     for (number, recipient) in recipients.take(RECIPIENTS_MAX).enumerate() {
@@ -57,7 +64,7 @@ pub(super) fn read(
         testimony.recipient = some(recipient);
         let status = statuses.get(number).or(statuses.first()).map_or("", String::as_str);
         let words = if status.is_empty() { value("source-context") } else { status };
-        interpret(&mut testimony, words, value("source"));
+        interpret(&mut testimony, excerpt(words), value("source"));
         give(Record::Testimony(testimony));
     }
     Some(())
@@ -186,12 +193,6 @@ fn part<'a>(words: &'a str, name: &str) -> Option<&'a str> {
 
 fn some(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
-}
-
-/// Who wrote the record. On a delivery over SMTP the columns hold both ends: the client is us.
-fn writer<'a>(value: &impl Fn(&str) -> &'a str, fate: Fate) -> Option<String> {
-    let name = if fate == Fate::Delivered { "client-hostname" } else { "server-hostname" };
-    some(value(name)).or_else(|| some(value("client-hostname")))
 }
 
 /// Events that are about a whole message.
