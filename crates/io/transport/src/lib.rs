@@ -12,6 +12,7 @@
 pub mod content;
 mod convert;
 mod drive;
+mod limits;
 pub mod maildir;
 pub mod mta_sts;
 pub mod mx;

@@ -32,6 +32,8 @@ pub struct Plan {
     pub tls_names: Vec<String>,
     /// The route's own trust, certificate and versions; those of the transfer agent without.
     pub tls_own: Option<ClientTls>,
+    /// The message was sent with REQUIRETLS (RFC 8689): the policy is raised to what that asks for.
+    pub require_tls: bool,
     /// TLS from the first octet on (RFC 8314), instead of STARTTLS.
     pub implicit_tls: bool,
     /// To sign in with, where the next hop is a smarthost.
@@ -128,6 +130,7 @@ impl Plan {
             tls: TlsLevel::Opportunistic,
             tls_names: Vec::new(),
             tls_own: None,
+            require_tls: false,
             implicit_tls: false,
             credentials: None,
             source: Vec::new(),
@@ -140,9 +143,17 @@ impl Plan {
 
     /// What is asked of TLS at a target.
     pub(crate) fn policy(&self, target: &Target) -> Arc<Policy> {
-        if let Some(policy) = &target.policy {
-            return Arc::clone(policy);
+        let policy = match &target.policy {
+            Some(policy) => Arc::clone(policy),
+            None => self.general_policy(target),
+        };
+        match self.require_tls {
+            true => Arc::new(policy.for_require_tls(&target.host)),
+            false => policy,
         }
+    }
+
+    fn general_policy(&self, target: &Target) -> Arc<Policy> {
         let demand = match self.tls {
             TlsLevel::Never => Demand::Clear,
             TlsLevel::Opportunistic | TlsLevel::Published | TlsLevel::Dane | TlsLevel::MtaSts => {

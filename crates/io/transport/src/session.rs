@@ -1,10 +1,10 @@
 //! An open session with a next hop, and the transactions in it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use smtp::{
-    Cause, Envelope, Outcome, Reply, Stage, TlsFacts, Transcript, Trouble,
-    client::{Extensions, Features, Output, Transaction},
+    Cause, EnhancedStatus, Envelope, Outcome, Party, Reply, Stage, TlsFacts, Transcript, Trouble,
+    client::{Extensions, Features, Limits, Output, Transaction},
 };
 use world::net::{Endpoint, Idle};
 
@@ -12,6 +12,7 @@ use crate::{
     content::Content,
     convert::{self, Fitting},
     drive::Driver,
+    limits,
     plan::{Learned, Target},
     policy::{Demand, Policy, TlsResult},
 };
@@ -86,8 +87,50 @@ impl Session {
         self.tls_result
     }
 
-    /// Carries out one transaction. Never fails as a whole: each recipient has its outcome.
+    /// Carries out one transaction. Never fails as a whole: each recipient has its outcome. Where the next
+    /// hop limits the recipients of a transaction (LIMITS, RFC 9422), only so many are tried: the others
+    /// are [`Relayed::too_many`].
     pub async fn relay(&mut self, mail: &Mail<'_>) -> Relayed {
+        let (fit, rest) = limits::divide(&mail.envelope, &self.limits());
+        if rest.is_empty() {
+            return self.relay_all(mail).await;
+        }
+        let note = format!(
+            "LIMITS: {} of {} recipients in this transaction",
+            fit.len(),
+            mail.envelope.recipients.len()
+        );
+        let recipients = fit.iter().map(|&at| mail.envelope.recipients[at].clone()).collect();
+        let envelope = Arc::new(Envelope { recipients, ..mail.envelope.as_ref().clone() });
+        let part = self.relay_all(&Mail { envelope, content: mail.content }).await;
+        let later = || {
+            let status = EnhancedStatus::new(4, 5, 3);
+            let trouble =
+                Trouble::Local(status, "left for another transaction (LIMITS)".to_owned());
+            Outcome::Deferred(Cause { stage: Stage::Rcpt, trouble })
+        };
+        let mut outcomes: Vec<Outcome> = mail.envelope.recipients.iter().map(|_| later()).collect();
+        for (&at, outcome) in fit.iter().zip(part.outcomes) {
+            outcomes[at] = outcome;
+        }
+        let mut too_many: Vec<usize> = part.too_many.iter().map(|&at| fit[at]).collect();
+        too_many.extend(rest);
+        too_many.sort_unstable();
+        let mut transcript = part.transcript;
+        let at = transcript.lines().last().map_or(Duration::ZERO, |line| line.at);
+        transcript.record(at, Party::Note, note);
+        Relayed { outcomes, too_many, transcript, learned: part.learned }
+    }
+
+    fn limits(&self) -> Limits {
+        let client = &self.driver.client;
+        match client.usable().has(Features::LIMITS) {
+            true => client.extensions().limits(),
+            false => Limits::default(),
+        }
+    }
+
+    async fn relay_all(&mut self, mail: &Mail<'_>) -> Relayed {
         let usable = self.driver.client.usable();
         match convert::fit(&mail.envelope, mail.content, usable).await {
             Ok(fitting) => {
@@ -149,7 +192,8 @@ impl Session {
 
     /// Whether another transaction may follow.
     pub fn is_reusable(&self) -> bool {
-        self.driver.client.is_reusable() && self.driver.is_connected()
+        let used_up = self.limits().mail_max.is_some_and(|most| self.transactions() >= most);
+        !used_up && self.driver.client.is_reusable() && self.driver.is_connected()
     }
 
     /// Whether the peer has closed or spoken (`421`) since the last transaction; to be asked before

@@ -249,3 +249,6 @@ fn published(
 }
 
 const NO_ANSWER: EnhancedStatus = EnhancedStatus::new(4, 4, 3);
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ pub use result::TlsResult;
 
 use std::sync::Arc;
 
-use smtp::Cause;
+use smtp::{Cause, EnhancedStatus, Stage, Trouble};
 
 use crate::tls::{Dane, Verify};
 
@@ -99,6 +99,35 @@ impl Policy {
         Self { demand, published: None, name_is_sure: false, why: why.into() }
     }
 }
+
+impl Policy {
+    /// The same host for a message that was sent with REQUIRETLS (RFC 8689 section 4.2.1): its name must
+    /// be sure, and it must prove it.
+    #[must_use]
+    pub fn for_require_tls(&self, host: &str) -> Self {
+        let mut own = self.clone();
+        own.why.push_str("; the message asks for REQUIRETLS");
+        if matches!(own.demand, Demand::Unusable { .. })
+            || own.demand.authenticates() && own.name_is_sure
+        {
+            return own;
+        }
+        own.demand = match own.name_is_sure {
+            true => Demand::Certificate { names: Vec::new() },
+            false => {
+                let text = format!(
+                    "the message asks for REQUIRETLS, and neither DNSSEC nor MTA-STS vouches for `{host}`"
+                );
+                let trouble = Trouble::Local(REQUIRE_TLS, text);
+                Demand::Unusable { cause: Cause { stage: Stage::Routing, trouble }, result: None }
+            }
+        };
+        own
+    }
+}
+
+/// RFC 8689 section 4.2.1 has it as 5.7.30; as long as the message lives, the other side may mend it.
+const REQUIRE_TLS: EnhancedStatus = EnhancedStatus::new(4, 7, 30);
 
 impl Demand {
     /// Whether mail must not go in clear.

@@ -87,6 +87,7 @@ pub(super) fn plan(
         tls: route.tls,
         tls_names: route.tls_names.clone(),
         tls_own: context.outgoing_tls().of(&config.config, route).cloned(),
+        require_tls: false,
         implicit_tls: route.implicit_tls,
         credentials: credentials(route),
         source: route.source.clone(),
