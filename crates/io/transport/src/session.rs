@@ -21,6 +21,7 @@ use crate::{
 pub struct Session {
     driver: Driver,
     target: Target,
+    local: Option<std::net::IpAddr>,
     /// The connection that was tried before this one, in the same opening.
     pub(crate) before: Transcript,
     pub(crate) learned: Learned,
@@ -70,10 +71,11 @@ pub struct Failure {
 }
 
 impl Session {
-    pub(crate) fn new(driver: Driver, target: Target) -> Self {
+    pub(crate) fn new(mut driver: Driver, target: Target) -> Self {
+        let local = driver.wire().and_then(|wire| wire.local().ok()?.ip());
         let policy = Arc::new(Policy::of_route(Demand::Opportunistic, ""));
         let (before, learned) = (Transcript::default(), Learned::default());
-        Self { driver, target, before, learned, policy, tls_result: None }
+        Self { driver, target, local, before, learned, policy, tls_result: None }
     }
 
     /// What was asked of TLS.
@@ -228,6 +230,11 @@ impl Session {
             Endpoint::Ip(address) => Some(*address),
             Endpoint::Unix(_) => None,
         }
+    }
+
+    /// Our own address; none over a Unix socket.
+    pub fn local_address(&self) -> Option<std::net::IpAddr> {
+        self.local
     }
 
     /// Features that broke while the session was opened.

@@ -44,6 +44,12 @@ pub fn text(at: Timestamp, offset: i16) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// The day in Greenwich, as ISO 8601 has it: `2026-11-20`.
+pub fn day(at: Timestamp) -> String {
+    let (year, month, day) = civil(i64::try_from(at.0 / 1000).unwrap_or(i64::MAX / 2) / DAY);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 fn two_digits(out: &mut Vec<u8>, number: u32) {
     out.extend_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
 }

@@ -176,12 +176,13 @@ fn by_mta_sts(asked: &Asked<'_>, host: &Exchanger, no_dane: Option<&str>) -> Pol
             let why = format!("{no_dane}no MTA-STS ({reason}): TLS if offered");
             nothing_published(asked, host, why)
         }
-        StsFound::Failed { why, .. } => {
+        StsFound::Failed { why, result } => {
             let why = format!(
                 "{no_dane}the MTA-STS policy of `{domain}` can't be had ({why}): TLS if offered"
             );
             let published = published(PublishedKind::Sts, domain, Vec::new(), Vec::new());
-            Policy { published, ..Policy::of_route(Demand::Opportunistic, why) }
+            let failed = Some(*result);
+            Policy { published, failed, ..Policy::of_route(Demand::Opportunistic, why) }
         }
         StsFound::Policy(sts) => {
             let own = published(PublishedKind::Sts, domain, sts.lines.clone(), sts.mx.clone());
@@ -197,7 +198,8 @@ fn by_mta_sts(asked: &Asked<'_>, host: &Exchanger, no_dane: Option<&str>) -> Pol
                     let why = format!(
                         "{no_dane}MTA-STS of `{domain}`, mode testing{miss}: TLS if offered"
                     );
-                    Policy::of_route(Demand::Opportunistic, why)
+                    let failed = (!names_it).then_some(TlsResult::ValidationFailure);
+                    Policy { failed, ..Policy::of_route(Demand::Opportunistic, why) }
                 }
                 Mode::Enforce if names_it => {
                     let why = format!(

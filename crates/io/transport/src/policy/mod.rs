@@ -29,6 +29,9 @@ pub struct Policy {
     /// Whether the host's name is known for sure (secure MX, MTA-STS, or configured): RFC 8689
     /// section 4.2.1 asks for that.
     pub name_is_sure: bool,
+    /// What a TLS report says of every session there although mail goes: a policy that can't be had, or
+    /// that is only being tested and does not name this host.
+    pub failed: Option<TlsResult>,
     /// In a sentence for the route's lines.
     pub why: String,
 }
@@ -93,10 +96,30 @@ impl PublishedKind {
     }
 }
 
+impl Published {
+    /// Whether a session in clear, or a certificate that does not verify, is against it.
+    fn asks_for(&self, result: TlsResult) -> bool {
+        let of_certificate = [
+            TlsResult::CertificateHostMismatch,
+            TlsResult::CertificateExpired,
+            TlsResult::CertificateNotTrusted,
+        ];
+        self.kind != PublishedKind::None || !of_certificate.contains(&result)
+    }
+}
+
 impl Policy {
+    /// What a TLS report says of a session that was opened, where TLS came to `found`; `None`: it was
+    /// as the policy has it.
+    pub fn verdict(&self, found: Option<TlsResult>) -> Option<TlsResult> {
+        let published = self.published.as_ref()?;
+        self.failed.or_else(|| found.filter(|found| published.asks_for(*found)))
+    }
+
     /// What only the route asks for.
     pub fn of_route(demand: Demand, why: impl Into<String>) -> Self {
-        Self { demand, published: None, name_is_sure: false, why: why.into() }
+        let why = why.into();
+        Self { demand, published: None, name_is_sure: false, failed: None, why }
     }
 }
 

@@ -32,6 +32,9 @@ impl Refusal {
                     format!("a certificate of its chain has expired{}", facts::expiry_of(leaf));
                 Self::new(why, TlsResult::CertificateExpired)
             }
+            webpki::Error::InvalidSignatureForPublicKey => {
+                Self::new(OTHER_KEY, TlsResult::CertificateNotTrusted)
+            }
             webpki::Error::UnknownIssuer => Self::new(
                 "its certificate is from another issuer",
                 TlsResult::CertificateNotTrusted,
@@ -43,6 +46,10 @@ impl Refusal {
         }
     }
 }
+
+/// Two issuers of one name: one that changed its key, or one that only says so.
+const OTHER_KEY: &str =
+    "its certificate was not signed by the issuer that is trusted here, but by another of that name";
 
 /// Why a handshake failed, and whether it was for the certificate.
 pub(super) fn handshake(error: &io::Error) -> (Refusal, bool) {
@@ -159,6 +166,7 @@ fn wrong_certificate(
             };
             (why, TlsResult::CertificateNotTrusted)
         }
+        CertificateError::BadSignature => (OTHER_KEY.to_owned(), TlsResult::CertificateNotTrusted),
         CertificateError::Revoked => {
             ("its certificate was revoked".to_owned(), TlsResult::CertificateNotTrusted)
         }
