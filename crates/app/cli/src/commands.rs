@@ -14,5 +14,6 @@ pub mod serve;
 pub mod spool;
 pub mod status;
 pub mod stop;
+pub mod tls_report;
 pub mod user;
 pub mod why;

@@ -41,6 +41,7 @@ enum Command {
     Mx(commands::mx::Mx),
     Analyze(commands::analyze::Analyze),
     Compare(commands::compare::Compare),
+    TlsReport(commands::tls_report::TlsReport),
     Completions(commands::completions::Completions),
 }
 
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Mx(command) => return status(command.run()),
         Command::Analyze(command) => return status(command.run()),
         Command::Compare(command) => return status(command.run()),
+        Command::TlsReport(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     done.map_or_else(

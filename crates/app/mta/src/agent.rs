@@ -20,12 +20,13 @@ use world::{World, net::Listener};
 
 use crate::{
     config::{Compiled, Config, ConfigErrors, Role, load::load_users},
-    context::Context,
+    context::{Context, Remembered},
     evidence, identity,
     listen::{self, Census, Door, Entrance},
     outgoing_tls::OutgoingTls,
     queue::Queue,
     record::Recorder,
+    tls_reports,
 };
 
 /// How often evidence is written where time is simulated.
@@ -129,8 +130,11 @@ impl Agent {
         let set = door_settings(&world, &compiled.config)?;
         let policy = Policy::open(&world, &compiled.config.door_directory(), set)?;
         let (spool, policy) = (Arc::new(opened.spool), Arc::new(policy));
-        let sts = open_mta_sts(&world, &compiled.config);
-        let context = Context::new(world, spool, recorder, policy, sts, compiled, tls);
+        let remembered = Remembered {
+            mta_sts: open_mta_sts(&world, &compiled.config),
+            tls_reports: open_tls_reports(&world, &compiled.config),
+        };
+        let context = Context::new(world, spool, recorder, policy, remembered, compiled, tls);
         let queue = Queue::new(Arc::new(context));
         queue.restore(opened.found);
         let agent = Arc::new(Self {
@@ -142,6 +146,7 @@ impl Agent {
         });
         agent.open_listeners(identity).await?;
         let closing = agent.closing.subscribe();
+        queue.context.tasks.spawn(tls_reports::run(queue.clone(), closing.clone()));
         queue.context.tasks.spawn(refresh_mta_sts(queue.clone(), closing));
         queue.context.tasks.spawn(queue.clone().keep_time());
         let policy = queue.context.policy.clone();
@@ -326,6 +331,17 @@ fn open_mta_sts(world: &World, config: &Config) -> Option<mta_sts::Store> {
             None
         }
     }
+}
+
+/// Statistics: without their directory there are none, and mail goes all the same.
+fn open_tls_reports(world: &World, config: &Config) -> Option<tls_reports::Keeper> {
+    let settings = &config.tls_reports;
+    if !settings.keep {
+        return None;
+    }
+    let directory = config.tls_reports_directory();
+    let opened = tls_reports::Keeper::open(world, &directory, settings.age_max);
+    opened.map_err(|error| tracing::error!(%error, "TLS sessions can't be counted")).ok()
 }
 
 /// Asks for policies again before they expire, whether there is mail or not: else an attacker need only

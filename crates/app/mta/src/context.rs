@@ -10,6 +10,7 @@ use world::World;
 
 use crate::{
     config::Compiled, metrics::Metrics, outgoing_tls::OutgoingTls, record::Recorder, tasks::Tasks,
+    tls_reports::Keeper,
 };
 
 /// The outside, the spool, the evidence, and the configuration of the moment.
@@ -28,8 +29,18 @@ pub struct Context {
     pub tasks: Arc<Tasks>,
     /// MTA-STS policies; none if their directory can't be used.
     pub mta_sts: Option<mta_sts::Store>,
+    /// Counts of TLS sessions; none if they are not wanted, or their directory can't be used.
+    pub tls_reports: Option<Keeper>,
     config: ArcSwap<Compiled>,
     outgoing_tls: ArcSwap<OutgoingTls>,
+}
+
+/// What is remembered of other people's TLS.
+pub struct Remembered {
+    /// Policies.
+    pub mta_sts: Option<mta_sts::Store>,
+    /// Counts.
+    pub tls_reports: Option<Keeper>,
 }
 
 impl Context {
@@ -39,7 +50,7 @@ impl Context {
         spool: Arc<dyn Spool>,
         evidence: Recorder,
         policy: Arc<Policy>,
-        mta_sts: Option<mta_sts::Store>,
+        remembered: Remembered,
         config: Compiled,
         outgoing_tls: OutgoingTls,
     ) -> Self {
@@ -51,7 +62,8 @@ impl Context {
             metrics: Metrics::default(),
             tasks: Arc::default(),
             config: ArcSwap::from_pointee(config),
-            mta_sts,
+            mta_sts: remembered.mta_sts,
+            tls_reports: remembered.tls_reports,
             outgoing_tls: ArcSwap::from_pointee(outgoing_tls),
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     },
     inquire,
     queue::{Action, Place, Queue, View},
+    tls_reports::{self, About},
 };
 
 /// What the operator may ask of the process as a whole.
@@ -118,10 +119,34 @@ impl Desk {
             Request::Greylist { text, forget, count_max } => {
                 door::greylist(&self.agent, &text, forget, count_max)
             }
+            Request::TlsReport { day, domain } => self.tls_report(day, domain),
             Request::Reload => self.wish(Wish::Reload).await,
             Request::Stop { now } => self.wish(if now { Wish::StopNow } else { Wish::Stop }).await,
             Request::Export { .. } => Vec::new(),
         }
+    }
+
+    fn tls_report(&self, day: Option<String>, domain: Option<String>) -> Vec<Response> {
+        let context = &self.queue().context;
+        let Some(keeper) = &context.tls_reports else {
+            let help = "set `keep = true` under [tls_reports]".to_owned();
+            return vec![refused("TLS sessions are not counted".to_owned(), Some(help))];
+        };
+        let day = day.unwrap_or_else(|| message::date::day(context.world.clock.now()));
+        let domains = domain.map_or_else(|| keeper.domains(&day), |domain| vec![domain]);
+        let config = context.config();
+        let contact = config.config.tls_reports.contact(&config);
+        let mut responses = Vec::new();
+        for domain in &domains {
+            if let Some(counted) = keeper.of(&day, domain) {
+                let organization = &config.config.hostname;
+                let about = About { organization, contact: &contact, day: &day, domain };
+                responses.push(Response::TlsReport { report: tls_reports::json(&about, &counted) });
+            }
+        }
+        let count = responses.len() as u64;
+        responses.push(done(count));
+        responses
     }
 
     fn queue(&self) -> &Arc<Queue> {

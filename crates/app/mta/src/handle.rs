@@ -92,6 +92,13 @@ pub enum Request {
         /// No more than so many; the end says how many there are in all.
         count_max: Option<u64>,
     },
+    /// [`Response::TlsReport`] for each domain that TLS sessions were counted for.
+    TlsReport {
+        /// `2026-11-20`; today if none.
+        day: Option<String>,
+        /// This domain only.
+        domain: Option<String>,
+    },
     /// Read the configuration again; sessions go on. Refused if it has errors.
     Reload,
     /// End: no new sessions, running ones may finish.
@@ -189,6 +196,11 @@ pub enum Response {
     Verdict(Box<DoorVerdict>),
     /// To `Greylist`, one each.
     Greylisted(Box<policy::greylist::Shown>),
+    /// To `TlsReport`, one each: a report as RFC 8460 section 4.4 has it.
+    TlsReport {
+        /// The report.
+        report: serde_json::Value,
+    },
     /// The last one: it is done.
     Done {
         /// How many jobs it concerned (for `QueueList`: how many fit, listed or not).

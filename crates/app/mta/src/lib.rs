@@ -23,6 +23,7 @@ pub mod record;
 pub mod run;
 mod session;
 pub mod tasks;
+pub mod tls_reports;
 pub mod why;
 
 pub use agent::{Agent, Pace, StartError};

@@ -45,7 +45,7 @@ pub use problem::{ConfigErrors, Problem, Warning};
 pub use queue::{Dns, DoubleBounce, Dsn, Queue, Retry, Timeouts};
 pub use route::{Credentials, Route};
 pub use site::Site;
-pub use storage::{Control, Evidence, Log, LogFormat, LogLevel, Spool, Tls};
+pub use storage::{Control, Evidence, Log, LogFormat, LogLevel, Spool, Tls, TlsReports};
 pub use users::User;
 
 /// The whole file.
@@ -83,6 +83,8 @@ pub struct Config {
     pub spool: Spool,
     /// The record of every attempt, for `mailwright why`.
     pub evidence: Evidence,
+    /// What TLS came to, told to the domains that mail goes to.
+    pub tls_reports: TlsReports,
     /// The socket for `mailwright queue`, `status`, `stop` and the like.
     pub control: Control,
     /// Where mail goes that no other route is for: a smarthost. Default: the recipient domain's MX.
@@ -120,6 +122,7 @@ impl Default for Config {
             dns: Dns::default(),
             spool: Spool::default(),
             evidence: Evidence::default(),
+            tls_reports: TlsReports::default(),
             control: Control::default(),
             default_route: None,
             listener: Vec::new(),
@@ -180,6 +183,11 @@ impl Config {
     /// Where evidence is.
     pub fn evidence_directory(&self) -> PathBuf {
         self.within(self.evidence.directory.as_deref(), "evidence")
+    }
+
+    /// Where counts of TLS sessions are kept.
+    pub fn tls_reports_directory(&self) -> PathBuf {
+        self.data.join("tls-reports")
     }
 
     /// Where MTA-STS policies are kept.

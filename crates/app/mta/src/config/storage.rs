@@ -118,3 +118,33 @@ pub struct Tls {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
 }
+
+/// `[tls_reports]`: what TLS came to, for the domains that mail goes to (RFC 8460).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsReports {
+    /// Whether sessions are counted, for `mailwright tls-report`.
+    pub keep: bool,
+    /// Whether domains that ask for it get a report each day.
+    pub send: bool,
+    /// Whom a domain may turn to, in reports. Default: the postmaster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// How long a day's counts are kept.
+    #[serde(with = "units::duration")]
+    pub age_max: Duration,
+}
+
+impl Default for TlsReports {
+    fn default() -> Self {
+        let age_max = Duration::from_secs(14 * 86_400);
+        Self { keep: true, send: false, contact: None, age_max }
+    }
+}
+
+impl TlsReports {
+    /// The contact in effect.
+    pub fn contact(&self, config: &super::Compiled) -> String {
+        self.contact.clone().unwrap_or_else(|| config.postmaster().to_string())
+    }
+}

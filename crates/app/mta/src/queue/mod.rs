@@ -77,6 +77,22 @@ pub struct Taken {
     pub content: Option<Arc<dyn Content>>,
 }
 
+impl Inner {
+    /// How a job's lane goes at present, if that is known.
+    fn way_of(&self, job: &Taken) -> Option<Arc<Way>> {
+        let lane = match self.lanes.get(&lane_name(&job.lane, job.carried.reroute.as_deref())) {
+            Some(Lane::Known(way)) => way,
+            _ => return None,
+        };
+        Some(lane.clone())
+    }
+}
+
+/// What a lane's way is found by: an operator's next hop makes it another one.
+fn lane_name(lane: &Arc<str>, reroute: Option<&str>) -> Arc<str> {
+    reroute.map_or_else(|| lane.clone(), |hop| format!("{lane} via {hop}").into())
+}
+
 impl Queue {
     /// An empty queue.
     pub fn new(context: Arc<Context>) -> Arc<Self> {
@@ -188,8 +204,7 @@ impl Queue {
     ) -> Option<(Taken, Arc<Way>, Down)> {
         let Inner { state, lanes, .. } = inner;
         let reroute = state.job(id)?.carried.open().reroute.clone();
-        let name =
-            reroute.as_ref().map_or_else(|| lane.clone(), |hop| format!("{lane} via {hop}").into());
+        let name = lane_name(&lane, reroute.as_deref());
         let way = match lanes.get_mut(&name) {
             Some(Lane::Known(way)) if now < way.until => way.clone(),
             Some(Lane::Routing(waiting)) => {

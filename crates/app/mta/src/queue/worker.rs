@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use smtp::{Attempt, Cause, Outcome, Stage, Trouble};
 use tokio::sync::Notify;
-use transport::{Failure, Mail, Session};
+use transport::{Failure, Mail, Session, Target};
 
 use super::{Around, By, Down, Queue, SiteKey, Taken, Way, settle};
-use crate::kept::Kept;
+use crate::{kept::Kept, tls_reports::Sight};
 
 /// Takes jobs until there are none for as long as an idle connection is kept.
 pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
@@ -19,6 +19,11 @@ pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
             let surplus = inner.closing || inner.state.is_surplus(&line.way.site);
             let job =
                 if surplus { None } else { inner.state.take(&line.way.site).map(Taken::from) };
+            // Its own lane's way, as it is now: another domain's policy and reasons are not its.
+            let own = job.as_ref().and_then(|job| inner.way_of(job));
+            if let Some(own) = own.filter(|own| own.site == line.way.site) {
+                line.way = own;
+            }
             (job, surplus)
         };
         match job {
@@ -180,6 +185,7 @@ impl Line {
             let tls = queue.context.outgoing_tls();
             match transport::open(&queue.context.world, tls.general(), target, &plan).await {
                 Ok(session) => {
+                    count_session(queue, &job.lane, target, &session);
                     queue.context.metrics.connections_out.increment();
                     if !session.learned().reasons.is_empty() {
                         queue.learned(&self.way.site, job, session.learned());
@@ -190,6 +196,7 @@ impl Line {
                     if !failure.learned.reasons.is_empty() {
                         queue.learned(&self.way.site, job, &failure.learned);
                     }
+                    count_failure(queue, &job.lane, target, &failure);
                     let permanent = failure.permanent;
                     failures.push((target.to_string(), failure));
                     // A host that refuses us for good speaks for its domain.
@@ -269,6 +276,51 @@ impl Line {
             });
         }
     }
+}
+
+/// For TLS reports.
+fn count_session(queue: &Queue, lane: &str, target: &Target, session: &Session) {
+    let (Some(keeper), Some(published)) = (&queue.context.tls_reports, &session.policy().published)
+    else {
+        return;
+    };
+    let result = session.policy().verdict(session.tls_result());
+    let why = match session.tls().map(|facts| &facts.verified) {
+        Some(Err(why)) => why.as_str(),
+        Some(Ok(_)) => session.policy().why.as_str(),
+        None => "the session went on in clear",
+    };
+    let sight = Sight {
+        domain: lane,
+        published,
+        host: &target.host,
+        address: session.address().map(|address| address.ip().to_string()),
+        from: session.local_address().map(|address| address.to_string()),
+        result,
+        why: if result.is_some() { why } else { "" },
+    };
+    keeper.count(queue.context.world.clock.now(), &sight);
+}
+
+/// The same where no session came of it; what is not TLS's fault is not counted.
+fn count_failure(queue: &Queue, lane: &str, target: &Target, failure: &Failure) {
+    let published = target.policy.as_ref().and_then(|policy| policy.published.as_ref());
+    let (Some(keeper), Some(published), Some(result)) =
+        (&queue.context.tls_reports, published, failure.tls_result)
+    else {
+        return;
+    };
+    let why = failure.cause.trouble.to_string();
+    let sight = Sight {
+        domain: lane,
+        published,
+        host: &target.host,
+        address: failure.address.map(|address| address.ip().to_string()),
+        from: None,
+        result: Some(result),
+        why: &why,
+    };
+    keeper.count(queue.context.world.clock.now(), &sight);
 }
 
 /// One or, where the next hop takes only so many recipients at once, several transactions.
