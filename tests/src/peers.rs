@@ -1,10 +1,14 @@
 //! Other people's servers, on loopback, each with its own folder and its own configuration.
 
+mod dovecot;
 mod exim;
 mod postfix;
+mod unbound;
 
+pub use dovecot::Dovecot;
 pub use exim::Exim;
 pub use postfix::Postfix;
+pub use unbound::Unbound;
 
 use std::{
     fs,
@@ -24,13 +28,17 @@ pub struct Wants<'a> {
     pub login: Option<(&'a str, &'a str)>,
 }
 
-/// Writes a certificate for `localhost` and its key.
-fn certificate(folder: &Path) {
+/// Writes a certificate for `localhost` and `peer.test`, and its key. Gives the data of the TLSA record
+/// `3 1 1` that names the key.
+fn certificate(folder: &Path) -> String {
     let names = vec!["localhost".to_owned(), "peer.test".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
     fs::write(folder.join("cert.pem"), made.cert.pem()).expect("the certificate can be written");
     fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())
         .expect("the key can be written");
+    let key = rcgen::PublicKeyData::subject_public_key_info(&made.signing_key);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &key);
+    digest.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// Waits until the peer takes connections.

@@ -15,6 +15,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("smtp-source", "postfix"),
     ("swaks", "swaks"),
     ("unbound", "unbound"),
+    ("ldns-signzone", "ldnsutils"),
+    ("dovecot", "dovecot-lmtpd"),
     ("python3", "python3"),
     ("strace", "strace"),
 ];

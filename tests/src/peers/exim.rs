@@ -115,7 +115,7 @@ fn prepare(folder: &Path, unpacked: &Path, configuration: &str) {
             }
         }
     }
-    certificate(folder);
+    let _tlsa = certificate(folder);
     fs::write(folder.join("conf"), configuration).expect("the configuration can be written");
     // Set-user-id would make the loader ignore where the libraries are.
     run(Command::new("chmod").arg("0755").arg(folder).arg(folder.join("exim"))).good();

@@ -19,6 +19,8 @@ pub struct Postfix {
     folder: TempDir,
     /// Where it takes mail from anybody on this machine.
     pub port: u16,
+    /// Its key, as the data of a TLSA record `3 1 1`.
+    pub tlsa: String,
     master: Child,
 }
 
@@ -37,7 +39,7 @@ impl Postfix {
         let folder =
             tempfile::Builder::new().prefix("postfix-").tempdir().expect("a folder can be made");
         let port = ports::free();
-        prepare(folder.path(), port, next_hop, wants);
+        let tlsa = prepare(folder.path(), port, next_hop, wants);
         let log = File::create(folder.path().join("log")).expect("the log can be written");
         let errors = log.try_clone().expect("a file has two handles");
         let mut command = Command::new(program);
@@ -45,7 +47,12 @@ impl Postfix {
         let command = command.stdin(Stdio::null()).stdout(log).stderr(errors);
         let mut master = command.spawn().expect("Postfix can be started");
         ready(&mut master, port, &folder.path().join("log"));
-        Some(Self { folder, port, master })
+        Some(Self { folder, port, tlsa, master })
+    }
+
+    /// Its certificate, for `localhost` and `peer.test`; it is its own issuer.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("conf/cert.pem")
     }
 
     /// What it logged.
@@ -63,12 +70,12 @@ impl Drop for Postfix {
     }
 }
 
-fn prepare(folder: &Path, port: u16, next_hop: u16, wants: Wants<'_>) {
+fn prepare(folder: &Path, port: u16, next_hop: u16, wants: Wants<'_>) -> String {
     let conf = folder.join("conf");
     for name in ["conf", "queue", "data"] {
         fs::create_dir(folder.join(name)).expect("folders can be made");
     }
-    certificate(&conf);
+    let tlsa = certificate(&conf);
     // Postfix's processes run as its own user, and must get in.
     run(Command::new("chmod").arg("755").arg(folder)).good();
     run(Command::new("chown").arg("postfix").arg(folder.join("data"))).good();
@@ -76,6 +83,7 @@ fn prepare(folder: &Path, port: u16, next_hop: u16, wants: Wants<'_>) {
     write(conf.join("master.cf"), &format!("127.0.0.1:{port} inet n - n - - smtpd\n{SERVICES}"));
     let (user, password) = wants.auth.unwrap_or_default();
     write(conf.join("passwords"), &format!("[127.0.0.1]:{next_hop} {user}:{password}\n"));
+    tlsa
 }
 
 fn write(path: PathBuf, text: &str) {
