@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use smtp::{Cause, ForwardPath, Party as By, Reply, Stage, Trouble};
 
 use crate::{
+    class::{self, Class},
     dialogue::{Dialogue, Exchange},
     finding::{Confidence, Finding, Party, Weight},
     quote::clean,
@@ -38,6 +39,8 @@ pub(crate) struct Evidence<'a> {
     pub has_code: bool,
     /// The deciding words in lower case, blanks and line ends as single blanks.
     pub words: String,
+    /// The class that the words belong to, where they are known words.
+    pub class: Option<Class>,
 }
 
 impl<'a> Evidence<'a> {
@@ -62,6 +65,7 @@ impl<'a> Evidence<'a> {
             dialogue: Some(dialogue),
             exchange: None,
             has_code: true,
+            class: class_of_words(&words),
             words,
         };
         evidence.exchange = evidence.deciding();
@@ -84,6 +88,7 @@ impl<'a> Evidence<'a> {
             dialogue: Some(dialogue),
             exchange: Some(exchange),
             has_code: true,
+            class: class_of_words(&words),
             words,
         }
     }
@@ -100,6 +105,7 @@ impl<'a> Evidence<'a> {
             dialogue: Some(dialogue),
             exchange: None,
             has_code: true,
+            class: None,
             words: String::new(),
         }
     }
@@ -116,6 +122,7 @@ impl<'a> Evidence<'a> {
             dialogue: None,
             exchange: None,
             has_code: true,
+            class: class_of_words(&plain(&reply.text)),
             words: plain(&reply.text),
         }
     }
@@ -136,6 +143,11 @@ impl<'a> Evidence<'a> {
     /// Whether the server's words hold one of these phrases (in lower case).
     pub fn says(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| self.words.contains(phrase))
+    }
+
+    /// Whether the words are known to say that.
+    pub fn is_class(&self, class: Class) -> bool {
+        self.class == Some(class)
     }
 
     /// Whether it happened at that stage, as far as is known.
@@ -256,6 +268,15 @@ impl<'a> Evidence<'a> {
         let at_stage: Vec<&Exchange> = dialogue.at(stage).filter(of_code).collect();
         let found = at_stage.iter().rev().copied().find(is_ours).or(at_stage.last().copied());
         found.or_else(|| dialogue.exchanges.iter().rev().find(of_code)).copied()
+    }
+}
+
+/// The class of known words; what has none, or is no refusal, has no class.
+fn class_of_words(words: &str) -> Option<Class> {
+    let refusal = class::Refusal { words, ..class::Refusal::default() };
+    match class::classify(&refusal) {
+        (class, class::Basis::Words) => Some(class),
+        _ => None,
     }
 }
 

@@ -7,10 +7,7 @@ use crate::{
     dialogue::Dialogue,
     evidence::Evidence,
     finding::{Confidence, Finding, Party, Weight},
-    rules::{
-        self,
-        session::{Observed, SESSION_RULES},
-    },
+    rules::{self, session::Observed},
     session::Session,
     testimony::Testimony,
 };
@@ -60,11 +57,7 @@ pub fn examine_reply(reply: &Reply, stage: Option<Stage>) -> Finding {
 fn failure(dialogue: &Dialogue<'_>, path: &ForwardPath, cause: &Cause, permanent: bool) -> Finding {
     let evidence = Evidence::of_attempt(dialogue, path, cause, permanent);
     let observed = Observed::new(dialogue, Some(cause));
-    let mut found = Vec::new();
-    for rule in SESSION_RULES {
-        rule(&observed, &mut found);
-    }
-    let by_dialogue = found
+    let by_dialogue = rules::session::find(&observed)
         .into_iter()
         .find(|finding| finding.weight == Weight::Failure && decides(finding, &evidence));
     by_dialogue.or_else(|| earlier_cause(&evidence)).unwrap_or_else(|| rules::explain(&evidence))

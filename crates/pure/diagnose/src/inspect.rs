@@ -11,7 +11,7 @@ use crate::{
     finding::{Confidence, Finding, Party, Weight},
     rules::{
         self,
-        session::{About, Observed, SESSION_RULES},
+        session::{About, Observed},
     },
     session::Session,
 };
@@ -25,10 +25,7 @@ const REFUSALS_MAX: usize = 200;
 pub fn inspect(session: &Session) -> Vec<Finding> {
     let dialogue = Dialogue::read(session);
     let observed = Observed::new(&dialogue, None);
-    let mut findings = Vec::new();
-    for rule in SESSION_RULES {
-        rule(&observed, &mut findings);
-    }
+    let mut findings = rules::session::find(&observed);
     let roots = cascade::roots(&dialogue);
     refusals(&observed, &roots, &mut findings);
     attach(&dialogue, &roots, &mut findings);
@@ -51,6 +48,7 @@ fn refusals(observed: &Observed<'_>, roots: &[Option<usize>], findings: &mut Vec
             && roots[*index].is_none()
             && !claimed.contains(&(exchange.reply, exchange.command))
             && !following.contains(&exchange.reply)
+            && !is_idle_end(dialogue, exchange)
     };
     let mut left_out = 0;
     let mut told = 0;
@@ -65,6 +63,14 @@ fn refusals(observed: &Observed<'_>, roots: &[Option<usize>], findings: &mut Vec
     if left_out > 0 {
         findings.push(more(observed, left_out));
     }
+}
+
+/// `421` that nothing asked for, after work was done: the server tired of waiting for more.
+fn is_idle_end(dialogue: &Dialogue<'_>, exchange: &Exchange) -> bool {
+    exchange.code == 421
+        && exchange.command.is_none()
+        && exchange.transaction.is_none()
+        && dialogue.at(Stage::EndOfData).any(Exchange::is_positive)
 }
 
 fn refusal(dialogue: &Dialogue<'_>, exchange: &Exchange) -> Finding {

@@ -40,5 +40,6 @@ pub use finding::{Confidence, Finding, Party, Weight};
 pub use happening::Happening;
 pub use inspect::inspect;
 pub use meanings::Meaning;
+pub use rules::table::{RULE_NAMES, RuleName, is_rule};
 pub use session::Session;
 pub use testimony::Testimony;

@@ -15,12 +15,14 @@ mod dns;
 mod greylisting;
 mod mailbox_full;
 mod no_such_mailbox;
+mod out_of_order;
 mod rate;
 mod relay_denied;
 mod reverse_name;
 mod sender_authentication;
 pub(crate) mod session;
 mod silence_after_content;
+pub mod table;
 mod tls;
 
 use crate::{evidence::Evidence, finding::Finding};
@@ -29,13 +31,14 @@ use crate::{evidence::Evidence, finding::Finding};
 pub(crate) type Rule = fn(&Evidence<'_>) -> Option<Finding>;
 
 /// In the order in which they are asked.
-pub(crate) const RULES: [Rule; 15] = [
+pub(crate) const RULES: [Rule; 16] = [
     dns::explain,
     connect::explain,
     tls::explain,
     silence_after_content::explain,
     broken_off::explain,
     authentication::explain,
+    out_of_order::explain,
     blocklist::explain,
     sender_authentication::explain,
     reverse_name::explain,
@@ -49,7 +52,12 @@ pub(crate) const RULES: [Rule; 15] = [
 
 /// What the reply rules make of a failure; the last of them always has an answer.
 pub(crate) fn explain(evidence: &Evidence<'_>) -> Finding {
-    RULES.iter().find_map(|rule| rule(evidence)).unwrap_or_else(|| by_meaning::explain(evidence))
+    let finding = RULES
+        .iter()
+        .find_map(|rule| rule(evidence))
+        .unwrap_or_else(|| by_meaning::explain(evidence));
+    debug_assert!(table::is_rule(&finding.rule), "`{}` is not in the table of rules", finding.rule);
+    finding
 }
 
 #[cfg(test)]

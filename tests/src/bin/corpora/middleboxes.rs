@@ -1,9 +1,175 @@
-//! Scoring the labelled cases of boxes in between.
+//! Scoring the rules of sessions: labelled cases of boxes in between, seen from one side, and clean sessions,
+//! which nobody may be accused in.
 
-use std::path::Path;
+mod oracle;
+
+use std::path::{Path, PathBuf};
+
+use capture::{Analysis, Limits};
+use diagnose::{Finding, Party, Session, Weight, inspect};
+use serde_json::Value;
 
 use crate::figure::{Figure, Misses};
 
-pub fn score(_folder: &Path, _misses: &mut Misses) -> Vec<Figure> {
-    Vec::new()
+const PART: &str = "middleboxes";
+
+pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
+    vec![
+        pairs(folder, misses),
+        clean_captures(folder, misses),
+        clean_dialogues(folder, misses),
+        causes(folder, misses),
+    ]
+}
+
+/// Files below `folder` whose name ends so, in order of their paths.
+fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(end) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn json(path: &Path) -> Value {
+    let octets = std::fs::read(path).unwrap_or_default();
+    serde_json::from_slice(&octets).unwrap_or_default()
+}
+
+fn sessions(path: &Path) -> Vec<Session> {
+    let mut analysis = Analysis::new(Limits::default());
+    analysis.feed(&std::fs::read(path).unwrap_or_default());
+    analysis.finish();
+    analysis.sessions()
+}
+
+/// What accuses somebody: everything but remarks.
+fn accusations(session: &Session) -> Vec<Finding> {
+    inspect(session).into_iter().filter(|finding| finding.weight > Weight::Remark).collect()
+}
+
+fn told(findings: &[Finding]) -> String {
+    let words = findings.iter().map(|finding| {
+        format!("{} ({:?}, {:?}): {}", finding.rule, finding.who, finding.weight, finding.what)
+    });
+    words.collect::<Vec<_>>().join(" | ")
+}
+
+/// The client's side of each pair: what was altered is found and laid to something in between, and nobody else
+/// is accused; what was not altered accuses nobody.
+fn pairs(folder: &Path, misses: &mut Misses) -> Figure {
+    let mut figure =
+        Figure { name: "pairs, the client's side alone", right: 0, of: 0, wanted: 1.0 };
+    for path in files(&folder.join("pcap-pairs-synthetic"), ".truth.json") {
+        let truth = json(&path);
+        let capture = truth["client_capture"].as_str().unwrap_or_default();
+        let sessions = sessions(&path.with_file_name(capture));
+        let found: Vec<Finding> = sessions.iter().flat_map(accusations).collect();
+        let altered = truth["altered"] == Value::Bool(true);
+        let between = found.iter().any(|finding| finding.who == Party::Between);
+        let others = found.iter().any(|f| !matches!(f.who, Party::Between | Party::Unknown));
+        let right =
+            !sessions.is_empty() && altered == between && !others && altered != found.is_empty();
+        figure.of += 1;
+        figure.right += usize::from(right);
+        if !right {
+            let want = if altered { "something between, nobody else" } else { "nothing" };
+            misses.note(PART, path.display(), want, told(&found));
+        }
+    }
+    figure
+}
+
+/// Sessions of captures in which the oracle sees nothing wrong.
+fn clean_captures(folder: &Path, misses: &mut Misses) -> Figure {
+    let mut figure =
+        Figure { name: "clean sessions of captures, nobody accused", right: 0, of: 0, wanted: 1.0 };
+    for path in files(&folder.join("pcap"), ".oracle.json") {
+        let mut seen = sessions(&path.with_file_name(capture_of(&path)));
+        for clean in oracle::sessions(&json(&path)).into_iter().filter(oracle::is_clean) {
+            let is_it = |session: &Session| oracle::is_same(&clean, session);
+            // A session that is not found at all is the captures' score's business.
+            let Some(index) = seen.iter().position(is_it) else { continue };
+            let found = accusations(&seen.remove(index));
+            figure.of += 1;
+            figure.right += usize::from(found.is_empty());
+            if !found.is_empty() {
+                misses.note(PART, path.display(), "nothing", told(&found));
+            }
+        }
+    }
+    figure
+}
+
+fn capture_of(oracle: &Path) -> String {
+    let name = oracle.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    name.trim_end_matches(".oracle.json").to_owned()
+}
+
+/// The same of the dialogues as the oracle has them, without our reading of packets.
+fn clean_dialogues(folder: &Path, misses: &mut Misses) -> Figure {
+    let mut figure = Figure {
+        name: "clean dialogues of the oracle, nobody accused",
+        right: 0,
+        of: 0,
+        wanted: 1.0,
+    };
+    for path in files(folder, ".oracle.json") {
+        for value in oracle::sessions(&json(&path)).iter().filter(|value| oracle::is_clean(value)) {
+            let found = accusations(&oracle::session(value));
+            let is_pair = path.to_string_lossy().contains("pairs");
+            if is_pair {
+                continue;
+            }
+            figure.of += 1;
+            figure.right += usize::from(found.is_empty());
+            if !found.is_empty() {
+                misses.note(PART, path.display(), "nothing", told(&found));
+            }
+        }
+    }
+    figure
+}
+
+/// The first refused command of a dialogue is told, and told once.
+fn causes(folder: &Path, misses: &mut Misses) -> Figure {
+    let mut figure =
+        Figure { name: "the first refusal is told as a cause, once", right: 0, of: 0, wanted: 1.0 };
+    for path in files(&folder.join("pcap"), ".oracle.json") {
+        for value in oracle::sessions(&json(&path)) {
+            let session = oracle::session(&value);
+            let dialogue = diagnose::dialogue::Dialogue::read(&session);
+            let Some(first) = dialogue.exchanges.iter().find(|exchange| exchange.is_refusal())
+            else {
+                continue;
+            };
+            let found = inspect(&session);
+            let causes = found.iter().filter(|finding| {
+                finding.line == Some(first.reply)
+                    && finding.rule != "malformed-reply"
+                    && finding.rule != "gateway"
+            });
+            figure.of += 1;
+            let count = causes.count();
+            figure.right += usize::from(count == 1);
+            if count != 1 {
+                misses.note(
+                    PART,
+                    path.display(),
+                    format!("line {} once", first.reply),
+                    told(&found),
+                );
+            }
+        }
+    }
+    figure
 }

@@ -7,6 +7,10 @@ use smtp::{EnhancedStatus, Party, Stage};
 use super::{Command, Dialogue, Ending, Exchange, Verb, verb};
 use crate::session::{Event, Kind, Line, Session, Source};
 
+/// In doubt, so many waiting commands are looked at for the one that a reply fits. Clients send groups of
+/// tens; a hostile one shall not make each reply cost a walk over all that it ever sent.
+const SEARCHED_MAX: usize = 1_000;
+
 /// A reply that is due.
 #[derive(Clone, Copy, Debug)]
 struct Due {
@@ -236,7 +240,7 @@ impl<'a> Pairing<'a> {
     /// What the next reply answers. In doubt, what such a code can't answer is passed over.
     fn answered(&mut self, code: u16) -> Option<Due> {
         if self.in_doubt {
-            let fitting = self.waiting.iter().position(|due| fits(due, code))?;
+            let fitting = self.waiting.iter().take(SEARCHED_MAX).position(|due| fits(due, code))?;
             self.waiting.drain(..fitting);
         }
         let due = *self.waiting.front()?;

@@ -70,6 +70,7 @@ impl<'a> Evidence<'a> {
             (_, Some(status), _) => status.class == 5,
             (_, None, fate) => matches!(fate, Fate::Failed | Fate::Rejected),
         };
+        let class = super::class_of_words(&testimony.words);
         let reply_words = testimony.reply.as_ref().map(|reply| plain(&reply.text));
         Self {
             stage: testimony.stage,
@@ -80,6 +81,7 @@ impl<'a> Evidence<'a> {
             dialogue: None,
             exchange: None,
             has_code: testimony.reply.is_some(),
+            class,
             words: reply_words
                 .filter(|words| !words.is_empty())
                 .unwrap_or_else(|| plain(&testimony.words)),

@@ -3,6 +3,7 @@
 use smtp::{Reply, Stage};
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -12,18 +13,19 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let peer = evidence.peer();
     let wants_login = reply.code == 530
         || (reply.code >= 500
-            && evidence.says(&[
-                "authentication required",
-                "authentication is required",
-                "authenticate first",
-                "must authenticate",
-                "auth required",
-                "need to authenticate",
-                "not authenticated",
-                "client was not authenticated",
-                "send auth first",
-                "log in first",
-            ]));
+            && (evidence.is_class(Class::Login)
+                || evidence.says(&[
+                    "authentication required",
+                    "authentication is required",
+                    "authenticate first",
+                    "must authenticate",
+                    "auth required",
+                    "need to authenticate",
+                    "not authenticated",
+                    "client was not authenticated",
+                    "send auth first",
+                    "log in first",
+                ])));
     if evidence.is_at(Stage::Auth) || evidence.stage.is_none() && reply.code == 535 {
         return Some(at_login(evidence, reply));
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     blocklists,
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -23,7 +24,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "dnsrbl",
         " rbl",
         "rbl ",
-    ]);
+    ]) || evidence.is_class(Class::Blocklisted);
     let list = blocklists::named_in(&evidence.words);
     if list.is_none() && !says_listed {
         return None;

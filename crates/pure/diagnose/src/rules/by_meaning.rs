@@ -1,8 +1,10 @@
-//! What no rule of its own explains: the table of meanings, at the step where it happened.
+//! What no rule of its own explains: the class of its words, else the table of meanings at the step where it
+//! happened.
 
 use smtp::{Reply, Stage, Trouble};
 
 use crate::{
+    class::{Class, Retry},
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
     meanings::{self, Key, Meaning},
@@ -11,6 +13,9 @@ use crate::{
 pub(crate) fn explain(evidence: &Evidence<'_>) -> Finding {
     match &*evidence.trouble {
         Trouble::Reply(reply) => {
+            if let Some(finding) = by_class(evidence, reply) {
+                return finding;
+            }
             let (meaning, confidence) = meaning(evidence, reply);
             let who = match reply.status.map(|status| status.subject) {
                 Some(7) => Party::Policy,
@@ -48,6 +53,60 @@ pub(crate) fn explain(evidence: &Evidence<'_>) -> Finding {
             "Look at the dialogue, and at the attempts before it.",
         ),
     }
+}
+
+/// What known words say, by the class that they belong to. A class that has a rule of its own is not
+/// called by its name here: that rule had its reasons to pass.
+fn by_class(evidence: &Evidence<'_>, reply: &Reply) -> Option<Finding> {
+    let class = evidence.class.filter(|class| reply.code >= 400 && !has_rule(*class))?;
+    let profile = class.profile();
+    let mut finding = evidence.finding(
+        profile.name,
+        profile.who,
+        Confidence::Likely,
+        profile.means,
+        sentences(profile.remedies),
+    );
+    finding.retry_helps = match profile.retry {
+        Retry::Helps => true,
+        Retry::AfterChange => false,
+        Retry::ByCode => !evidence.permanent,
+    };
+    Some(finding)
+}
+
+fn has_rule(class: Class) -> bool {
+    matches!(
+        class,
+        Class::NoSuchUser
+            | Class::MailboxFull
+            | Class::RelayDenied
+            | Class::Blocklisted
+            | Class::RateLimit
+            | Class::Greylisted
+            | Class::Spam
+            | Class::Virus
+            | Class::Content
+            | Class::Authentication
+            | Class::ReverseName
+            | Class::Login
+            | Class::Unknown
+    )
+}
+
+/// Each piece of advice as a sentence.
+fn sentences(advice: &[&str]) -> String {
+    let mut text = String::new();
+    for piece in advice {
+        let mut letters = piece.chars();
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        text.push_str(letters.as_str().trim_end_matches('.'));
+        text.push('.');
+    }
+    text
 }
 
 /// The row for a reply. Of a code without a stage, what it says at RCPT if it says nothing in general:

@@ -3,6 +3,7 @@
 use smtp::Stage;
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -26,7 +27,10 @@ const PHRASES: [&str; 13] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
+    let by_words = evidence.says(&PHRASES)
+        || [Class::Spam, Class::Virus, Class::Content]
+            .into_iter()
+            .any(|class| evidence.is_class(class));
     if !(reply.code >= 400
         && evidence.may_be_at(&[Stage::Data, Stage::Content, Stage::EndOfData])
         && by_words)

@@ -1,6 +1,7 @@
 //! Greylisting: strangers are asked to come back.
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -14,6 +15,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
     let confidence = match (evidence.says(&NAMES), evidence.says(&HINTS)) {
         (true, _) => Confidence::Certain,
+        _ if evidence.is_class(Class::Greylisted) => Confidence::Likely,
         (false, true) => Confidence::Possible,
         (false, false) => return None,
     };

@@ -1,6 +1,7 @@
 //! The mailbox has no room.
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -22,7 +23,7 @@ const PHRASES: [&str; 11] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
+    let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::MailboxFull);
     let by_status = matches!(evidence.status(), Some((2, 2)));
     if !(reply.code >= 400 && (by_words || by_status)) {
         return None;

@@ -3,6 +3,7 @@
 use smtp::Stage;
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -35,7 +36,7 @@ const PHRASES: [&str; 22] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
+    let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::NoSuchUser);
     let by_status = matches!(evidence.status(), Some((1, 1) | (1, 6)));
     if !(reply.is_permanent()
         && evidence.stage.is_none_or(|stage| stage != Stage::Mail && stage < Stage::Content)

@@ -1,6 +1,7 @@
 //! Too much at once: messages, connections or recipients.
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -31,7 +32,7 @@ const PHRASES: [&str; 20] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
+    let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::RateLimit);
     let by_status = matches!(evidence.status(), Some((7, 28) | (4, 5)));
     if !(reply.code >= 400 && (by_words || by_status)) {
         return None;

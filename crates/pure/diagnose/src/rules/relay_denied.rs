@@ -1,6 +1,7 @@
 //! The server does not relay for us.
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -26,7 +27,7 @@ const PHRASES: [&str; 15] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
+    let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::RelayDenied);
     if !(reply.is_permanent() && by_words) {
         return None;
     }

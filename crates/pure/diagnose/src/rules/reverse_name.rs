@@ -1,6 +1,7 @@
 //! The sending address has no proper reverse name, or the HELO name does not fit.
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding},
 };
@@ -25,7 +26,7 @@ const PHRASES: [&str; 14] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
+    let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::ReverseName);
     let by_status = matches!(evidence.status(), Some((7, 25)));
     if !(reply.code >= 400 && (by_words || by_status)) {
         return None;

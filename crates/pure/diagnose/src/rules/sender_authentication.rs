@@ -1,6 +1,7 @@
 //! SPF, DKIM or DMARC of the originator's domain do not pass.
 
 use crate::{
+    class::Class,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
 };
@@ -20,7 +21,7 @@ const PHRASES: [&str; 9] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
-    let by_words = evidence.says(&PHRASES);
+    let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::Authentication);
     let by_status = matches!(
         evidence.status(),
         Some((7, 20) | (7, 21) | (7, 22) | (7, 23) | (7, 24) | (7, 26) | (7, 29))

@@ -6,6 +6,7 @@
 mod black_hole;
 mod capture_gap;
 mod command_altered;
+mod command_syntax;
 mod cut;
 mod early_talker;
 mod echo;
@@ -36,13 +37,14 @@ use crate::{
 };
 
 /// A session rule: appends what it finds.
-pub(crate) type SessionRule = fn(&Observed<'_>, &mut Vec<Finding>);
+type SessionRule = fn(&Observed<'_>, &mut Vec<Finding>);
 
 /// In the order in which they claim a refused command or the session's end.
-pub(crate) const SESSION_RULES: [SessionRule; 20] = [
+const SESSION_RULES: [SessionRule; 21] = [
     no_connection::find,
     pix_fixup::find,
     command_altered::find,
+    command_syntax::find,
     xexch50::find,
     black_hole::find,
     line_endings::find,
@@ -61,6 +63,22 @@ pub(crate) const SESSION_RULES: [SessionRule; 20] = [
     echo::find,
     capture_gap::find,
 ];
+
+/// What all of them find.
+pub(crate) fn find(observed: &Observed<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in SESSION_RULES {
+        rule(observed, &mut found);
+    }
+    for finding in &found {
+        let is_known = super::table::is_rule(&finding.rule);
+        debug_assert!(is_known, "`{}` is not in the table of rules", finding.rule);
+    }
+    found
+}
+
+/// So many findings one rule may add; a hostile session shall not fill the memory with sentences.
+pub(crate) const FOUND_MAX: usize = 200;
 
 /// A client that waited so long for an answer waited for good: shorter pauses before it closes may be
 /// its own decision. Well above what loaded servers need, well below RFC 5321's timeouts of 2 minutes up.

@@ -9,7 +9,7 @@ use crate::{
 
 /// The content could not be sent off to its end (silence while still sending): acknowledgements stopped
 /// coming. After its end the server may as well be busy, so there it is only one explanation of two.
-pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
+pub(crate) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let is_silent = match &*evidence.trouble {
         Trouble::Silence(_) => true,
         Trouble::Network(text) => text.to_lowercase().contains("timed out"),

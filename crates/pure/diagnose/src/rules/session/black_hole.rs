@@ -35,10 +35,12 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
                  through."
             .to_owned(),
     };
+    let sizes =
+        if shortest == longest { longest.to_string() } else { format!("{shortest} to {longest}") };
     let mss = side.mss.map(|mss| format!(", announced segment size {mss}")).unwrap_or_default();
     found.push(observed.finding("mtu-black-hole", line, About {
         what: format!(
-            "{whose} segments of {shortest} to {longest} octets were sent {} times more and never acknowledged; the \
+            "{whose} segments of {sizes} octets were sent {} times more and never acknowledged; the \
              longest that passed has {} octets{mss}",
             side.retransmissions, side.passed_length_max
         ),

@@ -1,7 +1,9 @@
 //! A reply quotes a command that the client did not send (the *quote rule*): proof, from one side alone, that
 //! it was changed on the way.
 
-use super::{About, Observed};
+use smtp::Stage;
+
+use super::{About, FOUND_MAX, Observed};
 use crate::{
     dialogue::Exchange,
     finding::{Confidence, Finding, Party, Weight},
@@ -24,7 +26,19 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
         matches!(exchange.code, 421 | 500..=504 | 554 | 555) && exchange.is_sure
     });
     for exchange in refused {
-        found.extend(altered(observed, exchange));
+        if found.len() >= FOUND_MAX {
+            return;
+        }
+        let Some(finding) = altered(observed, exchange) else { continue };
+        // The masked banner has told it; this proves it.
+        match found.iter_mut().find(|other| other.rule == "pix-fixup") {
+            Some(other) if other.line == finding.line => {
+                other.confidence = Confidence::Certain;
+                other.why =
+                    format!("{} The server's reply proves it: {}.", other.why, finding.what);
+            }
+            _ => found.push(finding),
+        }
     }
 }
 
@@ -32,9 +46,10 @@ fn altered(observed: &Observed<'_>, exchange: &Exchange) -> Option<Finding> {
     let dialogue = observed.dialogue;
     let command = exchange.command?;
     let text = dialogue.reply(exchange).text;
-    let (quoted, is_masked) = match masked(&text) {
-        Some(word) => (word, true),
-        None => (quoted(&text)?, false),
+    let (quoted, is_masked) = match (masked(&text), quoted(&text)) {
+        (Some(word), Some(whole)) if whole.contains(word) => (whole, true),
+        (Some(word), _) => (word, true),
+        (None, whole) => (whole?, false),
     };
     let near = &dialogue.session.lines[command.saturating_sub(NEAR * 2)..exchange.first];
     let is_sent = near
@@ -67,13 +82,19 @@ fn altered(observed: &Observed<'_>, exchange: &Exchange) -> Option<Finding> {
         remedy: "Switch off the inspection of SMTP on the firewalls in the path, on either side, or exclude this \
                  server from it."
             .to_owned(),
-        weight: Weight::Failure,
+        weight: if recovered(observed, exchange) { Weight::Fault } else { Weight::Failure },
         next_test: Some(format!(
             "a capture on the server's side of the box: it has `{}` in place of the command",
             clean(quoted)
         )),
         ..About::default()
     }))
+}
+
+/// EHLO was lost, and HELO got through.
+fn recovered(observed: &Observed<'_>, exchange: &Exchange) -> bool {
+    let later = |other: &&Exchange| other.reply > exchange.reply && other.is_positive();
+    exchange.stage == Stage::Ehlo && observed.dialogue.at(Stage::Ehlo).any(|other| later(&other))
 }
 
 /// A word of X in a reply.

@@ -21,9 +21,18 @@ const RECIPIENTS_USUAL_MAX: usize = 100;
 const COMMAND_LENGTH_MAX: usize = 510;
 
 pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
-    if let Some(finding) = forged(observed) {
-        found.push(finding);
+    let forged = forged(observed);
+    if let Some(forged) = &forged
+        && let Some(told) = found.iter_mut().find(|told| {
+            told.weight == Weight::Failure && told.line.is_some() && told.line == forged.line
+        })
+    {
+        // The cause is known already; this is one proof more of who did it.
+        told.why = format!("{} And {}.", told.why, forged.what);
         return;
+    }
+    if let Some(forged) = forged {
+        return found.push(forged);
     }
     // Our own attempt has rules for each kind of trouble, which know more than the lines.
     let Some(cut) = observed.cut.filter(|_| !observed.is_ours()) else { return };
@@ -57,9 +66,13 @@ fn plain(observed: &Observed<'_>, cut: &Cut) -> Finding {
         Broken::Silence => Trouble::Silence(cut.waited),
         Broken::Closed | Broken::Reset => Trouble::Closed,
     };
-    let mut finding =
-        rules::broken_off::explain(&Evidence::of_trouble(observed.dialogue, stage, trouble))
-            .unwrap_or_else(|| observed.finding("closed", None, About::default()));
+    let evidence = Evidence::of_trouble(observed.dialogue, stage, trouble);
+    // Without packets that were all acknowledged nobody knows whether the content arrived.
+    let arrived = observed.wire().is_some_and(|wire| wire.client.unacknowledged == 0);
+    let by_content = rules::silence_after_content::explain(&evidence).filter(|_| !arrived);
+    let mut finding = by_content
+        .or_else(|| rules::broken_off::explain(&evidence))
+        .unwrap_or_else(|| observed.finding("closed", None, About::default()));
     (finding.line, finding.command) = (cut.after.or(cut.line), cut.after);
     if cut.how == Broken::Reset {
         finding.rule = "reset".to_owned();

@@ -25,9 +25,9 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     let promises = ALWAYS_OFFER.iter().any(|word| banner.contains(word));
     for exchange in dialogue.at(Stage::Ehlo).filter(|exchange| exchange.verb == Verb::Ehlo) {
         if matches!(exchange.code, 500 | 502) {
-            found.push(refused(observed, exchange));
+            return found.push(refused(observed, exchange));
         } else if exchange.is_positive() && exchange.first == exchange.reply && exchange.is_sure {
-            found.push(one_line(observed, exchange, promises));
+            return found.push(one_line(observed, exchange, promises));
         }
     }
 }

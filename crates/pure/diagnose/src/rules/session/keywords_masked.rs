@@ -1,6 +1,6 @@
 //! Keywords of an EHLO reply overwritten with X: an inspecting firewall hides what it does not want used.
 
-use super::{About, Observed};
+use super::{About, FOUND_MAX, Observed};
 use crate::finding::{Confidence, Finding, Party, Weight};
 
 /// No keyword of any extension begins like that.
@@ -39,6 +39,7 @@ const KEYWORDS: [&str; 27] = [
 ];
 
 pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
+    // Once more after a login or for another message: the same box.
     for (exchange, offer) in &observed.offers {
         let masked: Vec<_> =
             offer.keywords.iter().filter(|(_, keyword, _)| is_masked(keyword)).collect();
@@ -66,6 +67,9 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
         } else {
             ""
         };
+        if found.len() >= FOUND_MAX {
+            return;
+        }
         let mut finding = observed.finding("keywords-masked", Some(*line), About {
             what: format!("keywords of the EHLO reply are overwritten: {}", hidden.join(", ")),
             command: exchange.command,

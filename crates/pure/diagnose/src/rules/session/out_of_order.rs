@@ -5,7 +5,7 @@
 //! that the client's own log has and the wire has not was taken away on the client's host; one that only a
 //! capture with gaps has not, may have been lost by the capture.
 
-use super::{About, Observed};
+use super::{About, FOUND_MAX, Observed};
 use crate::{
     dialogue::{Command, Exchange, Verb},
     finding::{Confidence, Finding, Party},
@@ -33,6 +33,9 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
                 Before::Accepted => taken_away(observed, exchange, missing),
                 Before::Absent => absent(observed, exchange, missing),
             });
+        }
+        if found.len() >= FOUND_MAX {
+            return;
         }
         walk.pass(command, dialogue.answer(command));
     }
@@ -175,11 +178,7 @@ fn absent(observed: &Observed<'_>, exchange: &Exchange, missing: &str) -> Findin
             command: exchange.command,
             who: case.who,
             confidence: case.confidence,
-            why: format!(
-                "There is no {missing} in the evidence before {stage}, so the server's answer is right: the \
-                 dialogue is the cause, neither the recipient nor the server. {}",
-                case.why
-            ),
+            why: format!("There is no {missing} in the evidence before {stage}. {}", case.why),
             remedy: case.remedy.to_owned(),
             // Once the order is right, the same message goes through.
             retry_helps: true,
@@ -188,6 +187,9 @@ fn absent(observed: &Observed<'_>, exchange: &Exchange, missing: &str) -> Findin
         },
     )
 }
+
+/// What holds wherever the evidence is whole.
+const RIGHT: &str = "So the server's answer is right: the dialogue is the cause, neither the recipient nor the server.";
 
 /// What the absence of a command proves.
 struct Absent {
@@ -204,8 +206,10 @@ impl Absent {
             who: Party::Unknown,
             confidence: Confidence::Possible,
             why:
-                "But the evidence has gaps or starts in mid-session: the capture may have lost it."
-                    .to_owned(),
+                "But the evidence has gaps or starts in mid-session: the capture may have lost it, and \
+                  then something behind the point of capture took it away; or it was never sent. It can't be \
+                  told from this."
+                .to_owned(),
             remedy: "Capture again without loss (a bigger buffer, a filter on the port), then look again.",
             next_test: Some(
                 "a capture of the same without gaps, from the beginning of the session",
@@ -218,14 +222,21 @@ impl Absent {
             (Source::Pasted, Vantage::Wire) => Self {
                 who: Party::Client,
                 confidence: Confidence::Likely,
-                why: "Whoever or whatever wrote these commands left it out.".to_owned(),
+                why: format!("{RIGHT} Whoever or whatever wrote these commands left it out.")
+                    .to_owned(),
                 remedy: "Send the commands in their order: EHLO, MAIL FROM, RCPT TO, DATA.",
                 next_test: None,
             },
             (_, Vantage::Client) => Self {
                 who: observed.sender(),
-                confidence: Confidence::Certain,
-                why: "This is the client's own record: it did not send it.".to_owned(),
+                // A log may have lost lines as well; our own record has not.
+                confidence: if observed.is_ours() {
+                    Confidence::Certain
+                } else {
+                    Confidence::Likely
+                },
+                why: format!("{RIGHT} This is the client's own record: it did not send it.")
+                    .to_owned(),
                 remedy: "Who runs the sending program has to mend it or its configuration.",
                 next_test: None,
             },
@@ -233,7 +244,7 @@ impl Absent {
                 who: Party::Unknown,
                 confidence: Confidence::Possible,
                 why: format!(
-                    "This is the server's record, so it can't be told whether the client left {missing} out, or \
+                    "{RIGHT} This is the server's record, so it can't be told whether the client left {missing} out, or \
                      something on its host or on the way took it away."
                 ),
                 remedy: "Look at the sending server's own protocol log, and capture on its network side.",
@@ -246,7 +257,7 @@ impl Absent {
                 who: Party::Client,
                 confidence: Confidence::Likely,
                 why: format!(
-                    "The packets have no gap, so the capture did not lose it: {missing} never came this far. \
+                    "{RIGHT} The packets have no gap, so the capture did not lose it: {missing} never came this far. \
                      Either the client's program did not send it, or software on the client's host, or a box \
                      between that host and the point of capture, swallowed it: virus scanners and firewalls that \
                      read mail do that."
@@ -286,7 +297,7 @@ mod tests {
             (
                 "-- source: log exchange\n-- vantage: client",
                 Party::Client,
-                Confidence::Certain,
+                Confidence::Likely,
                 "did not send",
             ),
             (

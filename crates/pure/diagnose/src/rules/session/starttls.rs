@@ -40,11 +40,12 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     for exchange in observed.dialogue.at(Stage::StartTls) {
         if matches!(exchange.code, 500 | 502) && is_offered(observed, exchange) {
             found.push(garbled(observed, exchange));
+            break;
         }
     }
-    let before = found.len();
+    let (before, tls_from) = (found.len(), tls_from(observed));
     for exchange in observed.dialogue.exchanges.iter().filter(|exchange| exchange.is_refusal()) {
-        if wants_tls(observed, exchange) && !is_offered(observed, exchange) {
+        if wants_tls(observed, exchange, tls_from) && !is_offered(observed, exchange) {
             found.push(demanded(observed, exchange));
             break;
         }
@@ -81,9 +82,9 @@ fn garbled(observed: &Observed<'_>, exchange: &Exchange) -> Finding {
 }
 
 /// `530 5.7.0 Must issue a STARTTLS command first`, and the like.
-fn wants_tls(observed: &Observed<'_>, exchange: &Exchange) -> bool {
+fn wants_tls(observed: &Observed<'_>, exchange: &Exchange, tls_from: usize) -> bool {
     if !matches!(exchange.stage, Stage::Mail | Stage::Rcpt | Stage::Auth)
-        || is_under_tls(observed, exchange.reply)
+        || exchange.reply > tls_from
     {
         return false;
     }
@@ -129,13 +130,16 @@ fn demanded(observed: &Observed<'_>, exchange: &Exchange) -> Finding {
     )
 }
 
-fn is_under_tls(observed: &Observed<'_>, line: usize) -> bool {
-    observed.dialogue.session.lines[..line].iter().any(|line| {
+/// The first line at which TLS shows; the lines from there on were under it.
+fn tls_from(observed: &Observed<'_>) -> usize {
+    let lines = &observed.dialogue.session.lines;
+    let is_tls = |line: &crate::session::Line| {
         matches!(
             line.kind,
             Kind::Event(Event::TlsEstablished | Event::TlsHello) | Kind::Encrypted { .. }
         )
-    })
+    };
+    lines.iter().position(is_tls).unwrap_or(lines.len())
 }
 
 /// A provider that always offers it does not.
@@ -143,8 +147,7 @@ fn missing(observed: &Observed<'_>) -> Option<Finding> {
     let dialogue = observed.dialogue;
     let (exchange, offer) = observed.offers.first()?;
     let is_old = dialogue.session.started.is_some_and(|started| started < ALWAYS_SINCE);
-    if is_old || offer.has("STARTTLS") || is_under_tls(observed, exchange.first) || is_masked(offer)
-    {
+    if is_old || offer.has("STARTTLS") || exchange.first > tls_from(observed) || is_masked(offer) {
         return None;
     }
     let greeting = dialogue.greeting().map(|greeting| dialogue.reply(greeting).text);

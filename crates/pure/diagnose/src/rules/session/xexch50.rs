@@ -3,7 +3,7 @@
 
 use smtp::Party as By;
 
-use super::{About, Broken, Observed};
+use super::{About, Broken, FOUND_MAX, Observed};
 use crate::{
     dialogue::{Command, Verb},
     finding::{Confidence, Finding, Party, Weight},
@@ -17,7 +17,7 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
         found.push(finding);
         return;
     }
-    for command in dialogue.commands.iter().filter(is_private) {
+    for command in dialogue.commands.iter().filter(is_private).take(FOUND_MAX) {
         if let Some(exchange) = dialogue.answer(command).filter(|exchange| exchange.is_refusal()) {
             let name = command.verb.name();
             found.push(observed.finding(rule(command.verb), Some(exchange.reply), About {
