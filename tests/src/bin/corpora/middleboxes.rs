@@ -6,8 +6,13 @@ mod oracle;
 use std::path::{Path, PathBuf};
 
 use capture::{Analysis, Limits};
-use diagnose::{Finding, Party, Session, Weight, inspect};
+use diagnose::{
+    Finding, Party, Session, Weight,
+    dialogue::{Dialogue, Exchange},
+    inspect,
+};
 use serde_json::Value;
+use smtp::Stage;
 
 use crate::figure::{Figure, Misses};
 
@@ -147,11 +152,11 @@ fn causes(folder: &Path, misses: &mut Misses) -> Figure {
     for path in files(&folder.join("pcap"), ".oracle.json") {
         for value in oracle::sessions(&json(&path)) {
             let session = oracle::session(&value);
-            let dialogue = diagnose::dialogue::Dialogue::read(&session);
-            let Some(first) = dialogue.exchanges.iter().find(|exchange| exchange.is_refusal())
-            else {
-                continue;
-            };
+            let dialogue = Dialogue::read(&session);
+            // A `421` that nothing asked for refuses no command.
+            let asked = |e: &&Exchange| e.command.is_some() || e.stage == Stage::Greeting;
+            let mut refused = dialogue.exchanges.iter().filter(|exchange| exchange.is_refusal());
+            let Some(first) = refused.find(asked) else { continue };
             let found = inspect(&session);
             let causes = found.iter().filter(|finding| {
                 finding.line == Some(first.reply)
