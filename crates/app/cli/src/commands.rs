@@ -5,6 +5,7 @@ pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod door;
+pub mod explain;
 pub mod mx;
 pub mod queue;
 pub mod queue_order;

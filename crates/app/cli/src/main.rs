@@ -42,6 +42,7 @@ enum Command {
     Analyze(commands::analyze::Analyze),
     Compare(commands::compare::Compare),
     TlsReport(commands::tls_report::TlsReport),
+    Explain(commands::explain::Explain),
     Completions(commands::completions::Completions),
 }
 
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         Command::Analyze(command) => return status(command.run()),
         Command::Compare(command) => return status(command.run()),
         Command::TlsReport(command) => command.run(),
+        Command::Explain(command) => return status(command.run()),
         Command::Completions(command) => command.run(),
     };
     done.map_or_else(

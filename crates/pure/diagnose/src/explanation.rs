@@ -111,7 +111,7 @@ pub fn of_testimony(testimony: &Testimony) -> Explanation {
         code: testimony.reply.as_ref().map(|reply| reply.code),
         status: status.map(|status| status.to_string()),
         fate,
-        means: means(profile, known, meaning),
+        means: means(profile, known, meaning, testimony),
         causes: profile.causes.to_vec(),
         remedies: remedies(profile, known, meaning, listing.as_ref()),
         retry: retry(profile, fate),
@@ -177,14 +177,29 @@ fn meaning(
     }
 }
 
-fn means(profile: &Profile, known: Option<&Known>, meaning: Option<&Meaning>) -> Vec<String> {
+fn means(
+    profile: &Profile,
+    known: Option<&Known>,
+    meaning: Option<&Meaning>,
+    testimony: &Testimony,
+) -> Vec<String> {
     let known = known.map(|known| format!("{} says it: {}", known.who, known.means));
     let general =
         (profile.class != Class::Unknown || meaning.is_none()).then(|| profile.means.to_owned());
-    // The table of codes and statuses is for what words did not tell.
-    let by_table =
-        meaning.filter(|_| profile.class == Class::Unknown).map(|meaning| meaning.means.to_owned());
-    known.into_iter().chain(general).chain(by_table).collect()
+    // The table of codes and statuses is for what words did not tell, and for dialogues: there the step
+    // tells which command was missed.
+    let by_table = match (profile.class, &testimony.reply, testimony.stage) {
+        (Class::Unknown, ..) => meaning.map(|meaning| meaning.means.to_owned()),
+        (Class::Syntax, Some(reply), Some(stage)) => {
+            let means = meanings::of_code(reply.code, stage).means;
+            Some(match testimony.stage_is_told {
+                true => means.to_owned(),
+                false => format!("At {stage}, the likeliest step for it, that means: {means}"),
+            })
+        }
+        _ => None,
+    };
+    known.into_iter().chain(by_table).chain(general).collect()
 }
 
 fn remedies(

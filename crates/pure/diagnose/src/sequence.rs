@@ -103,7 +103,7 @@ pub const STEPS: [Step; 21] = [
         "LHLO client.example",
         "in LMTP, in EHLO's place",
         "",
-        &[Greeted, Ready],
+        &[Greeted],
         Some(Ready),
         &[],
         &[250],

@@ -1,0 +1,124 @@
+//! What somebody gave us to explain: found out by looking, the unmistakable first.
+
+use diagnose::{
+    Finding, Session, Testimony,
+    dialects::{
+        log::{Reader, Record},
+        ndr::{self, Kind, Ndr},
+        transcript,
+    },
+    inspect,
+};
+use smtp::EnhancedStatus;
+
+/// Of a log so many things are explained.
+const RECORDS_MAX: usize = 200;
+
+/// What it is.
+#[allow(clippy::large_enum_variant)] // there is one of it
+pub enum Exhibit {
+    /// A bare code.
+    Code(u16),
+    /// A bare status.
+    Status(EnhancedStatus),
+    /// A reply, or words that hold one.
+    Reply(Testimony),
+    /// A report.
+    Report(Ndr),
+    /// Dialogues, each with what is wrong in it.
+    Dialogues(Vec<(Session, Vec<Finding>)>),
+    /// Lines of a log: what became of recipients, and dialogues.
+    Log(Vec<Testimony>, Vec<(Session, Vec<Finding>)>),
+    /// Nothing that we know.
+    Nothing,
+}
+
+/// Finds out what `octets` are.
+pub fn exhibit(octets: &[u8]) -> Exhibit {
+    let text = String::from_utf8_lossy(octets);
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Exhibit::Nothing;
+    }
+    if let Some(bare) = bare(trimmed) {
+        return bare;
+    }
+    if is_reply(trimmed) {
+        return Exhibit::Reply(ndr::read_words(&one_line(trimmed)));
+    }
+    let report = ndr::read(octets);
+    let has_header_section =
+        message::header::fields(octets.trim_ascii_start()).take(3).count() >= 2;
+    if has_header_section && report.kind != Kind::Other {
+        return Exhibit::Report(report);
+    }
+    if let Some(sessions) = transcript::read(octets).filter(|sessions| !sessions.is_empty()) {
+        return Exhibit::Dialogues(sessions.into_iter().map(inspected).collect());
+    }
+    if let Some(log) = log(octets) {
+        return log;
+    }
+    if report.kind != Kind::Other {
+        return Exhibit::Report(report);
+    }
+    let testimony = ndr::read_words(&one_line(trimmed));
+    match testimony.reply.is_some() || testimony.status.is_some() || is_known(&testimony) {
+        true => Exhibit::Reply(testimony),
+        false => Exhibit::Nothing,
+    }
+}
+
+/// `503`, `5.7.1`, `#5.7.1`.
+fn bare(text: &str) -> Option<Exhibit> {
+    let word = text.trim_matches(['#', '(', ')', '"', '\'', '.', ':']);
+    if word.len() == 3 && word.bytes().all(|octet| octet.is_ascii_digit()) {
+        let code: u16 = word.parse().ok()?;
+        return (200..600).contains(&code).then_some(Exhibit::Code(code));
+    }
+    word.parse().ok().map(Exhibit::Status)
+}
+
+/// Whether every line begins with the same code, as the lines of a reply do.
+fn is_reply(text: &str) -> bool {
+    let code = |line: &str| -> Option<u16> {
+        let line = line.trim_start_matches(['#', '"', '\'']);
+        let code = line.get(..3)?.parse().ok()?;
+        let goes_on = line[3..].is_empty() || line[3..].starts_with([' ', '-', '\t']);
+        ((200..600).contains(&code) && goes_on).then_some(code)
+    };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().and_then(code);
+    first.is_some() && lines.all(|line| code(line) == first)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn inspected(session: Session) -> (Session, Vec<Finding>) {
+    let findings = inspect(&session);
+    (session, findings)
+}
+
+fn log(octets: &[u8]) -> Option<Exhibit> {
+    let mut reader = Reader::new(None);
+    reader.feed(octets);
+    reader.finish();
+    let (mut testimonies, mut sessions) = (Vec::new(), Vec::new());
+    while let Some(record) = reader.take() {
+        if testimonies.len() + sessions.len() >= RECORDS_MAX {
+            break;
+        }
+        match record {
+            Record::Testimony(testimony) => testimonies.push(testimony),
+            Record::Session(session) => sessions.push(inspected(session)),
+            Record::Happening(_) => {}
+        }
+    }
+    let is_empty = testimonies.is_empty() && sessions.is_empty();
+    (!is_empty).then_some(Exhibit::Log(testimonies, sessions))
+}
+
+fn is_known(testimony: &Testimony) -> bool {
+    diagnose::class::class_of_testimony(testimony) != diagnose::Class::Unknown
+}
