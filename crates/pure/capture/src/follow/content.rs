@@ -3,7 +3,14 @@
 //! The end is CRLF, dot, CRLF (RFC 5321 section 4.1.1.4). Some servers take a dot between other line
 //! endings for it, some clients send it; that is a *loose* end, and what the server says decides.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::held::Stamp;
+
+/// Where a dot begins a line. Made once, as a hostile content has one on each line.
+static DOT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n."));
 
 /// Octets of a content's beginning that are kept: most of a header section, where scanners sign.
 pub(super) const CONTENT_SHOWN_MAX: usize = 2_048;
@@ -49,7 +56,7 @@ impl Scan {
         while used < octets.len() {
             let rest = &octets[used..];
             if self.0 == Place::Within {
-                let Some(found) = memchr::memmem::find(rest, b"\n.") else {
+                let Some(found) = DOT.find(rest) else {
                     self.0 = place_at_end(rest);
                     return (octets.len(), None);
                 };
