@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 use libfuzzer_sys::fuzz_target;
 use smtp::{
     Proof, Reply, TlsFacts,
-    server::{Answer, AuthOffer, LineEndings, Offer, Output, Peer, Question, Server},
+    extension::{Features, TABLE},
+    server::{Answer, AuthOffer, LineEndings, Offer, Output, Peer, Protocol, Question, Server},
 };
 
 struct Receipt;
@@ -25,7 +26,15 @@ fn offer(choice: u8) -> Offer {
     offer.tls_available = choice & 1 != 0;
     offer.auth = if choice & 2 != 0 { AuthOffer::Always } else { AuthOffer::InsideTls };
     offer.auth_required = choice & 4 != 0;
-    offer.extensions.enhanced_status_codes = choice & 8 != 0;
+    if choice & 8 != 0 {
+        offer.features = TABLE.iter().fold(Features::NONE, |all, row| all.with(row.feature));
+        offer.expn = true;
+        offer.future_release_max = 1_000;
+        offer.transactions_max = Some(7);
+    }
+    if choice & 32 != 0 {
+        offer.protocol = Protocol::Lmtp;
+    }
     if choice & 16 != 0 {
         offer.line_endings = LineEndings::Normalize;
     }
@@ -47,7 +56,19 @@ fn answer_to(question: Question, server: &mut Server<Receipt>, yes: bool) -> Ans
     match question {
         Question::Authenticate { .. } => Answer::Authenticated(verdict),
         Question::ReversePath | Question::Recipient(_) | Question::Begin => Answer::Go(verdict),
-        Question::Verify(_) => Answer::Verified(Reply::not_verified()),
+        Question::Verify(_) | Question::Expand(_) | Question::StartQueue(_) => {
+            Answer::Verified(Reply::not_verified())
+        }
+        Question::Reverse(domains) => {
+            assert!(server.user().is_some(), "mail is handed out to nobody in particular");
+            Answer::Reverse(verdict.map(|()| domains))
+        }
+        Question::Client(_) => {
+            let mut peer = server.peer().clone();
+            assert!(peer.granted.has(Features::XCLIENT), "a stranger names himself");
+            peer.granted = Features::NONE;
+            Answer::Client(verdict.map(|()| Box::new(peer)))
+        }
         Question::Keep => {
             let envelope = server.envelope().expect("content belongs to a transaction");
             assert!(!envelope.recipients.is_empty());
@@ -60,7 +81,10 @@ fn answer_to(question: Question, server: &mut Server<Receipt>, yes: bool) -> Ans
 fuzz_target!(|input: (u8, Vec<bool>, Vec<Vec<u8>>)| {
     let (choice, mut answers, pieces) = input;
     let address = ([192, 0, 2, 1], 25).into();
-    let peer = Peer { address, local: address, tls: None };
+    let mut peer = Peer::new(address, address);
+    if choice & 64 != 0 {
+        peer.granted = Features::GUARDED;
+    }
     let mut server = Server::new(Arc::new(offer(choice)), peer, Duration::ZERO);
     let mut now = Duration::ZERO;
     for piece in &pieces {
@@ -79,7 +103,7 @@ fuzz_target!(|input: (u8, Vec<bool>, Vec<Vec<u8>>)| {
                         server.answer(now, answer);
                     }
                     Output::StartTls => server.tls_established(now, tls_facts()),
-                    Output::Event(_) | Output::Close => {}
+                    Output::Event(_) | Output::Close | Output::Reverse(_) => {}
                 }
             }
             if rest.is_empty() {

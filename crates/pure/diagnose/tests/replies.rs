@@ -6,7 +6,10 @@ use diagnose::meanings::{CODES, Key, is_registered};
 use smtp::{Reply, reply::Missing};
 
 /// Where the replies are made. Read as text, so that a new constructor can't be forgotten here.
-const TEXTS: &str = include_str!("../../smtp/src/reply/texts.rs");
+const TEXTS: &str = concat!(
+    include_str!("../../smtp/src/reply/texts.rs"),
+    include_str!("../../smtp/src/reply/texts/extended.rs"),
+);
 
 macro_rules! replies {
     ($($name:ident($($argument:expr),*),)+) => {
@@ -92,6 +95,30 @@ fn all() -> Vec<(&'static str, Reply)> {
         not_checked(),
         greylisted(Duration::from_secs(300)),
         recipient_not_checked(),
+        turn_refused(),
+        verified("bob@b.test"),
+        expanded(["bob@b.test"].into_iter()),
+        not_expanded(),
+        no_such_list(),
+        nothing_waits(),
+        queue_started(2),
+        no_such_node(),
+        node_not_allowed(),
+        reversing(),
+        no_mail_for_you(),
+        reversal_refused(),
+        too_many_transactions(),
+        no_recipients_for_lmtp(),
+        priority_lowered(0),
+        deliver_by_too_soon(),
+        held_too_long(),
+        solicitation_refused(),
+        mailbox_owner_changed(),
+        noted(),
+        exchange_needs_auth(),
+        send_exchange_properties(),
+        exchange_properties_discarded(),
+        no_link_state(),
     ]
 }
 

@@ -23,10 +23,19 @@ pub enum Verb {
     Send,
     Soml,
     Saml,
+    Lhlo,
+    Atrn,
+    XClient,
+    XForward,
+    XExps,
+    XLink2State,
+    XExch50,
+    XAnonymousTls,
+    Tls,
 }
 
-/// Verb, its text, and how a command with it is written; empty for those that are not implemented.
-const TABLE: [(Verb, &str, &str); 19] = [
+/// Verb, its text, and how a command with it is written; empty for those that are never done.
+const TABLE: [(Verb, &str, &str); 28] = [
     (Verb::Ehlo, "EHLO", "say EHLO and your domain, or your address in brackets"),
     (Verb::Helo, "HELO", "say HELO and your domain"),
     (Verb::Mail, "MAIL", "say MAIL FROM:<user@example.org>, or MAIL FROM:<> for a DSN"),
@@ -40,12 +49,21 @@ const TABLE: [(Verb, &str, &str); 19] = [
     (Verb::Help, "HELP", "say HELP, or HELP and a verb"),
     (Verb::StartTls, "STARTTLS", "say STARTTLS alone"),
     (Verb::Auth, "AUTH", "say AUTH and a mechanism, and the initial response in base64"),
-    (Verb::Expn, "EXPN", ""),
-    (Verb::Etrn, "ETRN", ""),
+    (Verb::Expn, "EXPN", "say EXPN and the name of a list"),
+    (Verb::Etrn, "ETRN", "say ETRN and a domain, or @domain for all below it too"),
     (Verb::Turn, "TURN", ""),
     (Verb::Send, "SEND", ""),
     (Verb::Soml, "SOML", ""),
     (Verb::Saml, "SAML", ""),
+    (Verb::Lhlo, "LHLO", "say LHLO and your domain"),
+    (Verb::Atrn, "ATRN", "say ATRN, or ATRN and domains with commas between them"),
+    (Verb::XClient, "XCLIENT", "say XCLIENT and NAME=value, ADDR=value and the like"),
+    (Verb::XForward, "XFORWARD", "say XFORWARD and NAME=value, ADDR=value and the like"),
+    (Verb::XExps, "X-EXPS", "say X-EXPS and a mechanism, and the initial response in base64"),
+    (Verb::XLink2State, "X-LINK2STATE", "say X-LINK2STATE and a chunk"),
+    (Verb::XExch50, "XEXCH50", "say XEXCH50, a number of octets, and 2"),
+    (Verb::XAnonymousTls, "X-ANONYMOUSTLS", "say X-ANONYMOUSTLS alone"),
+    (Verb::Tls, "TLS", "say TLS alone"),
 ];
 
 impl Verb {
@@ -68,6 +86,12 @@ impl Verb {
     /// Whether it is obsolete, or disclosing, or both, and only known in order to say so.
     pub fn is_refused(self) -> bool {
         self.usage().is_empty()
+    }
+
+    /// Whether it is nobody's but its makers': where it is not switched on, it is as unknown as any
+    /// other word.
+    pub fn is_private(self) -> bool {
+        self as usize >= Self::Lhlo as usize && self != Self::Atrn
     }
 
     /// All of them, in the order of a session.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{ForwardPath, ReversePath};
+use crate::{
+    address::{ForwardPath, ReversePath},
+    time::Timestamp,
+};
 
 /// What one mail transaction says before its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +24,56 @@ pub struct Envelope {
     pub envid: Option<Box<str>>,
     /// AUTH= as sent, still in xtext (RFC 4954 section 5).
     pub auth: Option<Box<str>>,
+    /// REQUIRETLS: to no next hop that does not promise the same, inside verified TLS (RFC 8689).
+    pub require_tls: bool,
+    /// BY= (RFC 2852).
+    pub deliver_by: Option<DeliverBy>,
+    /// HOLDFOR= or HOLDUNTIL= (RFC 4865): not to be sent on before that.
+    pub hold: Option<Hold>,
+    /// MT-PRIORITY= (RFC 6710), -9 to 9.
+    pub priority: Option<i8>,
+    /// SOLICIT= as sent: keywords of solicitation classes, parted by commas (RFC 3865).
+    pub solicit: Option<Box<str>>,
     /// In the order of the RCPT commands; those that were accepted.
     pub recipients: Vec<Recipient>,
+}
+
+/// BY= (RFC 2852 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverBy {
+    /// So long after its arrival the message shall be delivered; with `Notify` it may be over.
+    pub seconds: i64,
+    /// What happens then.
+    pub mode: ByMode,
+    /// Each relay on the way shall send a DSN.
+    pub trace: bool,
+}
+
+/// What happens when the time of BY= is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ByMode {
+    /// N: the originator hears of the delay; the message goes on.
+    Notify,
+    /// R: the message is returned.
+    Return,
+}
+
+/// How long a message is held back (RFC 4865 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hold {
+    /// HOLDFOR: so many seconds from its arrival.
+    For(u64),
+    /// HOLDUNTIL.
+    Until(Timestamp),
+}
+
+/// RRVS= (RFC 7293): the mailbox must have had the same owner since then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidSince {
+    /// Since when.
+    pub at: Timestamp,
+    /// `;R`: a next hop that does not know RRVS shall not have the message. `;C`: it may.
+    pub strict: bool,
 }
 
 /// One accepted RCPT.
@@ -34,6 +85,8 @@ pub struct Recipient {
     pub notify: Notify,
     /// ORCPT= as sent: `addr-type;xtext` (RFC 3461 section 4.2).
     pub orcpt: Option<Box<str>>,
+    /// RRVS= (RFC 7293).
+    pub valid_since: Option<ValidSince>,
 }
 
 /// What the content may hold.
@@ -93,6 +146,11 @@ impl Envelope {
             ret: None,
             envid: None,
             auth: None,
+            require_tls: false,
+            deliver_by: None,
+            hold: None,
+            priority: None,
+            solicit: None,
             recipients: Vec::new(),
         }
     }
@@ -101,6 +159,6 @@ impl Envelope {
 impl Recipient {
     /// A recipient without parameters.
     pub fn new(forward_path: ForwardPath) -> Self {
-        Self { forward_path, notify: Notify::default(), orcpt: None }
+        Self { forward_path, notify: Notify::default(), orcpt: None, valid_since: None }
     }
 }

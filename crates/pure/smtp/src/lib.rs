@@ -21,7 +21,9 @@ pub mod transcript;
 pub mod xtext;
 
 pub use address::{Address, ForwardPath, ReversePath};
-pub use envelope::{BodyType, Envelope, Notify, Recipient, Ret};
+pub use envelope::{
+    BodyType, ByMode, DeliverBy, Envelope, Hold, Notify, Recipient, Ret, ValidSince,
+};
 pub use outcome::{Attempt, Cause, Outcome, Stage, Trouble};
 pub use reply::{Proof, Reply};
 pub use status::EnhancedStatus;

@@ -15,7 +15,8 @@
 use std::{fmt::Write, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use smtp::{
-    Address, BodyType, Cause, Envelope, Notify, Outcome, Recipient, Ret, TlsFacts, Trouble,
+    Address, BodyType, ByMode, Cause, DeliverBy, Envelope, Notify, Outcome, Recipient, Ret,
+    Timestamp, TlsFacts, Trouble, ValidSince,
     client::{Client, Credentials, Features, Output, Plan, Protocol, StartTls, Transaction},
 };
 
@@ -151,6 +152,17 @@ fn read_mail_parameter(envelope: &mut Envelope, word: &str) {
         ("SMTPUTF8", "") => envelope.smtputf8 = true,
         ("RET", "HDRS") => envelope.ret = Some(Ret::Headers),
         ("RET", "FULL") => envelope.ret = Some(Ret::Full),
+        ("REQUIRETLS", "") => envelope.require_tls = true,
+        ("BY", by) => {
+            let (seconds, mode) = by.split_once(';').expect("seconds and mode");
+            envelope.deliver_by = Some(DeliverBy {
+                seconds: seconds.parse().expect("seconds"),
+                mode: if mode.starts_with('R') { ByMode::Return } else { ByMode::Notify },
+                trace: mode.ends_with('T'),
+            });
+        }
+        ("MT-PRIORITY", priority) => envelope.priority = priority.parse().ok(),
+        ("SOLICIT", classes) => envelope.solicit = Some(classes.into()),
         ("ENVID", envid) => envelope.envid = Some(envid.into()),
         _ => panic!("no parameter of `from` is like `{word}`"),
     }
@@ -162,6 +174,11 @@ fn read_rcpt_parameter(recipient: &mut Recipient, word: &str) {
             let has = |name| list.split(',').any(|item| item == name);
             let (success, failure, delay) = (has("SUCCESS"), has("FAILURE"), has("DELAY"));
             recipient.notify = Notify { given: true, success, failure, delay };
+        }
+        ("RRVS", since) => {
+            let (at, mode) = since.split_once(';').expect("a time and a mode");
+            let at = Timestamp::from_rfc3339(at).expect("a time");
+            recipient.valid_since = Some(ValidSince { at, strict: mode == "R" });
         }
         ("ORCPT", orcpt) => recipient.orcpt = Some(orcpt.into()),
         _ => panic!("no parameter of `to` is like `{word}`"),

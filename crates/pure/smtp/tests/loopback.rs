@@ -56,7 +56,7 @@ struct Receiver {
 impl Receiver {
     fn new(offer: Offer) -> Self {
         let address = "192.0.2.1:25".parse().expect("an address");
-        let peer = Peer { address, local: address, tls: None };
+        let peer = Peer::new(address, address);
         let server = Server::new(Arc::new(offer), peer, Duration::ZERO);
         let (unread, content, kept) = Default::default();
         Self { server, unread, content, kept, handshake: false }
@@ -84,7 +84,7 @@ impl Receiver {
                     self.server.answer(Duration::ZERO, answer);
                 }
                 server::Output::StartTls => self.handshake = true,
-                server::Output::Event(_) | server::Output::Close => {}
+                server::Output::Event(_) | server::Output::Close | server::Output::Reverse(_) => {}
             }
         }
         self.content.extend_from_slice(&self.server.content().split());
@@ -109,7 +109,11 @@ impl Receiver {
                 assert_eq!((user.as_str(), password.expose()), ("ann", "secret"));
                 Answer::Authenticated(Ok(()))
             }
-            Question::Verify(_) => Answer::Verified(Reply::new(252, (2, 0, 0), "perhaps")),
+            Question::Verify(_) | Question::Expand(_) | Question::StartQueue(_) => {
+                Answer::Verified(Reply::new(252, (2, 0, 0), "perhaps"))
+            }
+            Question::Reverse(_) => Answer::Reverse(Err(Reply::local_error())),
+            Question::Client(_) => Answer::Client(Err(Reply::local_error())),
         }
     }
 }
@@ -174,10 +178,15 @@ fn play(case: &Case) -> (Vec<Vec<Outcome>>, Vec<Message>) {
 fn offer(case: &Case) -> Offer {
     let [pipelining, chunking, size, dsn, tls, auth] = case.offered;
     let mut offer = Offer::new("mx.b.test");
-    let extensions = &mut offer.extensions;
-    (extensions.pipelining, extensions.chunking, extensions.binarymime) =
-        (pipelining, chunking, chunking);
-    (extensions.size, extensions.dsn) = (size, dsn);
+    let switched = [
+        (pipelining, Features::PIPELINING),
+        (chunking, Features::CHUNKING.with(Features::BINARYMIME)),
+        (size, Features::SIZE),
+        (dsn, Features::DSN),
+    ];
+    for (_, feature) in switched.into_iter().filter(|(on, _)| !on) {
+        offer.features = offer.features.without(feature);
+    }
     offer.tls_available = tls;
     offer.auth = if auth { AuthOffer::Always } else { AuthOffer::Never };
     offer.errors_max = 10_000;
@@ -264,7 +273,7 @@ fn envelope() -> impl Strategy<Value = Envelope> {
             let forward_path: Address =
                 format!("{kind}{number}@b.test").parse().expect("an address");
             let orcpt = orcpt.then(|| "rfc822;old@a.test".into());
-            Recipient { forward_path, notify, orcpt }
+            Recipient { notify, orcpt, ..Recipient::new(forward_path) }
         });
         let mut named: Vec<_> = named.collect();
         // The server takes the same recipient twice as one; here everybody counts.

@@ -3,9 +3,10 @@
 
 use std::io::Write;
 
-use super::{Features, Transaction, wire::Wire};
+use super::{Features, Protocol, Transaction, wire::Wire};
 use crate::{
-    envelope::{BodyType, Notify, Recipient, Ret},
+    envelope::{BodyType, ByMode, Notify, Recipient, Ret},
+    extension::no_soliciting,
     status::EnhancedStatus,
     transcript::Party,
 };
@@ -13,12 +14,22 @@ use crate::{
 /// Why something is not sent: the status for the DSN, and the words.
 pub(super) type Unfit = (EnhancedStatus, String);
 
+/// What a next hop is like, as far as it decides what can be sent there.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'e> {
+    pub(super) usable: Features,
+    pub(super) size_max: Option<u64>,
+    /// TLS stands, and the certificate is what was asked for.
+    pub(super) verified: bool,
+    pub(super) protocol: Protocol,
+    /// The classes of solicitation that it lists.
+    pub(super) no_soliciting: &'e str,
+}
+
 /// What stands against the whole message.
-pub(super) fn check(
-    transaction: &Transaction,
-    usable: Features,
-    size_max: Option<u64>,
-) -> Result<(), Unfit> {
+pub(super) fn check(transaction: &Transaction, terms: &Terms<'_>) -> Result<(), Unfit> {
+    check_promises(transaction, terms)?;
+    let Terms { usable, size_max, .. } = *terms;
     let envelope = &transaction.envelope;
     let utf8_path = envelope.reverse_path.as_ref().is_some_and(|path| path.needs_smtputf8());
     if (transaction.smtputf8 || utf8_path) && !usable.has(Features::SMTPUTF8) {
@@ -55,8 +66,42 @@ pub(super) fn check(
     Ok(())
 }
 
+/// What was promised to the originator and can't be kept there. LMTP is the last step, and hands nothing on.
+fn check_promises(transaction: &Transaction, terms: &Terms<'_>) -> Result<(), Unfit> {
+    let envelope = &transaction.envelope;
+    let relayed = terms.protocol == Protocol::Smtp;
+    if relayed && envelope.require_tls && !terms.verified {
+        // RFC 8689 section 4.2.1.
+        return unfit((5, 7, 10), "REQUIRETLS, and there is no verified TLS with the next hop");
+    }
+    if relayed && envelope.require_tls && !terms.usable.has(Features::REQUIRETLS) {
+        return unfit((5, 7, 30), "REQUIRETLS, and the next hop does not offer it");
+    }
+    let returned = envelope.deliver_by.is_some_and(|by| by.mode == ByMode::Return);
+    if relayed && returned && !terms.usable.has(Features::DELIVERBY) {
+        return unfit((5, 4, 7), "BY with R, and the next hop does not offer DELIVERBY");
+    }
+    match &envelope.solicit {
+        Some(solicit) if no_soliciting::is_refused(terms.no_soliciting, solicit) => {
+            unfit((5, 7, 1), "SOLICIT names a class that the next hop does not take")
+        }
+        Some(solicit) if !no_soliciting::is_valid(solicit) => {
+            unfit((5, 5, 4), "SOLICIT has an octet that no command line can carry")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What stands against one recipient.
-pub(super) fn check_recipient(recipient: &Recipient, usable: Features) -> Result<(), Unfit> {
+pub(super) fn check_recipient(
+    recipient: &Recipient,
+    usable: Features,
+    protocol: Protocol,
+) -> Result<(), Unfit> {
+    let strict = recipient.valid_since.is_some_and(|since| since.strict);
+    if strict && protocol == Protocol::Smtp && !usable.has(Features::RRVS) {
+        return unfit((5, 3, 3), "RRVS with R, and the next hop does not offer RRVS");
+    }
     if recipient.forward_path.needs_smtputf8() && !usable.has(Features::SMTPUTF8) {
         return unfit((5, 6, 7), "the address needs SMTPUTF8 and the next hop does not offer it");
     }
@@ -98,6 +143,26 @@ pub(super) fn write_mail(line: &mut Vec<u8>, transaction: &Transaction, usable: 
             let _ = write!(line, " ENVID={envid}");
         }
     }
+    write_promises(line, transaction, usable);
+}
+
+fn write_promises(line: &mut Vec<u8>, transaction: &Transaction, usable: Features) {
+    let envelope = &transaction.envelope;
+    if envelope.require_tls && usable.has(Features::REQUIRETLS) {
+        line.extend_from_slice(b" REQUIRETLS");
+    }
+    if let Some(by) = envelope.deliver_by.filter(|_| usable.has(Features::DELIVERBY)) {
+        let mode = if by.mode == ByMode::Return { "R" } else { "N" };
+        let trace = if by.trace { "T" } else { "" };
+        let _ = write!(line, " BY={};{mode}{trace}", by.seconds);
+    }
+    if let Some(priority) = envelope.priority.filter(|_| usable.has(Features::MT_PRIORITY)) {
+        let _ = write!(line, " MT-PRIORITY={priority}");
+    }
+    if let Some(solicit) = envelope.solicit.as_ref().filter(|_| usable.has(Features::NO_SOLICITING))
+    {
+        let _ = write!(line, " SOLICIT={solicit}");
+    }
 }
 
 pub(super) fn write_rcpt(line: &mut Vec<u8>, recipient: &Recipient, usable: Features) {
@@ -109,6 +174,10 @@ pub(super) fn write_rcpt(line: &mut Vec<u8>, recipient: &Recipient, usable: Feat
         if let Some(orcpt) = &recipient.orcpt {
             let _ = write!(line, " ORCPT={orcpt}");
         }
+    }
+    if let Some(since) = recipient.valid_since.filter(|_| usable.has(Features::RRVS)) {
+        let mode = if since.strict { "R" } else { "C" };
+        let _ = write!(line, " RRVS={};{mode}", since.at.to_rfc3339());
     }
 }
 

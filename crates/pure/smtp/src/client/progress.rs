@@ -1,8 +1,10 @@
 //! How far a transaction has come: which envelope command comes next, and who has which verdict.
 
 use super::{
-    Awaited, Features, Framing, Limits, Transaction, content::Framer, parameters,
-    parameters::Unfit, wire::Wire,
+    Awaited, Features, Framing, Limits, Transaction,
+    content::Framer,
+    parameters::{self, Terms, Unfit},
+    wire::Wire,
 };
 use crate::{
     envelope::Recipient,
@@ -96,10 +98,11 @@ fn too_many(text: String) -> Unfit {
 impl Progress {
     pub(super) fn new(
         transaction: Transaction,
-        usable: Features,
+        terms: &Terms<'_>,
         limits: Limits,
         reset_due: bool,
     ) -> Self {
+        let Terms { usable, protocol, .. } = *terms;
         let recipients = &transaction.envelope.recipients;
         let mut room = Room::new(limits);
         let fates = recipients.iter().map(|recipient| {
@@ -107,7 +110,7 @@ impl Progress {
                 stage: Stage::Rcpt,
                 trouble: Trouble::Local(status, text),
             };
-            match parameters::check_recipient(recipient, usable) {
+            match parameters::check_recipient(recipient, usable, protocol) {
                 Err(unfit) => Fate::Decided(Outcome::Failed(cause(unfit))),
                 Ok(()) => match room.take(recipient) {
                     Ok(()) => Fate::Open,

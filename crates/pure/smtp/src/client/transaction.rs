@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Awaited, Client, Features, Framing, Output, Protocol, State,
     content::Framer,
-    parameters,
+    parameters::{self, Terms},
     progress::{Progress, Step},
 };
 use crate::{
@@ -58,17 +58,29 @@ impl Client {
         self.transactions += 1;
         self.wire.transcript.truncate(self.opened);
         self.used = self.used.of(Features::EHLO.with(Features::STARTTLS).with(Features::AUTH));
-        let usable = self.usable();
-        if let Err((status, text)) = parameters::check(&transaction, usable, self.size_max()) {
+        if let Err((status, text)) = parameters::check(&transaction, &self.terms()) {
             self.wire.note(&text);
             let cause = Cause { stage: Stage::Mail, trouble: Trouble::Local(status, text) };
             return self.outputs.push_back(Output::Finished(vec![Outcome::Failed(cause); count]));
         }
         let unfinished = matches!(self.state, State::Ready { unfinished: true, .. });
-        self.state =
-            State::Transacting(Progress::new(transaction, usable, self.limits(), unfinished));
+        let progress = Progress::new(transaction, &self.terms(), self.limits(), unfinished);
+        self.state = State::Transacting(progress);
         self.proceed();
         self.rearm();
+    }
+
+    fn terms(&self) -> Terms<'_> {
+        let keywords = self.extensions.iter();
+        let mut listed = keywords.filter(|(k, _)| k.eq_ignore_ascii_case("NO-SOLICITING"));
+        let verified = self.tls.as_ref().is_some_and(|tls| tls.verified.is_ok());
+        Terms {
+            usable: self.usable(),
+            size_max: self.size_max(),
+            verified,
+            protocol: self.plan.protocol,
+            no_soliciting: listed.next().map_or("", |(_, classes)| classes),
+        }
     }
 
     /// The session ended before the driver came to read that it was ready (or the driver is wrong).

@@ -3,34 +3,49 @@
 //! `MAIL FROM:<..> AUTH=xtext` or `AUTH=<>` says who submitted the message (section 5). It is kept, and
 //! trusted by nobody.
 
-use super::{Ground, Lines};
-use crate::{
-    envelope::Envelope,
-    reply::Reply,
-    server::{AuthOffer, Offer},
-    xtext,
+use super::{Extension, Features, Ground, Lines, Offered};
+use crate::{envelope::Envelope, reply::Reply, server::AuthOffer, xtext};
+
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::AUTH,
+    specified: "RFC 4954",
+    offered: Offered::Users,
+    switch: "`auth`",
+    server: "PLAIN and LOGIN, by default inside TLS only.",
+    client: "Where the route has credentials.",
+    advertise,
 };
 
-pub(super) fn is_offered(offer: &Offer) -> bool {
-    offer.auth != AuthOffer::Never
+/// The mechanisms, as EHLO lists them.
+pub(super) const MECHANISMS: &str = "PLAIN LOGIN";
+
+/// Whether AUTH=, MAIL's parameter, is read.
+pub(super) fn is_offered(ground: &Ground<'_>) -> bool {
+    ground.offer.auth != AuthOffer::Never && ground.features.has(Features::AUTH)
 }
 
-pub(super) fn advertise(offer: &Offer, ground: Ground, lines: &mut Lines) {
-    let offered = match offer.auth {
-        AuthOffer::Never => false,
-        AuthOffer::InsideTls => ground.tls,
-        AuthOffer::Always => true,
-    };
-    // Once a session (section 4): who has done it is not invited again.
-    if offered && !ground.authenticated {
-        lines.push("AUTH PLAIN LOGIN");
-        // What clients of before RFC 2554 look for (old Outlook Express, some printers). No keyword of
-        // RFC 5321's grammar, and shown to nobody who has authenticated.
-        lines.push("AUTH=PLAIN LOGIN");
+/// Whether a client is invited now: once a session (section 4).
+pub(super) fn invites(ground: &Ground<'_>) -> bool {
+    !ground.authenticated
+        && match ground.offer.auth {
+            AuthOffer::Never => false,
+            AuthOffer::InsideTls => ground.tls,
+            AuthOffer::Always => true,
+        }
+}
+
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    if is_offered(ground) && invites(ground) {
+        lines.push(format!("AUTH {MECHANISMS}"));
     }
 }
 
-pub(super) fn read(_: &Offer, value: Option<&str>, envelope: &mut Envelope) -> Result<(), Reply> {
+pub(super) fn read(
+    _: &Ground<'_>,
+    value: Option<&str>,
+    envelope: &mut Envelope,
+) -> Result<(), Reply> {
     let valid = |text: &&str| *text == "<>" || (!text.is_empty() && xtext::is_valid(text));
     let wrong = || Reply::bad_parameter("AUTH is <> or a mailbox in xtext");
     envelope.auth = Some(value.filter(valid).ok_or_else(wrong)?.into());

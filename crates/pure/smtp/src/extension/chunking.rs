@@ -1,26 +1,23 @@
-//! CHUNKING and BINARYMIME (RFC 3030): content in chunks of a stated size, without dots, and with
-//! BINARYMIME without lines.
+//! CHUNKING (RFC 3030): content in chunks of a stated size, without dots.
 //!
 //! `BDAT octets [LAST]`, the octets right behind the line's CRLF. A chunk that is refused is read all
-//! the same: its octets are no commands. `MAIL FROM:<..> BODY=BINARYMIME` is read where BODY is.
+//! the same: its octets are no commands.
 
-use super::{Ground, Lines};
-use crate::server::Offer;
+use super::{Extension, Features, Ground, Lines, Offered};
 
-pub(crate) fn is_offered(offer: &Offer) -> bool {
-    offer.extensions.chunking
-}
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::CHUNKING,
+    specified: "RFC 3030",
+    offered: Offered::Always,
+    switch: "",
+    server: "BDAT.",
+    client: "One BDAT with all of the content.",
+    advertise,
+};
 
-/// Section 3: BINARYMIME only with CHUNKING; and BODY is 8BITMIME's.
-pub(super) fn is_binarymime_offered(offer: &Offer) -> bool {
-    offer.extensions.binarymime && is_offered(offer) && offer.extensions.eight_bit_mime
-}
-
-pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
-    if is_offered(offer) {
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    if ground.features.has(Features::CHUNKING) {
         lines.push("CHUNKING");
-    }
-    if is_binarymime_offered(offer) {
-        lines.push("BINARYMIME");
     }
 }

@@ -6,11 +6,10 @@
 //! | NOTIFY    | RCPT | NEVER, or a list of SUCCESS, FAILURE, DELAY |
 //! | ORCPT     | RCPT | type;xtext, up to 500 characters            |
 
-use super::{Ground, Lines};
+use super::{Extension, Features, Ground, Lines, Offered};
 use crate::{
     envelope::{Envelope, Notify, Recipient, Ret},
     reply::Reply,
-    server::Offer,
     xtext,
 };
 
@@ -19,17 +18,28 @@ const ENVID_LENGTH_MAX: usize = 100;
 /// RFC 3461 section 4.2.
 const ORCPT_LENGTH_MAX: usize = 500;
 
-pub(super) fn is_offered(offer: &Offer) -> bool {
-    offer.extensions.dsn
-}
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::DSN,
+    specified: "RFC 3461",
+    offered: Offered::Always,
+    switch: "",
+    server: "Reports go out as NOTIFY and RET ask.",
+    client: "Passed on; who lacks it is reported as `relayed`.",
+    advertise,
+};
 
-pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
-    if is_offered(offer) {
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    if ground.features.has(Features::DSN) {
         lines.push("DSN");
     }
 }
 
-pub(super) fn read_ret(_: &Offer, value: Option<&str>, into: &mut Envelope) -> Result<(), Reply> {
+pub(super) fn read_ret(
+    _: &Ground<'_>,
+    value: Option<&str>,
+    into: &mut Envelope,
+) -> Result<(), Reply> {
     into.ret = Some(match value {
         Some(value) if value.eq_ignore_ascii_case("FULL") => Ret::Full,
         Some(value) if value.eq_ignore_ascii_case("HDRS") => Ret::Headers,
@@ -38,7 +48,11 @@ pub(super) fn read_ret(_: &Offer, value: Option<&str>, into: &mut Envelope) -> R
     Ok(())
 }
 
-pub(super) fn read_envid(_: &Offer, value: Option<&str>, into: &mut Envelope) -> Result<(), Reply> {
+pub(super) fn read_envid(
+    _: &Ground<'_>,
+    value: Option<&str>,
+    into: &mut Envelope,
+) -> Result<(), Reply> {
     let valid = |text: &&str| (1..=ENVID_LENGTH_MAX).contains(&text.len()) && xtext::is_valid(text);
     let wrong = || Reply::bad_parameter("ENVID is xtext of 1 to 100 characters");
     into.envid = Some(value.filter(valid).ok_or_else(wrong)?.into());
@@ -46,7 +60,7 @@ pub(super) fn read_envid(_: &Offer, value: Option<&str>, into: &mut Envelope) ->
 }
 
 pub(super) fn read_notify(
-    _: &Offer,
+    _: &Ground<'_>,
     value: Option<&str>,
     into: &mut Recipient,
 ) -> Result<(), Reply> {
@@ -73,7 +87,7 @@ pub(super) fn read_notify(
 }
 
 pub(super) fn read_orcpt(
-    _: &Offer,
+    _: &Ground<'_>,
     value: Option<&str>,
     into: &mut Recipient,
 ) -> Result<(), Reply> {

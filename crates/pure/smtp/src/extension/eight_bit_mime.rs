@@ -4,25 +4,31 @@
 //! What the client declares is passed on; what it sends is not looked at: eight bits that were not
 //! declared pass as they are.
 
-use super::{Ground, Lines, chunking};
+use super::{Extension, Features, Ground, Lines, Offered, binarymime};
 use crate::{
     envelope::{BodyType, Envelope},
     reply::Reply,
-    server::Offer,
 };
 
-pub(super) fn is_offered(offer: &Offer) -> bool {
-    offer.extensions.eight_bit_mime
-}
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::EIGHTBITMIME,
+    specified: "RFC 6152",
+    offered: Offered::Always,
+    switch: "",
+    server: "BODY= is kept; octets over 127 pass as they are.",
+    client: "Declared; content is converted to 7 bit for who lacks it.",
+    advertise,
+};
 
-pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
-    if is_offered(offer) {
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    if ground.features.has(Features::EIGHTBITMIME) {
         lines.push("8BITMIME");
     }
 }
 
 pub(super) fn read(
-    offer: &Offer,
+    ground: &Ground<'_>,
     value: Option<&str>,
     envelope: &mut Envelope,
 ) -> Result<(), Reply> {
@@ -31,7 +37,7 @@ pub(super) fn read(
     envelope.body = match () {
         () if is("7BIT") => BodyType::SevenBit,
         () if is("8BITMIME") => BodyType::EightBitMime,
-        () if is("BINARYMIME") && chunking::is_binarymime_offered(offer) => BodyType::BinaryMime,
+        () if is("BINARYMIME") && binarymime::is_offered(ground) => BodyType::BinaryMime,
         () => return Err(Reply::bad_parameter("BODY is 7BIT, 8BITMIME, or what EHLO offers")),
     };
     Ok(())

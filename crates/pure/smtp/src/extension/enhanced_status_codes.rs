@@ -2,11 +2,21 @@
 //!
 //! With it, every reply but the greeting, those to HELO and EHLO, and 3yz. Without it, none.
 
-use super::{Ground, Lines};
-use crate::server::Offer;
+use super::{Extension, Features, Ground, Lines, Offered};
 
-pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
-    if offer.extensions.enhanced_status_codes {
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::ENHANCEDSTATUSCODES,
+    specified: "RFC 2034",
+    offered: Offered::Always,
+    switch: "",
+    server: "Replies carry statuses.",
+    client: "Statuses are read; avoided, the code alone counts.",
+    advertise,
+};
+
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    if ground.features.has(Features::ENHANCEDSTATUSCODES) {
         lines.push("ENHANCEDSTATUSCODES");
     }
 }

@@ -140,6 +140,10 @@ impl Features {
         .with(Self::XSHADOW)
         .with(Self::XRDST);
 
+    /// What is offered to those clients only whom the driver grants it
+    /// ([`Peer::granted`](crate::server::Peer::granted)).
+    pub const GUARDED: Self = Self::XCLIENT.with(Self::XFORWARD).with(Self::ETRN);
+
     /// Those of either set.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {

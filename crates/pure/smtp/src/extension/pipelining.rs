@@ -3,11 +3,21 @@
 //! The machine has nothing to do for it: it takes what it is fed command by command, and the replies
 //! gather until the driver sends them.
 
-use super::{Ground, Lines};
-use crate::server::Offer;
+use super::{Extension, Features, Ground, Lines, Offered};
 
-pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
-    if offer.extensions.pipelining {
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::PIPELINING,
+    specified: "RFC 2920",
+    offered: Offered::Always,
+    switch: "",
+    server: "Commands are taken as they come, replies gather.",
+    client: "MAIL, RCPT and DATA go out as one group.",
+    advertise,
+};
+
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    if ground.features.has(Features::PIPELINING) {
         lines.push("PIPELINING");
     }
 }

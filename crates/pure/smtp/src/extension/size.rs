@@ -3,26 +3,33 @@
 //! `MAIL FROM:<..> SIZE=octets`, a decimal number of up to 20 digits. It is a hint: what counts in
 //! the end is what was sent.
 
-use super::{Ground, Lines};
-use crate::{envelope::Envelope, reply::Reply, server::Offer};
+use super::{Extension, Features, Ground, Lines, Offered};
+use crate::{envelope::Envelope, reply::Reply};
 
 /// RFC 1870 section 3. More than fits into 64 bits is as good as infinite.
 const DIGITS_MAX: usize = 20;
 
-pub(super) fn is_offered(offer: &Offer) -> bool {
-    offer.extensions.size
-}
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::SIZE,
+    specified: "RFC 1870",
+    offered: Offered::Always,
+    switch: "`limits.size_max`",
+    server: "A message that is declared larger than the limit gets 552 at MAIL.",
+    client: "The size is declared; what is larger than the limit is not sent.",
+    advertise,
+};
 
-pub(super) fn advertise(offer: &Offer, _: Ground, lines: &mut Lines) {
-    match offer.size_max {
-        _ if !is_offered(offer) => {}
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    match ground.offer.size_max {
+        _ if !ground.features.has(Features::SIZE) => {}
         Some(limit) => lines.push(format!("SIZE {limit}")),
         None => lines.push("SIZE"),
     }
 }
 
 pub(super) fn read(
-    offer: &Offer,
+    ground: &Ground<'_>,
     value: Option<&str>,
     envelope: &mut Envelope,
 ) -> Result<(), Reply> {
@@ -31,7 +38,7 @@ pub(super) fn read(
     };
     let wrong = || Reply::bad_parameter("SIZE is a number of octets, like SIZE=1000");
     let size = value.filter(digits).ok_or_else(wrong)?.parse().unwrap_or(u64::MAX);
-    if offer.size_max.is_some_and(|limit| size > limit) {
+    if ground.offer.size_max.is_some_and(|limit| size > limit) {
         return Err(Reply::size_over_limit());
     }
     envelope.size = Some(size);

@@ -1,11 +1,25 @@
 //! STARTTLS (RFC 3207): the session goes on inside TLS, and forgets what was said before.
 
-use super::{Ground, Lines};
-use crate::server::Offer;
+use super::{Extension, Features, Ground, Lines, Offered};
 
-pub(super) fn advertise(offer: &Offer, ground: Ground, lines: &mut Lines) {
-    // RFC 3207 section 4.2: not inside TLS.
-    if offer.tls_available && !ground.tls {
+/// Its row in the table.
+pub(super) const ROW: Extension = Extension {
+    feature: Features::STARTTLS,
+    specified: "RFC 3207",
+    offered: Offered::Always,
+    switch: "`tls`",
+    server: "The handshake, then everything anew.",
+    client: "Used where offered, unless the route says otherwise.",
+    advertise,
+};
+
+fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
+    if is_offered(ground) {
         lines.push("STARTTLS");
     }
+}
+
+/// RFC 3207 section 4.2: not inside TLS.
+pub(super) fn is_offered(ground: &Ground<'_>) -> bool {
+    ground.offer.tls_available && !ground.tls && ground.features.has(Features::STARTTLS)
 }

@@ -3,6 +3,8 @@
 //! A stranger reads them: true, short, no configuration revealed, and what would help. In the order
 //! of a session. (The `250` after content is [`Reply::accepted`], beside its proof.)
 
+mod extended;
+
 use std::{fmt::Write, time::Duration};
 
 use super::Reply;

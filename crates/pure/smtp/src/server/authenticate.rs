@@ -47,7 +47,7 @@ impl<P: Proof> Server<P> {
         self.voice.hear(now, line.as_bytes());
     }
 
-    pub(super) fn auth(&mut self, now: Duration, argument: &str) {
+    pub(super) fn auth(&mut self, now: Duration, verb: Verb, argument: &str) {
         if let Err(reply) = self.may_authenticate() {
             return self.refuse_auth(now, reply);
         }
@@ -59,7 +59,7 @@ impl<P: Proof> Server<P> {
         };
         let initial = words.next();
         if words.next().is_some() {
-            return self.refuse_auth(now, Reply::syntax(Verb::Auth.usage()));
+            return self.refuse_auth(now, Reply::syntax(verb.usage()));
         }
         let exchange = match mechanism {
             Mechanism::Plain => Exchange::Plain,

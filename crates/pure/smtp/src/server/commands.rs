@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    Event, Output, Question, Server,
+    Event, Output, Protocol, Question, Server,
     line::{Limits, Step},
     state::{Asked, Helo, State},
 };
 use crate::{
     address,
     command::{self, Verb},
-    extension::{self, Ground},
+    extension::{self, Features},
     reply::{Missing, Proof, Reply},
 };
 
@@ -113,12 +113,13 @@ impl<P: Proof> Server<P> {
         if verb == Verb::Mail && matches!(self.state, State::Ready) {
             self.voice.begin_transaction();
         }
-        match verb {
-            Verb::Auth => self.hear_auth(now, word, argument),
-            _ => self.voice.hear(now, line.as_bytes()),
+        let signs_in = matches!(verb, Verb::Auth | Verb::XExps);
+        match signs_in {
+            true => self.hear_auth(now, word, argument),
+            false => self.voice.hear(now, line.as_bytes()),
         }
         // Until AUTH succeeds.
-        self.auth_refused = verb == Verb::Auth;
+        self.auth_refused = signs_in;
         self.carry_out(now, verb, argument);
     }
 
@@ -139,25 +140,26 @@ impl<P: Proof> Server<P> {
             return self.refuse_command(now, verb.text(), reply);
         }
         let done = match verb {
-            Verb::Ehlo | Verb::Helo => self.ehlo(now, verb, argument),
-            Verb::Mail => self.mail(argument),
-            Verb::Rcpt => self.rcpt(argument),
+            Verb::Ehlo | Verb::Helo | Verb::Lhlo => self.ehlo(now, verb, argument),
+            Verb::Mail => self.mail(now, argument),
+            Verb::Rcpt => self.rcpt(now, argument),
             Verb::Data => self.data(),
             Verb::Bdat => return self.bdat(now, argument),
-            Verb::Auth => return self.auth(now, argument),
+            Verb::Auth | Verb::XExps => return self.auth(now, verb, argument),
             Verb::Rset => {
                 self.end_transaction();
                 Ok(Some(Reply::reset()))
             }
             Verb::Noop => Ok(Some(Reply::still_here())),
             Verb::Vrfy => {
-                self.ask(Question::Verify(verified_text(argument).to_owned()), Asked::Verify);
+                let text = extension::vrfy::argument(argument).to_owned();
+                self.ask(Question::Verify(text), Asked::Verify);
                 Ok(None)
             }
-            Verb::Help => Ok(Some(extension::help::reply(argument))),
-            Verb::StartTls => self.start_tls(),
+            Verb::Help => Ok(Some(self.help(argument))),
+            Verb::StartTls | Verb::XAnonymousTls | Verb::Tls => self.start_tls(),
             Verb::Quit => return self.quit(now),
-            _ => Err(Reply::not_implemented()),
+            _ => self.carry_out_extended(verb, argument),
         };
         match done {
             Ok(Some(reply)) if reply.is_permanent() => self.refuse_command(now, verb.text(), reply),
@@ -169,12 +171,27 @@ impl<P: Proof> Server<P> {
 
     /// What can be said against a command before its argument is read.
     fn check(&self, verb: Verb, argument: &str) -> Result<(), Reply> {
-        let alone = matches!(verb, Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls);
-        let needs = matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Vrfy | Verb::Auth | Verb::Bdat);
+        let alone = matches!(
+            verb,
+            Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls | Verb::XAnonymousTls | Verb::Tls
+        );
+        let optional = alone || matches!(verb, Verb::Mail | Verb::Rcpt | Verb::Noop | Verb::Help);
+        let needs = !optional && verb != Verb::Atrn;
         // RFC 3207 section 4.
-        let before_tls =
-            matches!(verb, Verb::Noop | Verb::Ehlo | Verb::Helo | Verb::StartTls | Verb::Quit);
+        let before_tls = matches!(
+            verb,
+            Verb::Noop
+                | Verb::Ehlo
+                | Verb::Helo
+                | Verb::Lhlo
+                | Verb::StartTls
+                | Verb::XAnonymousTls
+                | Verb::Tls
+                | Verb::Quit
+        );
         match () {
+            () if verb == Verb::Turn => Err(Reply::turn_refused()),
+            () if !self.is_offered(verb) && verb.is_private() => Err(Reply::unknown_command()),
             () if verb.is_refused() || !self.is_offered(verb) => Err(Reply::not_implemented()),
             () if self.offer.tls_required && self.tls().is_none() && !before_tls => {
                 Err(Reply::tls_required())
@@ -187,13 +204,37 @@ impl<P: Proof> Server<P> {
     }
 
     fn is_offered(&self, verb: Verb) -> bool {
+        let lmtp = self.offer.protocol == Protocol::Lmtp;
+        let ground = self.ground(&self.offer, self.since);
+        let has = |feature| ground.features.has(feature);
         match verb {
-            Verb::Bdat => extension::chunking::is_offered(&self.offer),
-            Verb::StartTls => self.offer.tls_available,
-            Verb::Auth => self.is_auth_possible(),
-            Verb::Help => self.offer.extensions.help,
+            Verb::Ehlo | Verb::Helo => !lmtp,
+            Verb::Lhlo => lmtp,
+            Verb::Bdat => has(Features::CHUNKING),
+            Verb::StartTls => self.offer.tls_available && has(Features::STARTTLS),
+            Verb::XAnonymousTls => self.offer.tls_available && has(Features::X_ANONYMOUSTLS),
+            Verb::Tls => self.offer.tls_available && has(Features::TLS),
+            Verb::Auth => has(Features::AUTH) && self.is_auth_possible(),
+            Verb::XExps => extension::x_exps::is_offered(&ground) && self.is_auth_possible(),
+            Verb::Help => has(Features::HELP),
+            Verb::Vrfy => self.offer.vrfy,
+            Verb::Expn => self.offer.expn,
+            Verb::Etrn => has(Features::ETRN),
+            Verb::Atrn => has(Features::ATRN) && self.is_auth_possible(),
+            Verb::XClient => has(Features::XCLIENT),
+            Verb::XForward => has(Features::XFORWARD),
+            Verb::XExch50 => has(Features::XEXCH50),
+            Verb::XLink2State => has(Features::X_LINK2STATE),
             _ => true,
         }
+    }
+
+    /// The verbs of RFC 5321 are listed wherever they stand; the others where they are done.
+    fn help(&self, topic: &str) -> Reply {
+        extension::help::reply(topic, |verb| {
+            let known = matches!(verb, Verb::StartTls | Verb::Auth | Verb::Bdat);
+            !verb.is_refused() && (known || self.is_offered(verb))
+        })
     }
 
     fn ehlo(&mut self, now: Duration, verb: Verb, name: &str) -> Result<Option<Reply>, Reply> {
@@ -202,12 +243,10 @@ impl<P: Proof> Server<P> {
             return Err(Reply::bad_helo());
         }
         self.end_transaction();
-        let extended = verb == Verb::Ehlo;
+        let extended = verb != Verb::Helo;
         self.facts.helo = Some(Helo { name: name.into(), extended });
         let reply = if extended {
-            let ground =
-                Ground { tls: self.tls().is_some(), authenticated: self.facts.user.is_some() };
-            extension::ehlo_reply(&self.offer, ground)
+            extension::ehlo_reply(&self.ground(&self.offer, now))
         } else {
             Reply::helo(&self.offer.hostname)
         };
@@ -265,14 +304,6 @@ impl<P: Proof> Server<P> {
     pub(super) fn too_many(&mut self, now: Duration) {
         self.report(Event::TooManyErrors);
         self.say_and_close(now, &Reply::too_many_errors());
-    }
-}
-
-/// VRFY's argument without the parameter of RFC 6531 section 3.7.4.2.
-fn verified_text(argument: &str) -> &str {
-    match argument.rsplit_once(' ') {
-        Some((text, word)) if word.eq_ignore_ascii_case("SMTPUTF8") => text,
-        _ => argument,
     }
 }
 

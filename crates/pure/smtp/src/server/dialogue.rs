@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use crate::{address::ForwardPath, envelope::Recipient, reply::Reply};
+use super::Peer;
+use crate::{
+    address::ForwardPath,
+    envelope::Recipient,
+    extension::{etrn::Node, xclient::Claim},
+    reply::Reply,
+};
 
 /// What the driver has to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +17,9 @@ pub enum Output {
     Ask(Question),
     /// Send the replies, then do the TLS handshake as its server, then tell how it went.
     StartTls,
+    /// ATRN was granted (RFC 2645): send the replies, throw away what came behind the command, and go on
+    /// as the client of this connection. The machine has ended; no `Close` follows.
+    Reverse(Vec<Box<str>>),
     /// Something for the log.
     Event(Event),
     /// Send the replies, then close the connection. Nothing follows.
@@ -37,6 +46,16 @@ pub enum Question {
     /// VRFY's argument (RFC 5321 section 3.5.3); [`Reply::not_verified`] discloses nothing.
     /// -> [`Answer::Verified`]
     Verify(String),
+    /// EXPN's argument. -> [`Answer::Verified`]
+    Expand(String),
+    /// ETRN: start the queue for this (RFC 1985). -> [`Answer::Verified`]
+    StartQueue(Node),
+    /// ATRN: may the authenticated user have the mail of these domains, lower case? With none: of all
+    /// that it may have. -> [`Answer::Reverse`]
+    Reverse(Vec<Box<str>>),
+    /// XCLIENT: a trusted proxy says whom it speaks for. What that client is granted is to be judged
+    /// anew. -> [`Answer::Client`]
+    Client(Box<Claim>),
     /// DATA or the first BDAT came with at least one recipient: is there room? -> [`Answer::Go`]
     Begin,
     /// The content is complete: take what is left of it and keep it. -> [`Answer::Kept`]
@@ -50,8 +69,12 @@ pub enum Answer<P> {
     Authenticated(Result<(), Reply>),
     /// To [`Question::ReversePath`], [`Question::Recipient`] and [`Question::Begin`].
     Go(Result<(), Reply>),
-    /// To [`Question::Verify`].
+    /// To [`Question::Verify`], [`Question::Expand`] and [`Question::StartQueue`].
     Verified(Reply),
+    /// To [`Question::Reverse`]: the domains whose mail there is.
+    Reverse(Result<Vec<Box<str>>, Reply>),
+    /// To [`Question::Client`]: who the client is now.
+    Client(Result<Box<Peer>, Reply>),
     /// To [`Question::Keep`]: the proof, without which there is no `250`.
     Kept(Result<P, Reply>),
 }
@@ -144,6 +167,18 @@ pub enum Event {
         /// How many recipients it had.
         recipients: usize,
         /// How many octets of content.
+        length: u64,
+    },
+    /// A proxy has told whom it speaks for (XCLIENT).
+    ClientNamed {
+        /// The proxy.
+        proxy: std::net::SocketAddr,
+    },
+    /// Octets of XEXCH50, or a line of X-LINK2STATE, were thrown away.
+    ExchangeDiscarded {
+        /// Which.
+        verb: &'static str,
+        /// How many octets.
         length: u64,
     },
     /// Too many commands, recipients or AUTHs were refused.

@@ -115,6 +115,7 @@ impl<P: Proof> Server<P> {
             let recipients = transaction.envelope.recipients.len();
             self.report(Event::Aborted { recipients, length: state.content_length() });
             self.forget_content();
+            self.facts.origin = None;
         }
         self.voice.end_transaction();
     }

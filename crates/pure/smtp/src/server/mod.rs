@@ -31,6 +31,7 @@ mod commands;
 mod content;
 mod dialogue;
 mod ending;
+mod extended;
 mod line;
 mod offer;
 mod state;
@@ -38,7 +39,7 @@ mod transaction;
 mod voice;
 
 pub use dialogue::{Answer, BareLineEnd, Event, Mechanism, Output, Question, Secret};
-pub use offer::{AuthOffer, Extensions, LineEndings, Offer, Peer, Timeouts};
+pub use offer::{AuthOffer, LineEndings, Offer, Peer, Protocol, Timeouts};
 
 use std::{collections::VecDeque, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -46,11 +47,12 @@ use bytes::BytesMut;
 
 use self::{
     line::LineBuffer,
-    state::{Asked, Counts, Facts, State},
+    state::{Asked, Counts, Facts, State, Swallow},
     voice::Voice,
 };
 use crate::{
     envelope::Envelope,
+    extension::{Features, Ground, xforward::Origin},
     reply::{Proof, Reply},
     transcript::{TlsFacts, Transcript},
 };
@@ -67,8 +69,8 @@ pub struct Server<P: Proof> {
     counts: Counts,
     state: State,
     asked: Option<Asked>,
-    /// A chunk that was refused as a command: so many octets of it are to come, then the reply.
-    swallow: Option<(u64, Reply)>,
+    /// Octets on their way that belong to a command and to no content.
+    swallow: Option<Swallow>,
     line: LineBuffer,
     voice: Voice,
     content: BytesMut,
@@ -102,7 +104,7 @@ impl<P: Proof> Server<P> {
     }
 
     fn silent(offer: Arc<Offer>, peer: Peer, now: Duration) -> Self {
-        let plain = !offer.extensions.enhanced_status_codes;
+        let plain = !offer.features.has(Features::ENHANCEDSTATUSCODES);
         Self {
             offer,
             peer,
@@ -172,6 +174,10 @@ impl<P: Proof> Server<P> {
                 self.recipient_answered(now, recipient, result);
             }
             (Asked::Verify, Answer::Verified(reply)) => self.verified(now, &reply),
+            (Asked::Reverse, Answer::Reverse(result)) => self.reversed(now, result),
+            (Asked::Client(claim), Answer::Client(result)) => {
+                self.client_named(now, *claim, result)
+            }
             (Asked::BeginData, Answer::Go(result)) => self.begin_data(now, result),
             (Asked::BeginChunks(chunk), Answer::Go(result)) => {
                 self.begin_chunks(now, chunk, result.err());
@@ -248,7 +254,29 @@ impl<P: Proof> Server<P> {
         &self.offer
     }
 
-    /// The argument of the last EHLO or HELO.
+    /// What of the offer is for this client.
+    pub fn features(&self) -> Features {
+        let guarded = Features::GUARDED.without(self.peer.granted);
+        self.offer.features.without(guarded)
+    }
+
+    /// Where the next message, or this one, came from, in the words of a trusted filter's client.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.facts.origin.as_deref()
+    }
+
+    /// How things stand for whoever asks what is offered. `offer` is the machine's own.
+    fn ground<'o>(&self, offer: &'o Offer, now: Duration) -> Ground<'o> {
+        Ground {
+            offer,
+            features: self.features(),
+            tls: self.tls().is_some(),
+            authenticated: self.facts.user.is_some(),
+            now: self.peer.origin.after(now),
+        }
+    }
+
+    /// The argument of the last EHLO, HELO or LHLO.
     pub fn helo(&self) -> Option<&str> {
         self.facts.helo.as_ref().map(|helo| &*helo.name)
     }
@@ -267,7 +295,20 @@ impl<P: Proof> Server<P> {
     pub fn protocol(&self) -> &'static str {
         let utf8 = self.envelope().is_some_and(|envelope| envelope.smtputf8);
         let extended = self.facts.helo.as_ref().is_some_and(|helo| helo.extended);
-        match (extended, utf8, self.tls().is_some(), self.user().is_some()) {
+        let secured = (self.tls().is_some(), self.user().is_some());
+        if self.offer.protocol == Protocol::Lmtp {
+            return match (utf8, secured) {
+                (false, (false, false)) => "LMTP",
+                (false, (true, false)) => "LMTPS",
+                (false, (false, true)) => "LMTPA",
+                (false, (true, true)) => "LMTPSA",
+                (true, (false, false)) => "UTF8LMTP",
+                (true, (true, false)) => "UTF8LMTPS",
+                (true, (false, true)) => "UTF8LMTPA",
+                (true, (true, true)) => "UTF8LMTPSA",
+            };
+        }
+        match (extended, utf8, secured.0, secured.1) {
             // There is no registered word for HELO inside TLS.
             (false, ..) => "SMTP",
             (true, false, false, false) => "ESMTP",

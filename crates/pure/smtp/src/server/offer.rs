@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::transcript::TlsFacts;
+use crate::{extension::Features, time::Timestamp, transcript::TlsFacts};
 
 /// What the server says of itself, which extensions it speaks, and its limits.
 #[derive(Clone, Debug)]
@@ -11,12 +11,29 @@ pub struct Offer {
     pub hostname: Box<str>,
     /// What follows the hostname in the greeting.
     pub banner: Box<str>,
-    /// The extensions that are switched on.
-    pub extensions: Extensions,
+    /// SMTP or LMTP.
+    pub protocol: Protocol,
+    /// The extensions that are switched on. STARTTLS needs [`Offer::tls_available`] too, AUTH
+    /// [`Offer::auth`]; those of [`Features::GUARDED`] need [`Peer::granted`].
+    pub features: Features,
     /// The largest content in octets (RFC 1870); `None` for no limit.
     pub size_max: Option<u64>,
     /// Recipients of one transaction; RFC 5321 section 4.5.3.1.8 asks for at least 100.
     pub recipients_max: usize,
+    /// Transactions of one session, told as MAILMAX (RFC 9422); `None` for no limit.
+    pub transactions_max: Option<u32>,
+    /// VRFY is answered; else it is not implemented.
+    pub vrfy: bool,
+    /// EXPN is answered.
+    pub expn: bool,
+    /// The least time of BY= with R, in seconds (RFC 2852); 0 for any.
+    pub deliver_by_min: u32,
+    /// So many seconds a message may be held back (RFC 4865); 0 for none.
+    pub future_release_max: u64,
+    /// The highest MT-PRIORITY of clients that have authenticated; of others it is 0 (RFC 6710).
+    pub priority_max: i8,
+    /// Classes of solicitation that are refused, parted by commas (RFC 3865).
+    pub no_soliciting: Box<str>,
     /// A command line with its CRLF. RFC 5321 section 4.5.3.1.4 has 512, and each extension that
     /// is offered adds to it; this is one figure for all.
     pub command_length_max: usize,
@@ -43,23 +60,13 @@ pub struct Offer {
     pub line_endings: LineEndings,
 }
 
-/// Which extensions are switched on. Each is in its own file under `extension`.
-///
-/// STARTTLS and AUTH are not here: [`Offer::tls_available`] and [`Offer::auth`] speak of them.
+/// Which language is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the keywords
-pub struct Extensions {
-    pub pipelining: bool,
-    pub size: bool,
-    pub eight_bit_mime: bool,
-    /// Offered with 8BITMIME only (RFC 6531 section 3.1).
-    pub smtputf8: bool,
-    pub enhanced_status_codes: bool,
-    pub dsn: bool,
-    pub chunking: bool,
-    /// Offered with CHUNKING only (RFC 3030 section 3).
-    pub binarymime: bool,
-    pub help: bool,
+pub enum Protocol {
+    /// RFC 5321.
+    Smtp,
+    /// RFC 2033: LHLO, and after the content a reply for each recipient.
+    Lmtp,
 }
 
 /// Where AUTH is offered (RFC 4954).
@@ -105,17 +112,50 @@ pub struct Peer {
     pub local: SocketAddr,
     /// Set where the listener has implicit TLS (RFC 8314).
     pub tls: Option<TlsFacts>,
+    /// Which of [`Features::GUARDED`] this client may use.
+    pub granted: Features,
+    /// The time of day when the driver's clock was at zero.
+    pub origin: Timestamp,
+}
+
+impl Peer {
+    /// A client in clear that nothing is granted to.
+    pub fn new(address: SocketAddr, local: SocketAddr) -> Self {
+        Self { address, local, tls: None, granted: Features::NONE, origin: Timestamp(0) }
+    }
 }
 
 impl Offer {
-    /// Everything that needs no certificate and no user, with the limits of RFC 5321.
+    /// What every server of today offers: RFC 5321 and the extensions that need nothing else.
+    pub const USUAL: Features = Features::PIPELINING
+        .with(Features::SIZE)
+        .with(Features::STARTTLS)
+        .with(Features::AUTH)
+        .with(Features::AUTH_EQUALS)
+        .with(Features::EIGHTBITMIME)
+        .with(Features::SMTPUTF8)
+        .with(Features::ENHANCEDSTATUSCODES)
+        .with(Features::DSN)
+        .with(Features::CHUNKING)
+        .with(Features::BINARYMIME)
+        .with(Features::HELP);
+
+    /// [`Offer::USUAL`] without a certificate and without users, with the limits of RFC 5321.
     pub fn new(hostname: impl Into<Box<str>>) -> Self {
         Self {
             hostname: hostname.into(),
             banner: "ESMTP".into(),
-            extensions: Extensions::default(),
+            protocol: Protocol::Smtp,
+            features: Self::USUAL,
             size_max: Some(50 * 1024 * 1024),
             recipients_max: 1_000,
+            transactions_max: None,
+            vrfy: true,
+            expn: false,
+            deliver_by_min: 0,
+            future_release_max: 0,
+            priority_max: 0,
+            no_soliciting: "".into(),
             command_length_max: 2_048,
             discard_length_max: 256 * 1024,
             auth: AuthOffer::Never,
@@ -127,23 +167,6 @@ impl Offer {
             auth_failures_max: 10,
             timeouts: Timeouts::default(),
             line_endings: LineEndings::Refuse,
-        }
-    }
-}
-
-/// All on.
-impl Default for Extensions {
-    fn default() -> Self {
-        Self {
-            pipelining: true,
-            size: true,
-            eight_bit_mime: true,
-            smtputf8: true,
-            enhanced_status_codes: true,
-            dsn: true,
-            chunking: true,
-            binarymime: true,
-            help: true,
         }
     }
 }

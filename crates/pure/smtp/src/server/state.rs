@@ -33,6 +33,19 @@ pub(super) struct Transaction {
     pub(super) envelope: Envelope,
     /// Recipients that were refused.
     pub(super) refused: u32,
+    /// The priority that it has instead of the one that was asked for (RFC 6710 section 4.1).
+    pub(super) lowered: Option<i8>,
+}
+
+/// A chunk of octets that are on their way and nobody wants.
+#[derive(Debug)]
+pub(super) struct Swallow {
+    /// So many are to come.
+    pub(super) left: u64,
+    /// The command that announced them.
+    pub(super) verb: crate::command::Verb,
+    /// What is said then.
+    pub(super) reply: Reply,
 }
 
 /// Content by BDAT.
@@ -71,6 +84,8 @@ pub(super) enum Asked {
     ReversePath,
     Recipient(Recipient),
     Verify,
+    Reverse,
+    Client(Box<crate::extension::xclient::Claim>),
     BeginData,
     BeginChunks(Chunk),
     Keep,
@@ -81,6 +96,10 @@ pub(super) enum Asked {
 pub(super) struct Facts {
     pub(super) helo: Option<Helo>,
     pub(super) user: Option<Box<str>>,
+    /// Where the next message came from, as a trusted filter's client says (XFORWARD).
+    pub(super) origin: Option<Box<crate::extension::xforward::Origin>>,
+    /// Transactions so far.
+    pub(super) transactions: u32,
 }
 
 /// How the client introduced itself.
@@ -101,7 +120,7 @@ pub(super) struct Counts {
 
 impl Transaction {
     pub(super) fn new(envelope: Envelope) -> Self {
-        Self { envelope, refused: 0 }
+        Self { envelope, refused: 0, lowered: None }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Event, Question, Server,
+    Event, Protocol, Question, Server,
     commands::RefusalKind,
     content::{Fault, Scanner},
-    state::{Asked, Chunk, Chunks, State, Transaction},
+    state::{Asked, Chunk, Chunks, State, Swallow, Transaction},
 };
 use crate::{
     address::{AddressError, Path},
@@ -18,7 +18,7 @@ use crate::{
 
 /// MAIL and RCPT.
 impl<P: Proof> Server<P> {
-    pub(super) fn mail(&mut self, argument: &str) -> Result<Option<Reply>, Reply> {
+    pub(super) fn mail(&mut self, now: Duration, argument: &str) -> Result<Option<Reply>, Reply> {
         if self.state.transaction().is_some() {
             return Err(Reply::out_of_sequence(Missing::Rset));
         }
@@ -26,6 +26,9 @@ impl<P: Proof> Server<P> {
         let extended = extended.ok_or_else(|| Reply::out_of_sequence(Missing::Ehlo))?;
         if self.offer.auth_required && self.facts.user.is_none() {
             return Err(Reply::auth_required());
+        }
+        if self.offer.transactions_max.is_some_and(|most| self.facts.transactions >= most) {
+            return Err(Reply::too_many_transactions());
         }
         let (path, parameters) = path(argument, "FROM:", Verb::Mail, Reply::bad_reverse_path)?;
         let reverse_path = match path {
@@ -39,19 +42,27 @@ impl<P: Proof> Server<P> {
         if !extended {
             refuse_parameters(parameters)?;
         }
-        extension::read_mail(&self.offer, parameters, &mut envelope)?;
+        extension::read_mail(&self.ground(&self.offer, now), parameters, &mut envelope)?;
         let needs_utf8 = envelope.reverse_path.as_ref().is_some_and(|path| path.needs_smtputf8());
         if needs_utf8 && !envelope.smtputf8 {
             return Err(Reply::needs_smtputf8());
         }
-        self.state = State::Mail(Transaction::new(envelope));
+        let most = if self.facts.user.is_some() { self.offer.priority_max } else { 0 };
+        let lowered = envelope.priority.filter(|&priority| priority > most).map(|_| most);
+        envelope.priority = lowered.or(envelope.priority);
+        self.state = State::Mail(Transaction { lowered, ..Transaction::new(envelope) });
         self.ask(Question::ReversePath, Asked::ReversePath);
         Ok(None)
     }
 
     pub(super) fn reverse_path_answered(&mut self, now: Duration, result: Result<(), Reply>) {
         match result {
-            Ok(()) => self.voice.say(now, &Reply::reverse_path_ok()),
+            Ok(()) => {
+                self.facts.transactions += 1;
+                let lowered = self.state.transaction().and_then(|transaction| transaction.lowered);
+                let ok = lowered.map_or_else(Reply::reverse_path_ok, Reply::priority_lowered);
+                self.voice.say(now, &ok);
+            }
             Err(reply) => {
                 self.state = State::Ready;
                 self.refuse_command(now, Verb::Mail.text(), reply);
@@ -59,7 +70,9 @@ impl<P: Proof> Server<P> {
         }
     }
 
-    pub(super) fn rcpt(&mut self, argument: &str) -> Result<Option<Reply>, Reply> {
+    pub(super) fn rcpt(&mut self, now: Duration, argument: &str) -> Result<Option<Reply>, Reply> {
+        let offer = self.offer.clone();
+        let ground = self.ground(&offer, now);
         let State::Mail(transaction) = &mut self.state else {
             return Err(self.out_of_transaction());
         };
@@ -76,7 +89,7 @@ impl<P: Proof> Server<P> {
             refuse_parameters(parameters)?;
         }
         let mut recipient = Recipient::new(forward_path);
-        extension::read_rcpt(&self.offer, parameters, &mut recipient)?;
+        extension::read_rcpt(&ground, parameters, &mut recipient)?;
         if transaction.envelope.recipients.len() >= self.offer.recipients_max {
             let reply = Reply::too_many_recipients();
             let forward_path = recipient.forward_path;
@@ -126,6 +139,10 @@ impl<P: Proof> Server<P> {
         match (transaction.envelope.recipients.is_empty(), transaction.refused) {
             (false, _) => Ok(transaction),
             (true, 0) => Err(Reply::out_of_sequence(Missing::Rcpt)),
+            // RFC 2033 section 4.2.
+            (true, _) if self.offer.protocol == Protocol::Lmtp => {
+                Err(Reply::no_recipients_for_lmtp())
+            }
             (true, _) => Err(Reply::no_recipients()),
         }
     }
@@ -187,22 +204,25 @@ impl<P: Proof> Server<P> {
         };
         // Its octets are on their way, and no commands.
         self.block = 0;
-        self.swallow = Some((size, refused));
+        self.swallow = Some(Swallow { left: size, verb: Verb::Bdat, reply: refused });
         self.swallow_chunk(now, &[]);
     }
 
     pub(super) fn swallow_chunk(&mut self, now: Duration, octets: &[u8]) -> usize {
-        let Some((mut left, reply)) = self.swallow.take() else { return 0 };
-        let used = at_most(octets.len(), left);
-        left -= used as u64;
+        let Some(mut swallow) = self.swallow.take() else { return 0 };
+        let used = at_most(octets.len(), swallow.left);
+        swallow.left -= used as u64;
         self.progress(now, used);
-        if left > 0 {
-            self.swallow = Some((left, reply));
-        } else {
-            self.refuse_command(now, Verb::Bdat.text(), reply);
-            self.since = now;
-            self.settle(now);
+        if swallow.left > 0 {
+            self.swallow = Some(swallow);
+            return used;
         }
+        match swallow.reply.is_positive() {
+            true => self.voice.say(now, &swallow.reply),
+            false => self.refuse_command(now, swallow.verb.text(), swallow.reply),
+        }
+        self.since = now;
+        self.settle(now);
         used
     }
 
@@ -237,7 +257,10 @@ impl<P: Proof> Server<P> {
             {
                 chunks.scanner.finish(&mut self.content);
                 match chunks.refused {
-                    Some(reply) => self.refuse_content(now, reply, chunks.scanner.length()),
+                    Some(reply) => {
+                        let replies = self.replies_due(&transaction);
+                        self.refuse_content(now, reply, chunks.scanner.length(), replies);
+                    }
                     None => self.content_ended(now, transaction, &chunks.scanner),
                 }
             }
@@ -303,31 +326,46 @@ impl<P: Proof> Server<P> {
         if let Fault::BareLineEnd { line, which } = fault {
             self.report(Event::BareLineEnd { line, which });
         }
-        self.refuse_content(now, fault.reply(), length);
+        let replies = self.replies_due(&transaction);
+        self.refuse_content(now, fault.reply(), length, replies);
+    }
+
+    /// Replies that are due after the content: over LMTP one for each recipient that was accepted
+    /// (RFC 2033 section 4.2).
+    fn replies_due(&self, transaction: &Transaction) -> usize {
+        match self.offer.protocol {
+            Protocol::Smtp => 1,
+            Protocol::Lmtp => transaction.envelope.recipients.len(),
+        }
     }
 
     /// The message is not ours: the transaction is over.
-    fn refuse_content(&mut self, now: Duration, reply: Reply, length: u64) {
+    fn refuse_content(&mut self, now: Duration, reply: Reply, length: u64, replies: usize) {
         self.forget_content();
+        self.facts.origin = None;
         self.voice.end_transaction();
         self.report(Event::ContentRefused { reply: reply.clone(), length });
         if reply.is_permanent() && self.is_over(RefusalKind::Policy) {
             return self.too_many(now);
         }
-        self.voice.say(now, &reply);
+        (0..replies).for_each(|_| self.voice.say(now, &reply));
     }
 
     pub(super) fn kept(&mut self, now: Duration, result: Result<P, Reply>) {
         let length = self.state.content_length();
+        let replies =
+            self.state.transaction().map_or(1, |transaction| self.replies_due(transaction));
         self.state = State::Ready;
         match result {
             Ok(proof) => {
                 self.counts.errors = 0;
                 self.forget_content();
                 self.voice.end_transaction();
-                self.voice.say(now, &Reply::accepted(&proof));
+                self.facts.origin = None;
+                let accepted = Reply::accepted(&proof);
+                (0..replies).for_each(|_| self.voice.say(now, &accepted));
             }
-            Err(reply) => self.refuse_content(now, reply, length),
+            Err(reply) => self.refuse_content(now, reply, length, replies),
         }
     }
 }

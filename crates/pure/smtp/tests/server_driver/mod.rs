@@ -6,8 +6,9 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use smtp::{
-    Proof, Recipient, Reply, TlsFacts,
-    server::{Answer, AuthOffer, Extensions, LineEndings, Offer, Output, Peer, Question, Server},
+    Proof, Recipient, Reply, Timestamp, TlsFacts,
+    extension::{Features, TABLE, etrn::Node},
+    server::{Answer, AuthOffer, LineEndings, Offer, Output, Peer, Protocol, Question, Server},
 };
 
 use crate::pages::Entry;
@@ -48,19 +49,8 @@ pub fn tls_facts() -> TlsFacts {
     }
 }
 
-fn none() -> Extensions {
-    Extensions {
-        pipelining: false,
-        size: false,
-        eight_bit_mime: false,
-        smtputf8: false,
-        enhanced_status_codes: false,
-        dsn: false,
-        chunking: false,
-        binarymime: false,
-        help: false,
-    }
-}
+/// The time of day when a page begins: 2026-11-20T10:00:00Z.
+const ORIGIN: Timestamp = Timestamp(1_795_168_800_000);
 
 /// The offer of a page's variant.
 pub fn offer(words: &[String]) -> Offer {
@@ -82,7 +72,24 @@ pub fn offer(words: &[String]) -> Offer {
                 offer.auth_required = true;
             }
             "auth" => offer.auth = AuthOffer::Always,
-            "plain" => offer.extensions = none(),
+            "plain" => offer.features = Features::NONE,
+            // Every keyword there is.
+            "everything" => {
+                offer.features =
+                    TABLE.iter().fold(Features::NONE, |all, row| all.with(row.feature));
+                offer.tls_available = true;
+                offer.auth = AuthOffer::Always;
+                offer.expn = true;
+                offer.deliver_by_min = 60;
+                offer.future_release_max = 86_400;
+                offer.priority_max = 3;
+                offer.no_soliciting = "net.example:ADV".into();
+            }
+            // For a client that nothing is granted to.
+            "stranger" => {}
+            "lmtp" => offer.protocol = Protocol::Lmtp,
+            "one-message" => offer.transactions_max = Some(1),
+            "no-vrfy" => offer.vrfy = false,
             "normalize" => offer.line_endings = LineEndings::Normalize,
             "continued" => {}
             other => panic!("no such variant: {other}"),
@@ -98,6 +105,11 @@ impl Driver {
             address: ([192, 0, 2, 1], 40_000).into(),
             local: ([192, 0, 2, 25], 25).into(),
             tls,
+            granted: match words.iter().any(|word| word == "stranger") {
+                true => Features::NONE,
+                false => Features::GUARDED,
+            },
+            origin: ORIGIN,
         };
         Self {
             server: Server::new(Arc::new(offer(words)), peer, Duration::ZERO),
@@ -145,6 +157,10 @@ impl Driver {
                 Output::StartTls => self.starting_tls = true,
                 Output::Event(event) => self.events.push(format!("{event:?}")),
                 Output::Close => self.closed = true,
+                Output::Reverse(domains) => {
+                    self.events.push(format!("Reverse {}", domains.join(",")));
+                    self.closed = true;
+                }
             }
         }
         any
@@ -159,6 +175,26 @@ impl Driver {
         self.asked.push(text);
         let answer = match question {
             Question::Verify(_) => Answer::Verified(of_page.unwrap_or_else(Reply::not_verified)),
+            Question::Expand(_) => Answer::Verified(of_page.unwrap_or_else(Reply::not_expanded)),
+            Question::StartQueue(_) => {
+                Answer::Verified(of_page.unwrap_or_else(Reply::no_such_node))
+            }
+            Question::Reverse(domains) => {
+                assert!(self.server.user().is_some(), "mail is handed to nobody in particular");
+                let ours = domains.iter().all(|domain| **domain == *"example.test");
+                let refusal = (!ours).then(Reply::reversal_refused);
+                Answer::Reverse(of_page.or(refusal).map_or(Ok(domains), Err))
+            }
+            Question::Client(claim) => {
+                let granted = self.server.peer().granted;
+                assert!(granted.has(Features::XCLIENT), "a stranger names himself");
+                let mut peer = self.server.peer().clone();
+                peer.granted = Features::NONE;
+                if let Some(address) = claim.address {
+                    peer.address.set_ip(address);
+                }
+                Answer::Client(of_page.map_or(Ok(Box::new(peer)), Err))
+            }
             Question::Keep => Answer::Kept(self.keep(of_page)),
             Question::Authenticate { user, password, .. } => {
                 let known = user == "tester@example.test" && password.expose() == "secret";
@@ -176,6 +212,13 @@ impl Driver {
     fn keep(&mut self, refusal: Option<Reply>) -> Result<Receipt, Reply> {
         let envelope = self.server.envelope().expect("content belongs to a transaction");
         assert!(!envelope.recipients.is_empty(), "content without a recipient");
+        let foreign = |recipient: &Recipient| self.refusal_of(recipient).is_some();
+        assert!(!envelope.recipients.iter().any(foreign), "relayed for a stranger");
+        let secured = self.server.tls().is_some();
+        assert!(secured || !self.server.offer().tls_required, "accepted in clear");
+        assert!(secured || !envelope.require_tls, "REQUIRETLS was promised in clear");
+        let may = self.server.user().is_some() || !self.server.offer().auth_required;
+        assert!(may, "accepted without AUTH");
         let content = self.server.content().split().to_vec();
         assert_eq!(content.len() as u64, self.server.content_length());
         match refusal {
@@ -214,6 +257,19 @@ impl Driver {
                 format!("recipient {}", path(Some(it.forward_path.as_str())))
             }
             Question::Verify(text) => format!("verify {text}"),
+            Question::Expand(text) => format!("expand {text}"),
+            Question::StartQueue(Node::Domain(domain)) => format!("start {domain}"),
+            Question::StartQueue(Node::WithSubdomains(domain)) => {
+                format!("start {domain} and below")
+            }
+            Question::StartQueue(Node::Queue(queue)) => format!("start queue {queue}"),
+            Question::Reverse(domains) => {
+                format!("reverse {}", domains.join(",")).trim_end().to_owned()
+            }
+            Question::Client(claim) => match claim.address {
+                Some(address) => format!("client {address}"),
+                None => "client".into(),
+            },
             Question::Begin => "begin".into(),
             Question::Keep => {
                 let length = self.server.content_length();
@@ -226,6 +282,12 @@ impl Driver {
         assert!(std::mem::take(&mut self.starting_tls), "nobody asked for TLS");
         self.server.tls_established(self.now, tls_facts());
         self.drain();
+    }
+
+    pub fn tls_if_asked(&mut self) {
+        if self.starting_tls {
+            self.tls();
+        }
     }
 
     pub fn tls_failed(&mut self) {
