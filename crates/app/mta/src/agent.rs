@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,12 +15,15 @@ use smtp::Timestamp;
 use spool::local::{LocalSpool, Settings};
 use tokio::sync::watch;
 use transport::{ServerConfig, mta_sts};
-use world::{World, net::Listener};
+use world::{
+    World,
+    net::{Endpoint, Listener},
+};
 
 use crate::{
     config::{Compiled, Config, ConfigErrors, Role, load::load_users},
     context::{Context, Remembered},
-    evidence, identity,
+    customer, evidence, identity,
     listen::{self, Census, Door, Entrance},
     outgoing_tls::OutgoingTls,
     queue::Queue,
@@ -50,7 +52,7 @@ pub struct Agent {
     /// When it started.
     pub started: Timestamp,
     closing: watch::Sender<bool>,
-    open: Mutex<BTreeMap<SocketAddr, Open>>,
+    open: Mutex<BTreeMap<Endpoint, Open>>,
 }
 
 /// One address that is listened on.
@@ -96,8 +98,8 @@ pub enum StartError {
     /// A listener.
     #[error("cannot listen on {address} (listener `{name}`)")]
     Listen {
-        /// Where.
-        address: SocketAddr,
+        /// Where: an address, or the path of a socket.
+        address: String,
         /// Whose.
         name: String,
         /// Why.
@@ -151,6 +153,7 @@ impl Agent {
         queue.context.tasks.spawn(queue.clone().keep_time());
         let policy = queue.context.policy.clone();
         queue.context.tasks.spawn(policy.keep(pace == Pace::Thread));
+        queue.context.tasks.spawn(customer::keep_fetching(agent.entrance()));
         Ok(agent)
     }
 
@@ -176,10 +179,13 @@ impl Agent {
         for (listener, _) in &config.listeners {
             let door = Arc::new(Door::new(&config, listener, identity.clone()));
             for &address in &listener.address {
-                wanted.insert(address, door.clone());
+                wanted.insert(Endpoint::Ip(address), door.clone());
+            }
+            if let Some(path) = &listener.socket {
+                wanted.insert(Endpoint::Unix(path.as_path().into()), door.clone());
             }
         }
-        let known: Vec<_> = self.open().keys().copied().collect();
+        let known: Vec<_> = self.open().keys().cloned().collect();
         for address in known {
             match wanted.remove(&address) {
                 Some(door) => self
@@ -192,28 +198,38 @@ impl Agent {
         }
         for (address, door) in wanted {
             let name = door.name.clone();
-            let listener = context
-                .world
-                .net
-                .listen(address)
-                .map_err(|source| StartError::Listen { address, name, source })?;
+            let net = &context.world.net;
+            let listener = match &address {
+                Endpoint::Ip(address) => net.listen(*address),
+                Endpoint::Unix(path) => net.listen_unix(path),
+            };
+            let listener = listener.map_err(|source| StartError::Listen {
+                address: place(&address),
+                name,
+                source,
+            })?;
             self.start_listener(address, listener, door);
         }
         Ok(())
     }
 
-    fn start_listener(&self, asked: SocketAddr, listener: Listener, door: Arc<Door>) {
-        let entrance = Entrance {
-            queue: self.queue.clone(),
-            census: self.census.clone(),
-            closing: self.closing.subscribe(),
-        };
-        tracing::info!(listener = %door.name, address = %asked, role = door.role.as_str(), "listening");
+    fn start_listener(&self, asked: Endpoint, listener: Listener, door: Arc<Door>) {
+        let entrance = self.entrance();
+        tracing::info!(listener = %door.name, address = %place(&asked), role = door.role.as_str(), "listening");
         let door = Arc::new(ArcSwap::new(door));
         let gone = watch::Sender::new(false);
         let task = listen::accept(entrance, listener, door.clone(), gone.subscribe());
         self.queue.context.tasks.spawn(task);
         self.open().insert(asked, Open { door, gone });
+    }
+
+    /// What every session needs to begin.
+    fn entrance(&self) -> Entrance {
+        Entrance {
+            queue: self.queue.clone(),
+            census: self.census.clone(),
+            closing: self.closing.subscribe(),
+        }
     }
 
     /// Whether it is ending.
@@ -222,12 +238,12 @@ impl Agent {
     }
 
     /// Where it listens: address, name, role.
-    pub fn listening(&self) -> Vec<(SocketAddr, String, &'static str)> {
+    pub fn listening(&self) -> Vec<(Endpoint, String, &'static str)> {
         let open = self.open();
         open.iter()
             .map(|(address, open)| {
                 let door = open.door.load();
-                (*address, door.name.clone(), door.role.as_str())
+                (address.clone(), door.name.clone(), door.role.as_str())
             })
             .collect()
     }
@@ -267,8 +283,16 @@ impl Agent {
         self.queue.context.tasks.abort();
     }
 
-    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<SocketAddr, Open>> {
+    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<Endpoint, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where it listens, as people write it.
+pub fn place(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Ip(address) => address.to_string(),
+        Endpoint::Unix(path) => path.display().to_string(),
     }
 }
 

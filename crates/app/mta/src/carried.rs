@@ -1,13 +1,20 @@
 //! The envelope of a queued job, as the spool keeps it: one octet of version, then postcard.
 //!
+//! | version | is                                                                     |
+//! | 1       | [`Carried`]                                                            |
+//! | 2       | the same, then what the message was promised; written only where it is |
+//!
 //! It holds the recipients that are left, and what of their past the next attempt, `queue` and DSNs
 //! must know. The spool takes it as octets; only this file knows what they mean.
 
+mod promises;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use smtp::{Cause, Envelope, Recipient, Timestamp};
+use self::promises::Promises;
+use smtp::{ByMode, Cause, DeliverBy, Envelope, Hold, Recipient, Timestamp};
 
 /// What a job carries besides its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +42,9 @@ pub struct LastTrouble {
     pub cause: Cause,
 }
 
-const VERSION: u8 = 1;
+/// Without promises, and with them.
+const PLAIN: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The octets were not written by this version of Mailwright, or are damaged.
 #[derive(Debug, thiserror::Error)]
@@ -72,19 +81,64 @@ impl Carried {
         Self { envelope, ..self.clone() }
     }
 
+    /// From when on the message may be sent: its arrival, or the end of the time that it is held back
+    /// (RFC 4865). Its age counts from here.
+    pub fn released(&self, arrived: Timestamp) -> Timestamp {
+        match self.envelope.hold {
+            Some(Hold::Until(at)) => at.max(arrived),
+            Some(Hold::For(seconds)) => arrived.after(Duration::from_secs(seconds)),
+            None => arrived,
+        }
+    }
+
+    /// When BY= is over, and what then.
+    pub fn deliver_by(&self, arrived: Timestamp) -> Option<(Timestamp, ByMode)> {
+        let by = self.envelope.deliver_by?;
+        let seconds = u64::try_from(by.seconds).unwrap_or(0);
+        let from = self.released(arrived);
+        Some((from.after(Duration::from_secs(seconds)), by.mode))
+    }
+
+    /// The envelope as the next hop is to see it now: BY= with what is left of its time (RFC 2852
+    /// section 4.1.4).
+    pub fn envelope_at(&self, now: Timestamp, arrived: Timestamp) -> Arc<Envelope> {
+        let Some(by) = self.envelope.deliver_by else { return self.envelope.clone() };
+        let passed = now.since(self.released(arrived)).as_secs();
+        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let seconds = by.seconds.saturating_sub(passed).max(-999_999_999);
+        let mut envelope = self.envelope.as_ref().clone();
+        envelope.deliver_by = Some(DeliverBy { seconds, ..by });
+        Arc::new(envelope)
+    }
+
+    /// What the queue orders by (RFC 6710).
+    pub fn priority(&self) -> i8 {
+        self.envelope.priority.unwrap_or(0)
+    }
+
     /// As the spool keeps it.
     pub fn to_octets(&self) -> Bytes {
         let mut octets = Vec::with_capacity(160);
-        octets.push(VERSION);
+        let promises = Promises::of(&self.envelope);
+        octets.push(if promises.is_none() { PLAIN } else { VERSION });
         // Writing to memory fails only for types postcard has no form for; these have one, as the
         // round-trip test shows.
-        postcard::to_extend(self, octets).map(Bytes::from).unwrap_or_default()
+        let written = postcard::to_extend(self, octets).and_then(|octets| {
+            if promises.is_none() { Ok(octets) } else { postcard::to_extend(&promises, octets) }
+        });
+        written.map(Bytes::from).unwrap_or_default()
     }
 
     /// Reads what [`Carried::to_octets`] wrote.
     pub fn from_octets(octets: &[u8]) -> Result<Self, NotCarried> {
         match octets.split_first() {
-            Some((&VERSION, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&PLAIN, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&VERSION, rest)) => {
+                let (mut carried, rest) = postcard::take_from_bytes::<Self>(rest)?;
+                let promises: Promises = postcard::from_bytes(rest)?;
+                promises.put_into(Arc::make_mut(&mut carried.envelope));
+                Ok(carried)
+            }
             Some((&version, _)) => Err(NotCarried::Version(version)),
             None => Err(NotCarried::Damaged(postcard::Error::DeserializeUnexpectedEnd)),
         }
@@ -130,6 +184,11 @@ fn with_recipients(envelope: &Envelope, recipients: Vec<Recipient>) -> Envelope 
         ret: envelope.ret,
         envid: envelope.envid.clone(),
         auth: envelope.auth.clone(),
+        require_tls: envelope.require_tls,
+        deliver_by: envelope.deliver_by,
+        hold: envelope.hold,
+        priority: envelope.priority,
+        solicit: envelope.solicit.clone(),
         recipients,
     }
 }
@@ -149,6 +208,38 @@ mod tests {
     fn comes_back_as_it_was_written() {
         let carried = carried();
         assert_eq!(Carried::from_octets(&carried.to_octets()).unwrap(), carried);
+    }
+
+    #[test]
+    fn what_was_promised_survives_and_the_first_version_is_still_read() {
+        let plain = carried();
+        assert_eq!(plain.to_octets()[0], 1, "as it was written before there were promises");
+        let mut promised = plain.clone();
+        let envelope = Arc::make_mut(&mut promised.envelope);
+        envelope.require_tls = true;
+        envelope.deliver_by = Some(DeliverBy { seconds: -5, mode: ByMode::Notify, trace: true });
+        envelope.hold = Some(Hold::Until(Timestamp(1_000_000)));
+        envelope.priority = Some(-9);
+        envelope.solicit = Some("net.example:ADV".into());
+        let since = smtp::ValidSince { at: Timestamp(7_000), strict: true };
+        envelope.recipients[0].valid_since = Some(since);
+        assert_eq!(promised.to_octets()[0], 2);
+        assert_eq!(Carried::from_octets(&promised.to_octets()).unwrap(), promised);
+        let octets = promised.to_octets();
+        assert!(Carried::from_octets(&octets[..octets.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn what_is_left_of_a_time_counts_from_the_release() {
+        let mut carried = carried();
+        let envelope = Arc::make_mut(&mut carried.envelope);
+        envelope.hold = Some(Hold::For(100));
+        envelope.deliver_by = Some(DeliverBy { seconds: 60, mode: ByMode::Return, trace: false });
+        let arrived = Timestamp(1_000_000);
+        assert_eq!(carried.released(arrived), Timestamp(1_100_000));
+        assert_eq!(carried.deliver_by(arrived), Some((Timestamp(1_160_000), ByMode::Return)));
+        let seen = carried.envelope_at(Timestamp(1_120_500), arrived);
+        assert_eq!(seen.deliver_by.map(|by| by.seconds), Some(40));
     }
 
     #[test]

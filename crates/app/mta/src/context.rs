@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use policy::Policy;
 use spool::Spool;
+use tokio::sync::Notify;
 use transport::mta_sts;
 use world::World;
 
@@ -31,6 +32,8 @@ pub struct Context {
     pub mta_sts: Option<mta_sts::Store>,
     /// Counts of TLS sessions; none if they are not wanted, or their directory can't be used.
     pub tls_reports: Option<Keeper>,
+    /// Rung at each change of the configuration.
+    pub reconfigured: Notify,
     config: ArcSwap<Compiled>,
     outgoing_tls: ArcSwap<OutgoingTls>,
 }
@@ -61,6 +64,7 @@ impl Context {
             policy,
             metrics: Metrics::default(),
             tasks: Arc::default(),
+            reconfigured: Notify::new(),
             config: ArcSwap::from_pointee(config),
             mta_sts: remembered.mta_sts,
             tls_reports: remembered.tls_reports,
@@ -82,5 +86,6 @@ impl Context {
     pub fn reconfigure(&self, config: Compiled, outgoing_tls: OutgoingTls) {
         self.config.store(Arc::new(config));
         self.outgoing_tls.store(Arc::new(outgoing_tls));
+        self.reconfigured.notify_one();
     }
 }

@@ -336,10 +336,10 @@ impl Desk {
     }
 
     fn listeners(&self) -> Vec<ListenerStatus> {
-        let status = |(address, name, role): (std::net::SocketAddr, String, &str)| ListenerStatus {
+        let status = |(address, name, role): (world::net::Endpoint, String, &str)| ListenerStatus {
             name,
             role: role.to_owned(),
-            address: address.to_string(),
+            address: crate::agent::place(&address),
             sessions: u64::from(self.agent.census.all()),
         };
         self.agent.listening().into_iter().map(status).collect()

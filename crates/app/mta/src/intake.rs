@@ -46,7 +46,8 @@ pub fn sort(
     let mut intake = Intake::default();
     for (lane, recipients) in lanes {
         let carried = Carried::new(envelope, recipients, message_id.clone());
-        intake.jobs.push(NewJob { lane, due: now, held: false, envelope: carried.to_octets() });
+        let due = carried.released(now);
+        intake.jobs.push(NewJob { lane, due, held: false, envelope: carried.to_octets() });
         intake.carried.push(Arc::new(carried));
     }
     intake

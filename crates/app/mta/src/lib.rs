@@ -7,6 +7,7 @@ pub mod carried;
 pub mod config;
 pub mod context;
 mod control;
+mod customer;
 pub mod events;
 pub mod evidence;
 pub mod handle;

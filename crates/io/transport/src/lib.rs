@@ -26,7 +26,7 @@ pub mod tls;
 pub mod wire;
 
 pub use content::Content;
-pub use open::open;
+pub use open::{open, over};
 pub use plan::{
     Credentials, Endpoint, Features, Learned, Plan, Protocol, Target, Timeouts, TlsLevel,
 };

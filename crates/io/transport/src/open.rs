@@ -75,6 +75,48 @@ pub async fn open(
     }
 }
 
+/// Opens a session over a connection that is there already, whose other end greets us: after ATRN (RFC
+/// 2645), the roles are swapped on it. `tls` is what stands on it; no further TLS is begun.
+///
+/// # Errors
+/// Where and why it ended, with all that was said.
+pub async fn over(
+    wire: Wire,
+    target: &Target,
+    plan: &Plan,
+    tls: Option<TlsFacts>,
+) -> Result<Session, Failure> {
+    let origin = Instant::now();
+    let mut plan = plan.for_machine(&Demand::Clear, Features::STARTTLS);
+    plan.under_tls = tls.is_some();
+    let mut client = Client::new(Arc::new(plan), Duration::ZERO);
+    client.note(Duration::ZERO, format!("the roles were swapped with {target}"));
+    if let Some(facts) = tls {
+        client.tls_established(Duration::ZERO, facts);
+    }
+    let mut driver = Driver::new(client, wire, origin);
+    let (cause, permanent) = loop {
+        match driver.next().await {
+            Output::Ready => return Ok(Session::new(driver, target.clone())),
+            Output::Failed { cause, permanent } => break (cause, permanent),
+            Output::Close => {
+                break (Cause { stage: Stage::Other, trouble: Trouble::Closed }, false);
+            }
+            _ => {}
+        }
+    };
+    while driver.next().await != Output::Close {}
+    Err(Failure {
+        cause,
+        permanent,
+        transcript: driver.client.transcript().clone(),
+        tls: driver.client.tls().cloned(),
+        tls_result: None,
+        address: target.endpoint.socket(),
+        learned: Learned::default(),
+    })
+}
+
 fn is_about_tls(cause: &Cause) -> bool {
     matches!(cause.stage, Stage::StartTls | Stage::Tls)
 }

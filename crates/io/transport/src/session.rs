@@ -15,6 +15,7 @@ use crate::{
     limits,
     plan::{Learned, Target},
     policy::{Demand, Policy, TlsResult},
+    wire::Wire,
 };
 
 /// An open connection, past greeting, EHLO, TLS and AUTH, ready for a transaction.
@@ -265,6 +266,12 @@ impl Session {
                 _ => {}
             }
         }
+    }
+
+    /// Gives the connection away, for the roles to be swapped on it after ATRN (RFC 2645): what the other
+    /// end says from here on is not heard by this session. `None` if it is closed.
+    pub fn into_wire(mut self) -> Option<Wire> {
+        self.driver.take_wire()
     }
 
     /// Says QUIT, waits for the reply (by default at most 5 s) and closes. Gives the whole transcript.

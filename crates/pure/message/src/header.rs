@@ -38,6 +38,8 @@ pub struct Facts {
     pub has_content_type: bool,
     /// Content-Transfer-Encoding of the whole content.
     pub transfer_encoding: Option<TransferEncoding>,
+    /// Solicitation as it stands, its lines joined (RFC 3865 section 2.6).
+    pub solicitation: Option<Box<str>>,
     /// Octets above 127 occur in the header section.
     pub eight_bit: bool,
     /// ... and they are all UTF-8 (RFC 6532).
@@ -98,6 +100,7 @@ enum Awaited {
     Nothing,
     MessageId,
     TransferEncoding,
+    Solicitation,
 }
 
 /// Of a line that comes in pieces no more than this is kept: enough for every field looked at.
@@ -193,6 +196,7 @@ impl Scan {
                 self.facts.has_message_id = true;
                 return Awaited::MessageId;
             }
+            12 if is(b"solicitation") => return Awaited::Solicitation,
             25 if is(b"content-transfer-encoding") => return Awaited::TransferEncoding,
             _ => {}
         }
@@ -213,6 +217,13 @@ impl Scan {
             }
             Awaited::TransferEncoding if self.facts.transfer_encoding.is_none() => {
                 self.facts.transfer_encoding = Some(TransferEncoding::parse(value));
+            }
+            Awaited::Solicitation => {
+                let joined = self.facts.solicitation.take().unwrap_or_default();
+                let value = String::from_utf8_lossy(value);
+                self.facts.solicitation = Some(format!("{joined}{value}").into());
+                // Its list may go on for as many lines as a header section has.
+                return;
             }
             _ => {}
         }

@@ -8,6 +8,9 @@ use crate::{
 };
 
 /// What one mail transaction says before its content.
+///
+/// Serialized, it is what the formats on disk have had from the first version on: the fields that are
+/// skipped are written beside it by who must know them later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// Whom DSNs go to; `None` is the null reverse-path.
@@ -25,14 +28,19 @@ pub struct Envelope {
     /// AUTH= as sent, still in xtext (RFC 4954 section 5).
     pub auth: Option<Box<str>>,
     /// REQUIRETLS: to no next hop that does not promise the same, inside verified TLS (RFC 8689).
+    #[serde(skip)]
     pub require_tls: bool,
     /// BY= (RFC 2852).
+    #[serde(skip)]
     pub deliver_by: Option<DeliverBy>,
     /// HOLDFOR= or HOLDUNTIL= (RFC 4865): not to be sent on before that.
+    #[serde(skip)]
     pub hold: Option<Hold>,
     /// MT-PRIORITY= (RFC 6710), -9 to 9.
+    #[serde(skip)]
     pub priority: Option<i8>,
     /// SOLICIT= as sent: keywords of solicitation classes, parted by commas (RFC 3865).
+    #[serde(skip)]
     pub solicit: Option<Box<str>>,
     /// In the order of the RCPT commands; those that were accepted.
     pub recipients: Vec<Recipient>,
@@ -86,6 +94,7 @@ pub struct Recipient {
     /// ORCPT= as sent: `addr-type;xtext` (RFC 3461 section 4.2).
     pub orcpt: Option<Box<str>>,
     /// RRVS= (RFC 7293).
+    #[serde(skip)]
     pub valid_since: Option<ValidSince>,
 }
 

@@ -72,11 +72,12 @@ fn announce(agent: &Agent, first: bool) {
     println!("Mailwright {} is running as {}", env!("CARGO_PKG_VERSION"), config.config.hostname);
     let listening = agent.listening();
     for (address, _, role) in &listening {
-        println!("  {role:<11} {address}");
+        println!("  {role:<11} {}", mta::agent::place(address));
     }
     println!("  data        {}", config.config.data.display());
-    let mx = listening.iter().find(|(_, _, role)| *role == "mx");
-    if let (true, Some((address, _, _))) = (first, mx) {
+    let mx = listening.iter().filter(|(_, _, role)| *role == "mx");
+    let mx = mx.filter_map(|(address, ..)| address.socket()).next();
+    if let (true, Some(address)) = (first, mx) {
         let program = std::env::args().next().unwrap_or_else(|| "mailwright".to_owned());
         println!(
             "Try: {program} send -s {} -p {} -f you@localhost -t postmaster@localhost -a Hello -h -b 'It works.' -d",

@@ -11,11 +11,11 @@ use std::{
     sync::Arc,
 };
 
-use smtp::Address;
+use smtp::{Address, Timestamp};
 
 use super::{
     Config, Domain, DomainKind, Limits, Listener, Mailboxes, Network, Problem, Retry, Route, Site,
-    User,
+    User, domain,
     users::{HashError, Users},
 };
 
@@ -61,6 +61,8 @@ struct LocalParts {
     refuse: Vec<Box<str>>,
     aliases: BTreeMap<Box<str>, Vec<Address>>,
     catch_all: Vec<Address>,
+    /// Since when mailboxes have had their owners.
+    since: BTreeMap<Box<str>, Timestamp>,
 }
 
 impl Compiled {
@@ -147,6 +149,17 @@ impl Compiled {
             }
             disposition => disposition,
         }
+    }
+
+    /// Whether there is anything to judge RRVS by (RFC 7293).
+    pub fn knows_owners(&self) -> bool {
+        self.config.domains.values().any(|domain| !domain.mailbox_since.is_empty())
+    }
+
+    /// Since when a mailbox of ours has had its owner, where that is configured.
+    pub fn owned_since(&self, address: &Address) -> Option<Timestamp> {
+        let found = self.domains.find(address.domain())?;
+        found.since.get(lower(&address.local_part_unquoted()).as_ref()).copied()
     }
 
     /// What becomes of an address that an alias or catch-all led to: never another alias.
@@ -245,7 +258,7 @@ fn routes(config: &Config, domains: &BTreeMap<String, Domain>) -> Patterns<Arc<R
     let mut routes = Patterns::default();
     for (pattern, domain) in domains {
         let next_hop = match domain.kind {
-            DomainKind::Local | DomainKind::Relay => continue,
+            DomainKind::Local | DomainKind::Relay | DomainKind::Odmr => continue,
             DomainKind::Smtp => domain.next_hop.clone(),
             DomainKind::Lmtp => {
                 domain.next_hop.iter().filter_map(|hop| hop.clone().into_lmtp()).collect()
@@ -314,6 +327,11 @@ fn local_parts(
             })
             .collect::<Result<_, CompileError>>()?,
         catch_all: resolve(&domain.catch_all)?,
+        since: domain
+            .mailbox_since
+            .iter()
+            .filter_map(|(name, since)| Some((name.to_lowercase().into(), domain::since(since)?)))
+            .collect(),
         domain,
     })
 }

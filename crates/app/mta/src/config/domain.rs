@@ -27,6 +27,9 @@ pub struct Domain {
     /// `mail/{domain}/{user}` in the data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maildir: Option<String>,
+    /// Since when mailboxes have had their owners, for RRVS (RFC 7293): `anna = "2024-01-31"`, or a time
+    /// like "2024-01-31T12:00:00Z". Others are taken to have had them always.
+    pub mailbox_since: BTreeMap<String, String>,
     /// Local-parts whose mail goes to others: `info = ["anna", "bob@example.org"]`. Without `@`, a target
     /// is in the same domain.
     pub aliases: BTreeMap<String, Vec<String>>,
@@ -48,6 +51,14 @@ pub enum DomainKind {
     Lmtp,
     /// To `next_hop` by SMTP.
     Smtp,
+    /// To the customer that fetches it by ATRN (RFC 2645).
+    Odmr,
+}
+
+/// A time of `mailbox_since`: a day (its beginning in UTC), or a time as RFC 3339 has it.
+pub(super) fn since(text: &str) -> Option<smtp::Timestamp> {
+    smtp::Timestamp::from_rfc3339(text)
+        .or_else(|| smtp::Timestamp::from_rfc3339(&format!("{text}T00:00:00Z")))
 }
 
 impl DomainKind {
@@ -58,6 +69,7 @@ impl DomainKind {
             Self::Relay => "relay",
             Self::Lmtp => "lmtp",
             Self::Smtp => "smtp",
+            Self::Odmr => "odmr",
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Limits {
     pub recipients_per_client_per_minute: u32,
     /// Recipients of one message; one more gets 452. RFC 5321 section 4.5.3.1.8 asks for 100 at least.
     pub recipients_max: u32,
+    /// Messages of one session, announced by LIMITS; one more gets 452. 0: no limit.
+    pub messages_per_session_max: u32,
     /// Octets of one message; announced by SIZE, more gets 552.
     #[serde(with = "units::size")]
     pub size_max: u64,
@@ -60,6 +62,7 @@ impl Default for Limits {
             messages_per_client_per_minute: 0,
             recipients_per_client_per_minute: 0,
             recipients_max: 1_000,
+            messages_per_session_max: 0,
             size_max: 50 << 20,
             header_hops_max: 100,
             errors_max: 20,

@@ -1,19 +1,27 @@
 //! `[[listener]]`: where clients connect, and what they may do there.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
+use smtp::{
+    client::Features,
+    extension::{self, Offered},
+};
 
-use super::{Limits, Network, one_or_many};
+use super::{Limits, Network, one_or_many, units};
 
 /// One `[[listener]]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listener {
     /// What logs and `status` call it. Default: role and port.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// `IP:PORT`, or several; no default.
+    /// `IP:PORT`, or several; without it there must be a `socket`.
     #[serde(with = "one_or_many")]
     pub address: Vec<SocketAddr>,
     /// Whom it is for.
@@ -32,13 +40,69 @@ pub struct Listener {
     /// Whether all of `[door]` is asked here, or only its deny lists and rates. Default: all for `mx`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub door: Option<bool>,
+    /// SMTP, or LMTP (RFC 2033) for programs that hand in mail for our domains.
+    pub protocol: Protocol,
+    /// A Unix socket to listen on, besides `address` or instead of it. Who may open it (its owner) counts
+    /// as 127.0.0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+    /// EHLO keywords that are offered besides those that are anyway: docs/extensions.md lists them.
+    pub advertise: Vec<String>,
     /// EHLO keywords that are not offered, for clients or boxes in between that break on one.
     pub hide: Vec<String>,
+    /// VRFY: `off`, `252` (nobody learns who has a mailbox), or `exact`.
+    pub vrfy: Disclosure,
+    /// EXPN, likewise: `exact` shows whom an alias leads to.
+    pub expn: Disclosure,
+    /// Clients that may start the queue for a domain by ETRN (RFC 1985). Default: none.
+    pub etrn: Vec<Network>,
+    /// Proxies that may say by XCLIENT whom they speak for. Default: none.
+    pub xclient: Vec<Network>,
+    /// Filters that may say by XFORWARD where a message came from. Default: none.
+    pub xforward: Vec<Network>,
+    /// Proxies (haproxy and the like) whose connections begin with a PROXY protocol header, version 1 or 2. It
+    /// is awaited from them, and from nobody else. Default: none.
+    pub proxy_protocol: Vec<Network>,
+    /// Classes of solicitation that are refused (RFC 3865), like `net.example:ADV`. Default: none.
+    pub no_soliciting: Vec<String>,
+    /// Least time that DELIVERBY may ask for with `R`; for users in a hurry a promise that can't be kept is none.
+    #[serde(with = "units::duration")]
+    pub deliver_by_min: Duration,
+    /// Longest time that a user may have a message held back by HOLDFOR or HOLDUNTIL (RFC 4865); "0s": none.
+    #[serde(with = "units::duration")]
+    pub future_release_max: Duration,
+    /// Highest MT-PRIORITY (RFC 6710) that a user may ask for; of other clients 0.
+    pub priority_max: i8,
     /// What to do with a bare LF or CR in content.
     pub line_endings: LineEndings,
     /// Limits that differ from `[limits]` here. Unnamed ones are as there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+}
+
+/// Which language a listener speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// RFC 5321.
+    #[default]
+    Smtp,
+    /// RFC 2033.
+    Lmtp,
+}
+
+/// What VRFY and EXPN say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Disclosure {
+    /// They are not implemented: 502.
+    #[serde(rename = "off")]
+    Off,
+    /// Nothing of anybody: 252 (RFC 5321 section 7.3).
+    #[serde(rename = "252")]
+    Nothing,
+    /// The truth.
+    #[serde(rename = "exact")]
+    Exact,
 }
 
 /// Whom a listener is for.
@@ -89,11 +153,45 @@ pub enum LineEndings {
     Normalize,
 }
 
+impl Default for Listener {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self {
+            name: String::new(),
+            address: Vec::new(),
+            role: Role::default(),
+            tls: ListenerTls::default(),
+            auth: Auth::default(),
+            require_auth: None,
+            require_tls: false,
+            networks: Vec::new(),
+            protocol: Protocol::default(),
+            socket: None,
+            door: None,
+            advertise: Vec::new(),
+            hide: Vec::new(),
+            vrfy: Disclosure::Nothing,
+            expn: Disclosure::Off,
+            etrn: Vec::new(),
+            xclient: Vec::new(),
+            xforward: Vec::new(),
+            proxy_protocol: Vec::new(),
+            no_soliciting: Vec::new(),
+            deliver_by_min: Duration::ZERO,
+            future_release_max: 7 * DAY,
+            priority_max: 4,
+            line_endings: LineEndings::default(),
+            limits: None,
+        }
+    }
+}
+
 impl Listener {
     /// Its name, or role and port.
     pub fn name(&self) -> String {
         match (self.name.as_str(), self.address.first()) {
             ("", Some(address)) => format!("{}-{}", self.role.as_str(), address.port()),
+            ("", None) if self.socket.is_some() => format!("{}-socket", self.role.as_str()),
             ("", None) => self.role.as_str().to_owned(),
             (name, _) => name.to_owned(),
         }
@@ -119,9 +217,42 @@ impl Listener {
         self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// Whether an EHLO keyword is not to be offered.
-    pub fn hides(&self, keyword: &str) -> bool {
-        self.hide.iter().any(|hidden| hidden.eq_ignore_ascii_case(keyword))
+    /// The EHLO keywords that are offered here, before it is asked to whom and inside what.
+    /// `knows_owners` says whether there is anything to judge RRVS by.
+    pub fn features(&self, knows_owners: bool) -> Features {
+        let on = |on: bool, feature| if on { feature } else { Features::NONE };
+        let listed = |names: &[String]| Features::by_names(names.iter().map(String::as_str));
+        let auth = Features::AUTH.with(Features::AUTH_EQUALS);
+        extension::offered(Offered::Always)
+            .with(on(self.role == Role::Submission, extension::offered(Offered::Users)))
+            .without(auth)
+            .with(on(self.offers_auth(), auth))
+            .with(on(self.vrfy == Disclosure::Exact, Features::VRFY))
+            .with(on(self.expn == Disclosure::Exact, Features::EXPN))
+            .with(on(!self.etrn.is_empty(), Features::ETRN))
+            .with(on(!self.xclient.is_empty(), Features::XCLIENT))
+            .with(on(!self.xforward.is_empty(), Features::XFORWARD))
+            .with(on(!self.no_soliciting.is_empty(), Features::NO_SOLICITING))
+            .with(on(knows_owners, Features::RRVS))
+            // The check of the configuration refuses names that are none.
+            .with(listed(&self.advertise).unwrap_or_default())
+            .without(listed(&self.hide).unwrap_or_default())
+    }
+
+    /// Which of the features that are not for everybody a client may use.
+    pub fn grants(&self, client: IpAddr) -> Features {
+        let among = |networks: &[Network], feature| match networks {
+            networks if networks.iter().any(|network| network.contains(client)) => feature,
+            _ => Features::NONE,
+        };
+        among(&self.etrn, Features::ETRN)
+            .with(among(&self.xclient, Features::XCLIENT))
+            .with(among(&self.xforward, Features::XFORWARD))
+    }
+
+    /// Whether connections from there begin with a PROXY protocol header.
+    pub fn is_proxied(&self, peer: IpAddr) -> bool {
+        self.proxy_protocol.iter().any(|network| network.contains(peer))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod listener;
 pub mod load;
 pub mod next_hop;
+pub mod odmr;
 pub mod pipe;
 pub mod problem;
 pub mod queue;
@@ -37,9 +38,10 @@ use serde::{Deserialize, Serialize};
 pub use compiled::{Compiled, Disposition};
 pub use domain::{Domain, DomainKind, Mailboxes, Relay};
 pub use limits::Limits;
-pub use listener::{Auth, LineEndings, Listener, ListenerTls, Role};
+pub use listener::{Auth, Disclosure, LineEndings, Listener, ListenerTls, Protocol, Role};
 pub use next_hop::NextHop;
 pub use notation::{Network, network, one_or_many, units};
+pub use odmr::Odmr;
 pub use pipe::Pipe;
 pub use problem::{ConfigErrors, Problem, Warning};
 pub use queue::{Dns, DoubleBounce, Dsn, Queue, Retry, Timeouts};
@@ -100,6 +102,8 @@ pub struct Config {
     pub routes: BTreeMap<String, Route>,
     /// What differs at hosts, by the name of the best MX host or `*.suffix`, whichever domain leads there.
     pub sites: BTreeMap<String, Site>,
+    /// Providers that our mail is fetched from by ATRN (RFC 2645), for servers without a fixed address.
+    pub odmr: Vec<Odmr>,
     /// Who may authenticate.
     pub users: BTreeMap<String, User>,
 }
@@ -129,6 +133,7 @@ impl Default for Config {
             domains: BTreeMap::new(),
             routes: BTreeMap::new(),
             sites: BTreeMap::new(),
+            odmr: Vec::new(),
             users: BTreeMap::new(),
         }
     }

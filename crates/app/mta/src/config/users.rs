@@ -28,6 +28,9 @@ pub struct User {
     /// Reverse-paths that this user may give: addresses, or `@domain`. Default: any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reverse_paths: Vec<String>,
+    /// Domains whose mail this user may fetch by ATRN (RFC 2645). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub odmr: Vec<String>,
 }
 
 /// The table form.
@@ -37,6 +40,8 @@ struct UserTable {
     password: String,
     #[serde(default)]
     reverse_paths: Vec<String>,
+    #[serde(default)]
+    odmr: Vec<String>,
 }
 
 /// Shows no hash: configurations end up in logs.
@@ -62,12 +67,13 @@ impl<'de> serde::de::Visitor<'de> for ReadUser {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<User, E> {
-        Ok(User { password: text.to_owned(), reverse_paths: Vec::new() })
+        Ok(User { password: text.to_owned(), reverse_paths: Vec::new(), odmr: Vec::new() })
     }
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, table: A) -> Result<User, A::Error> {
         let table = UserTable::deserialize(serde::de::value::MapAccessDeserializer::new(table))?;
-        Ok(User { password: table.password, reverse_paths: table.reverse_paths })
+        let UserTable { password, reverse_paths, odmr } = table;
+        Ok(User { password, reverse_paths, odmr })
     }
 }
 
@@ -123,6 +129,11 @@ impl Users {
     /// Whether a user may give this reverse-path.
     pub fn may_use(&self, name: &str, reverse_path: &str) -> bool {
         self.users.get(name).is_some_and(|user| user.may_use(reverse_path))
+    }
+
+    /// The domains whose mail a user may fetch by ATRN.
+    pub fn odmr(&self, name: &str) -> &[String] {
+        self.users.get(name).map_or(&[], |user| &user.odmr)
     }
 
     /// The user if name and password are right. Slow unless remembered: see the module.

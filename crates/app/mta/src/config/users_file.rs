@@ -43,7 +43,8 @@ pub fn add(path: &Path, name: &str, hash: &str) -> Result<bool, UsersFileError> 
             true
         }
         None => {
-            let user = User { password: hash.to_owned(), reverse_paths: Vec::new() };
+            let user =
+                User { password: hash.to_owned(), reverse_paths: Vec::new(), odmr: Vec::new() };
             users.insert(name.to_owned(), user);
             false
         }

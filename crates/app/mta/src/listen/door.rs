@@ -8,13 +8,14 @@ use policy::{
 };
 use smtp::{
     Stage, Timestamp,
-    server::{AuthOffer, Event, Extensions, LineEndings, Offer, Server, Timeouts},
+    client::Features,
+    server::{AuthOffer, Event, LineEndings, Offer, Protocol, Server, Timeouts},
 };
 use spool::Receipt;
 use transport::ServerConfig;
 
 use crate::{
-    config::{self, Compiled, Limits, Listener, ListenerTls, Role},
+    config::{self, Compiled, Disclosure, Limits, Listener, ListenerTls, Role},
     queue::Queue,
 };
 
@@ -78,6 +79,21 @@ impl Door {
         }
     }
 
+    /// Which of the features that are not for everybody a client may use.
+    pub fn grants(&self, client: IpAddr) -> Features {
+        self.listener.grants(client)
+    }
+
+    /// Whether connections from there begin with a PROXY protocol header.
+    pub fn is_proxied(&self, peer: IpAddr) -> bool {
+        self.listener.is_proxied(peer)
+    }
+
+    /// What VRFY and EXPN say here.
+    pub fn discloses(&self) -> (Disclosure, Disclosure) {
+        (self.listener.vrfy, self.listener.expn)
+    }
+
     /// Logs what the machine noticed, and keeps evidence of refusals; `because` is why the last question
     /// got a no.
     pub fn report(
@@ -139,6 +155,12 @@ impl Door {
             Event::Aborted { recipients, length } => {
                 tracing::debug!(%client, listener, recipients, length, "transaction aborted");
             }
+            Event::ClientNamed { proxy } => {
+                tracing::info!(%client, %proxy, listener, "a proxy named its client");
+            }
+            Event::ExchangeDiscarded { verb, length } => {
+                tracing::info!(%client, listener, verb, length, "what only Exchange reads was thrown away");
+            }
             Event::TooManyErrors => tracing::info!(%client, listener, "too many errors"),
             Event::Idle => tracing::info!(%client, listener, "client was silent for too long"),
             Event::ClosedByPeer => tracing::debug!(%client, listener, "closed by the client"),
@@ -168,6 +190,10 @@ impl Door {
         let from = envelope.reverse_path.as_ref().map_or("<>", |path| path.as_str());
         tracing::info!(id = %receipt.id(), client = %machine.peer().address, helo = machine.helo(), from,
             recipients = envelope.recipients.len(), size, user = machine.user(), message_id, "received");
+        if let Some(origin) = machine.origin() {
+            tracing::info!(id = %receipt.id(), name = origin.name.as_deref(), address = origin.address.as_deref(),
+                helo = origin.helo.as_deref(), ident = origin.ident.as_deref(), "forwarded for");
+        }
         queue.context.evidence.received(at, &self.name, receipt.id(), machine, message_id, size);
     }
 
@@ -246,29 +272,36 @@ fn rates(limits: &Limits) -> Vec<Rate> {
 }
 
 /// What the configuration says, in the machine's terms.
-fn offer(config: &Compiled, listener: &Listener, limits: &Limits, tls_available: bool) -> Offer {
-    let shown = |keyword: &str| !listener.hides(keyword);
+pub fn offer(
+    config: &Compiled,
+    listener: &Listener,
+    limits: &Limits,
+    tls_available: bool,
+) -> Offer {
+    let features = listener.features(config.knows_owners());
+    let seconds = |wait: Duration| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
     Offer {
-        extensions: Extensions {
-            pipelining: shown("PIPELINING"),
-            size: shown("SIZE"),
-            eight_bit_mime: shown("8BITMIME"),
-            smtputf8: shown("SMTPUTF8"),
-            enhanced_status_codes: shown("ENHANCEDSTATUSCODES"),
-            dsn: shown("DSN"),
-            chunking: shown("CHUNKING"),
-            binarymime: shown("BINARYMIME"),
-            help: shown("HELP"),
+        protocol: match listener.protocol {
+            config::Protocol::Smtp => Protocol::Smtp,
+            config::Protocol::Lmtp => Protocol::Lmtp,
         },
+        features,
+        vrfy: listener.vrfy != Disclosure::Off,
+        expn: listener.expn != Disclosure::Off,
+        transactions_max: Some(limits.messages_per_session_max).filter(|&most| most > 0),
+        deliver_by_min: seconds(listener.deliver_by_min),
+        future_release_max: listener.future_release_max.as_secs(),
+        priority_max: listener.priority_max,
+        no_soliciting: listener.no_soliciting.join(",").into(),
         size_max: (limits.size_max > 0).then_some(limits.size_max),
         recipients_max: limits.recipients_max as usize,
-        auth: match (listener.offers_auth() && shown("AUTH"), listener.auth.without_tls) {
+        auth: match (listener.offers_auth(), listener.auth.without_tls) {
             (false, _) => AuthOffer::Never,
             (true, false) => AuthOffer::InsideTls,
             (true, true) => AuthOffer::Always,
         },
         auth_required: listener.requires_auth(),
-        tls_available: tls_available && shown("STARTTLS") && listener.tls == ListenerTls::StartTls,
+        tls_available: tls_available && listener.tls == ListenerTls::StartTls,
         tls_required: listener.require_tls,
         errors_max: limits.errors_max,
         timeouts: Timeouts {

@@ -2,8 +2,9 @@
 
 mod census;
 mod door;
+mod proxy;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use policy::{Case, EARLY_TALKER, Refusal};
@@ -21,7 +22,7 @@ use world::net::{Idle, Listener, Stream};
 
 pub use self::{
     census::Census,
-    door::{Door, Teaser},
+    door::{Door, Teaser, offer},
 };
 use crate::{queue::Queue, session::Session};
 
@@ -71,11 +72,26 @@ pub async fn accept(
 
 async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let began = Instant::now();
-    let (Some(address), Some(local)) =
-        (stream.peer().socket(), stream.local().ok().and_then(|end| end.socket()))
-    else {
-        return;
-    };
+    let mut stream = stream;
+    let origin = entrance.queue.context.world.clock.now();
+    let mut peer = Peer { origin, ..ends(&stream) };
+    if door.is_proxied(peer.address.ip()) {
+        match timeout(door.limits.handshake_wait, proxy::read(&mut stream)).await {
+            Ok(Ok(proxied)) => {
+                peer.address = proxied.client.unwrap_or(peer.address);
+                peer.local = proxied.local.unwrap_or(peer.local);
+            }
+            failed => {
+                let why = match failed {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "it did not come in time".to_owned(),
+                };
+                return tracing::warn!(proxy = %peer.address, listener = %door.name, why, "no PROXY header");
+            }
+        }
+    }
+    let address = peer.address;
+    peer.granted = door.grants(address.ip());
     let client = address.ip();
     let context = &entrance.queue.context;
     context.metrics.connections_in.increment();
@@ -91,7 +107,6 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
         }),
         Ok(_) => context.policy.connection(&case).refusal,
     };
-    let mut peer = Peer { address, local, tls: None };
     let mut wire = match (&door.tls, door.implicit_tls && refusal.is_none()) {
         (Some(identity), true) => {
             match timeout(limits.handshake_wait, transport::tls::accept(stream, identity)).await {
@@ -138,6 +153,13 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let closing = entrance.closing.clone();
     Session::new(entrance.queue.clone(), door, wire, machine, began).run(closing).await;
     drop(place);
+}
+
+/// Who is at the other end. A Unix socket's client is one of this machine, and has the port 0.
+fn ends(stream: &Stream) -> Peer {
+    let this_machine = SocketAddr::from(([127, 0, 0, 1], 0));
+    let local = stream.local().ok().and_then(|end| end.socket());
+    Peer::new(stream.peer().socket().unwrap_or(this_machine), local.unwrap_or(this_machine))
 }
 
 /// Waits before the greeting, as mail servers do (RFC 5321 section 4.3.1) and programs that send spam

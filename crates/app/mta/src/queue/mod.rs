@@ -5,9 +5,12 @@
 //! records, DSNs, evidence and the next due time. Everything shares one lock, held for a few map
 //! operations at a time and never across an await.
 
+mod fetch;
 mod limit;
 mod operate;
+mod ready;
 mod settle;
+mod start;
 mod state;
 pub(crate) mod way;
 mod worker;
@@ -24,6 +27,7 @@ use tokio::sync::Notify;
 use transport::Learned;
 
 pub use self::{
+    fetch::fetched,
     operate::{Action, NotDone, View},
     settle::Around,
     state::{Down, Entry, Place, SiteKey},
@@ -237,8 +241,9 @@ impl Queue {
             }
             Push::Down(down) => {
                 let entry = state.job(id)?;
-                if now.since(entry.arrived) >= way.retry.give_up {
-                    return Some((Taken::from(entry), way, down));
+                let taken = Taken::from(entry);
+                if taken.is_over(now, way.retry.give_up) {
+                    return Some((taken, way, down));
                 }
                 state.postpone(id, &down, now);
                 self.bell.notify_one();
@@ -337,6 +342,16 @@ impl Queue {
     }
 }
 
+impl Taken {
+    /// Whether its time is over: it is too old, or BY= says so (RFC 2852).
+    pub fn is_over(&self, now: Timestamp, give_up: Duration) -> bool {
+        let returned = self.carried.deliver_by(self.arrived);
+        let returned = returned.filter(|(_, mode)| *mode == smtp::ByMode::Return);
+        now.since(self.carried.released(self.arrived)) >= give_up
+            || returned.is_some_and(|(at, _)| now >= at)
+    }
+}
+
 impl From<&Entry> for Taken {
     fn from(entry: &Entry) -> Self {
         Self {
@@ -364,6 +379,7 @@ fn entry(
     size: u64,
     content: Option<Arc<dyn Content>>,
 ) -> Entry {
+    let envelope = carried.open();
     Entry {
         id: job.id,
         revision: job.revision,
@@ -371,6 +387,8 @@ fn entry(
         due: job.due,
         attempts: job.attempts,
         held: job.held,
+        released: envelope.released(arrived),
+        priority: envelope.priority(),
         arrived,
         size,
         carried,

@@ -11,7 +11,8 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use smtp::{
-    Attempt, Cause, EnhancedStatus, ForwardPath, Outcome, Recipient, Stage, Timestamp, Trouble,
+    Attempt, ByMode, Cause, EnhancedStatus, ForwardPath, Outcome, Recipient, Stage, Timestamp,
+    Trouble,
 };
 use spool::{Job, Op};
 
@@ -143,7 +144,11 @@ impl Queue {
             }
         }
         let notice = way.retry.delay_notice;
-        if !notice.is_zero() && !job.carried.delay_told && age >= notice {
+        // RFC 2852 section 4.1.3: with N, the end of the time is told as a delay.
+        let promised = job.carried.deliver_by(job.arrived);
+        let too_late = promised.is_some_and(|(at, mode)| mode == ByMode::Notify && now >= at);
+        let late = too_late || (!notice.is_zero() && age >= notice);
+        if late && !job.carried.delay_told {
             let delayed = sorted.left.iter().filter(|recipient| recipient.notify.delay);
             let told: Vec<_> = delayed
                 .filter_map(|recipient| {
@@ -306,7 +311,11 @@ fn next_due(job: &Taken, way: &Way, now: Timestamp, sorted: &Sorted) -> Option<T
     }
     let next = now.after(way.retry.wait(job.attempts + 1));
     // The last try comes at the very end of the time, not some hours before it.
-    Some(next.min(job.arrived.after(way.retry.give_up).max(now.after(way.retry.first))))
+    let end = job.carried.released(job.arrived).after(way.retry.give_up);
+    let next = next.min(end.max(now.after(way.retry.first)));
+    // What BY= promised is told or done when its time is over, not hours later (RFC 2852).
+    let promised = job.carried.deliver_by(job.arrived).map(|(at, _)| at).filter(|&at| at > now);
+    Some(promised.map_or(next, |at| next.min(at)))
 }
 
 /// A recipient that an attempt says nothing about was not tried: a fault of ours, never a loss.

@@ -5,7 +5,7 @@
 //! connections. Nothing here ever looks at every job to find one, but for the operator's list.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -14,7 +14,7 @@ use spool::{Content, JobId, Revision};
 use tokio::sync::Notify;
 use transport::Features;
 
-use super::limit::Limit;
+use super::{limit::Limit, ready::Ready};
 use crate::carried::{LastTrouble, Parcel};
 
 /// Names a site: see [`super::way::Way::site`].
@@ -42,6 +42,10 @@ pub struct Entry {
     pub held: bool,
     /// When its message came.
     pub arrived: Timestamp,
+    /// Before this it is not to be sent on (RFC 4865).
+    pub released: Timestamp,
+    /// What goes first (RFC 6710).
+    pub priority: i8,
     /// Octets of content.
     pub size: u64,
     /// The envelope.
@@ -69,8 +73,8 @@ pub enum Place {
 
 /// One set of next hops.
 pub struct Site {
-    /// Due jobs, oldest first.
-    pub ready: VecDeque<JobId>,
+    /// Due jobs, by priority, then oldest first.
+    pub ready: Ready,
     /// Workers, idle ones included.
     pub workers: usize,
     /// Wakes idle workers; the last one has the warmest connection.
@@ -165,7 +169,7 @@ impl State {
             }
             Place::Ready(key) => {
                 if let Some(site) = self.sites.get_mut(key) {
-                    site.ready.retain(|&other| other != id);
+                    site.ready.remove(id);
                 }
             }
             Place::Held | Place::Routing | Place::Busy => {}
@@ -241,6 +245,17 @@ impl State {
         due
     }
 
+    /// Makes a waiting job due now; the spool need not know. False if it does not wait, or is held back.
+    pub fn hasten(&mut self, id: JobId, now: Timestamp) -> bool {
+        let Some(entry) = self.jobs.get_mut(&id) else { return false };
+        if entry.place != Place::Waiting || now < entry.released {
+            return false;
+        }
+        self.waiting.remove(&(entry.due, id));
+        entry.due = now;
+        self.waiting.insert((now, id))
+    }
+
     /// Puts a routed job onto its site's list.
     pub fn push(
         &mut self,
@@ -260,7 +275,7 @@ impl State {
             return Push::Down(down.clone());
         }
         entry.place = Place::Ready(key.clone());
-        site.ready.push_back(id);
+        site.ready.push(entry.priority, id);
         if let Some(worker) = site.idle.pop() {
             return Push::Wake(worker);
         }
@@ -277,7 +292,7 @@ impl State {
     pub fn take(&mut self, key: &SiteKey) -> Option<&Entry> {
         let site = self.sites.get_mut(key)?;
         loop {
-            let id = site.ready.pop_front()?;
+            let id = site.ready.pop()?;
             if let Some(entry) = self.jobs.get_mut(&id) {
                 entry.place = Place::Busy;
                 return self.job(id);
@@ -352,7 +367,7 @@ impl State {
         let Some(site) = self.sites.get_mut(key) else { return Vec::new() };
         site.limit.shrink();
         site.down = Some(down);
-        let ids: Vec<_> = site.ready.drain(..).collect();
+        let ids = site.ready.take_all();
         for id in &ids {
             if let Some(entry) = self.jobs.get_mut(id) {
                 entry.place = Place::Busy;
@@ -413,7 +428,7 @@ fn held_in_memory(entry: &Entry) -> u64 {
 impl Site {
     fn new(cap: usize) -> Self {
         Self {
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             workers: 0,
             idle: Vec::new(),
             limit: Limit::new(cap),

@@ -31,6 +31,7 @@ pub enum Lane {
 }
 
 /// How a lane's mail gets to its site.
+#[derive(Clone)]
 pub struct Way {
     /// Lanes with the same site share connections and limits.
     pub site: SiteKey,
@@ -51,6 +52,7 @@ pub struct Way {
 }
 
 /// What takes the mail.
+#[derive(Clone)]
 pub enum By {
     /// Nothing: it is thrown away, as configured.
     Discard,
@@ -58,6 +60,8 @@ pub enum By {
     Maildir,
     /// A program of this machine.
     Program(Box<Pipe>),
+    /// Its owner, who fetches it (ATRN, RFC 2645).
+    Pickup,
     /// Servers: those of equal preference together, best first.
     Hosts {
         /// Each group is used in random order.
@@ -117,6 +121,7 @@ impl Way {
     pub fn success_action(&self) -> Action {
         match &self.by {
             By::Maildir | By::Program(_) | By::Discard => Action::Delivered,
+            By::Pickup => Action::Relayed,
             By::Hosts { plan, .. } if plan.protocol == Protocol::Lmtp => Action::Delivered,
             By::Hosts { .. } => Action::Relayed,
         }
@@ -153,6 +158,11 @@ pub fn without_lookup(context: &Context, lane: &str, reroute: Option<&str>) -> O
                 vec![format!("`{lane}` is local")],
             )
         });
+    }
+    if config.domain(lane).is_some_and(|domain| domain.kind == config::DomainKind::Odmr) {
+        let why = vec![format!("`{lane}` is fetched by its owner (ATRN)")];
+        let way = common(&config, &Route::default(), format!("owner of {lane}"), why);
+        return Some(Way { by: By::Pickup, ..way });
     }
     let route = config.route(lane);
     if let Some(pipe) = &route.pipe {

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use smtp::{Attempt, Cause, Outcome, Stage, Trouble};
 use tokio::sync::Notify;
-use transport::{Failure, Mail, Session, Target};
+use transport::{
+    Failure, Features, Mail, Protocol, Session, Target,
+    policy::{Demand, Policy},
+};
 
 use super::{Around, By, Down, Queue, SiteKey, Taken, Way, settle};
 use crate::{kept::Kept, tls_reports::Sight};
@@ -105,6 +108,16 @@ impl Line {
         let content = Kept(content);
         let way = self.way.clone();
         match &way.by {
+            By::Pickup => {
+                let cause = crate::notify::local_cause(
+                    4,
+                    4,
+                    1,
+                    "it waits until its owner fetches it (ATRN)",
+                );
+                let attempt = way.attempt(&job.carried, Outcome::Deferred(cause));
+                queue.settle(job, &way, attempt, Around::default()).await;
+            }
             By::Discard => {
                 let reply = smtp::Reply::new(250, (2, 0, 0), "discarded, as configured");
                 let attempt = way.attempt(&job.carried, Outcome::Relayed(reply));
@@ -134,11 +147,22 @@ impl Line {
     /// Over a connection that is open, else over a new one. A kept connection that turns out to be
     /// closed is no attempt: it says nothing about the message.
     async fn relay(&mut self, queue: &Arc<Queue>, job: Taken, content: &Kept) {
+        if self.is_strict(&job) && !self.has_sure_hosts() {
+            let text = "REQUIRETLS, and neither DNSSEC nor MTA-STS vouches for the MX hosts";
+            let outcome = Outcome::Failed(crate::notify::local_cause(5, 7, 30, text));
+            let attempt = self.way.attempt(&job.carried, outcome);
+            return queue.settle(job, &self.way, attempt, Around::default()).await;
+        }
         let mut reused = true;
         let began = queue.context.world.clock.now();
         loop {
             if self.session.as_mut().is_some_and(|session| session.is_dead()) {
                 self.session = None;
+            }
+            if self.is_strict(&job)
+                && self.session.as_ref().is_some_and(|session| !is_verified(session))
+            {
+                self.hang_up(queue);
             }
             if self.session.is_none() {
                 reused = false;
@@ -148,7 +172,7 @@ impl Line {
                 }
             }
             let Some(session) = self.session.as_mut() else { return };
-            let attempt = transact(session, &self.way, &job, content).await;
+            let attempt = transact(session, &self.way, &job, content, began).await;
             self.transactions += 1;
             let stale = reused && was_closed_before_anything(&attempt.attempt);
             let keep = session.is_reusable() && self.transactions < self.way.transactions_max;
@@ -169,6 +193,22 @@ impl Line {
         }
     }
 
+    /// Whether REQUIRETLS binds here (RFC 8689): LMTP is the last step, and hands nothing on.
+    fn is_strict(&self, job: &Taken) -> bool {
+        let lmtp =
+            matches!(&self.way.by, By::Hosts { plan, .. } if plan.protocol == Protocol::Lmtp);
+        job.carried.envelope.require_tls && !lmtp
+    }
+
+    /// Whether the hosts' names are sure: configured, or vouched for by DNSSEC or MTA-STS (RFC 8689
+    /// section 4.2.1). Where they are not, a certificate for such a name proves nothing.
+    fn has_sure_hosts(&self) -> bool {
+        let By::Hosts { targets, .. } = &self.way.by else { return true };
+        let sure =
+            |target: &Target| target.policy.as_ref().is_none_or(|policy| policy.name_is_sure);
+        targets.iter().flatten().all(sure)
+    }
+
     /// Tries the site's hosts in order of preference.
     async fn open(
         &mut self,
@@ -179,9 +219,16 @@ impl Line {
         let now = queue.context.world.clock.now();
         let mut plan = plan.as_ref().clone();
         plan.avoid = plan.avoid.with(queue.lock().state.avoid(&self.way.site, now));
+        let strict = self.is_strict(job);
+        if strict {
+            // What was learned is no reason to break a promise.
+            plan.avoid = plan.avoid.without(Features::STARTTLS.with(Features::REQUIRETLS));
+        }
         self.transactions = 0;
         let mut failures = Vec::new();
         for target in self.way.in_order(targets, &queue.context.world.random) {
+            let strictly = strict.then(|| strictly(target));
+            let target = strictly.as_ref().unwrap_or(target);
             let tls = queue.context.outgoing_tls();
             match transport::open(&queue.context.world, tls.general(), target, &plan).await {
                 Ok(session) => {
@@ -223,6 +270,14 @@ impl Line {
         };
         let permanent = failures.last().is_some_and(|(_, failure)| failure.permanent);
         if permanent {
+            return queue.settle(job, &self.way, attempt, Around::default()).await;
+        }
+        if self.is_strict(&job) && matches!(cause.stage, Stage::StartTls | Stage::Tls) {
+            // That TLS is not good enough for a promise says nothing of mail without one.
+            let text = format!("REQUIRETLS, and no verified TLS: {}", cause.trouble);
+            let failed = Outcome::Failed(crate::notify::local_cause(5, 7, 30, text));
+            let mut attempt = attempt;
+            attempt.outcomes = settle::alike(&job.carried, &failed);
             return queue.settle(job, &self.way, attempt, Around::default()).await;
         }
         self.site_is_down(queue, &attempt, cause);
@@ -323,17 +378,40 @@ fn count_failure(queue: &Queue, lane: &str, target: &Target, failure: &Failure) 
     keeper.count(queue.context.world.clock.now(), &sight);
 }
 
-/// One or, where the next hop takes only so many recipients at once, several transactions.
-struct Transacted {
-    attempt: Attempt,
-    learned: transport::Learned,
-    passes_dsn_on: bool,
+/// The same host, with a certificate that names it: what it publishes, else by an issuer we trust.
+fn strictly(target: &Target) -> Target {
+    match &target.policy {
+        Some(policy) if policy.demand.authenticates() => target.clone(),
+        Some(policy) if matches!(policy.demand, Demand::Unusable { .. }) => target.clone(),
+        _ => {
+            let demand = Demand::Certificate { names: Vec::new() };
+            let policy = Policy::of_route(demand, "TLS: verified, by REQUIRETLS");
+            target.clone().with_policy(Arc::new(policy))
+        }
+    }
 }
 
-async fn transact(session: &mut Session, way: &Way, job: &Taken, content: &Kept) -> Transacted {
+fn is_verified(session: &Session) -> bool {
+    session.tls().is_some_and(|tls| tls.verified.is_ok())
+}
+
+/// One or, where the next hop takes only so many recipients at once, several transactions.
+pub(super) struct Transacted {
+    pub(super) attempt: Attempt,
+    learned: transport::Learned,
+    pub(super) passes_dsn_on: bool,
+}
+
+pub(super) async fn transact(
+    session: &mut Session,
+    way: &Way,
+    job: &Taken,
+    content: &Kept,
+    now: smtp::Timestamp,
+) -> Transacted {
     let mut attempt = way.attempt_at(session);
     let mut learned = transport::Learned::default();
-    let mut envelope = job.carried.envelope.clone();
+    let mut envelope = job.carried.envelope_at(now, job.arrived);
     loop {
         let relayed = session.relay(&Mail { envelope: envelope.clone(), content }).await;
         if attempt.transcript.is_empty() {
@@ -358,7 +436,9 @@ async fn transact(session: &mut Session, way: &Way, job: &Taken, content: &Kept)
             let passes_dsn_on = session.extensions().has("DSN");
             return Transacted { attempt, learned, passes_dsn_on };
         }
-        envelope = job.carried.left_with(again).envelope;
+        let mut rest = envelope.as_ref().clone();
+        rest.recipients = again;
+        envelope = Arc::new(rest);
     }
 }
 

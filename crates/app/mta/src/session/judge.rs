@@ -62,6 +62,12 @@ pub async fn recipient(
     let case = case(&config, door, machine, manners);
     let path = &recipient.forward_path;
     may_be_named(&config, &case, path)?;
+    let since = recipient.valid_since.zip(config.owned_since(path));
+    if since.is_some_and(|(wanted, owned)| wanted.at < owned) {
+        // RFC 7293 section 5.1: whoever has the mailbox now is not whom it is for.
+        let why = format!("{path} has another owner since then (RRVS)");
+        return Err(Refusal { rule: "owner", reply: Reply::mailbox_owner_changed(), why });
+    }
     let forward = Forward::of(queue, &config, path);
     let case = Case {
         recipient: Some(path),
@@ -112,11 +118,6 @@ pub fn begin(queue: &Queue, machine: &Server<Receipt>) -> Result<(), Refusal> {
             Err(Refusal { rule: "disk space", reply: Reply::no_room(), why })
         }
     }
-}
-
-/// VRFY tells nobody who has a mailbox here (RFC 5321 section 7.3).
-pub fn verify(_text: &str) -> Reply {
-    Reply::not_verified()
 }
 
 /// Is it the user? The hash is slow on purpose, so it is computed where blocking hurts nobody. Who has

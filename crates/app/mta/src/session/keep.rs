@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use message::{header::Scan, submission, trace};
-use smtp::{Reply, server::Server};
+use smtp::{
+    Reply, extension,
+    server::{Protocol, Server},
+};
 use spool::{Accepted, Arrival, KeepError, MessageId, NewContent, Receipt, Staged};
 
 use crate::{config::Role, intake, listen::Door, queue::Queue};
@@ -67,6 +70,11 @@ impl Keeping {
         if facts.hops > config.config.limits.header_hops_max {
             return Err(Reply::loop_detected());
         }
+        if let Some(classes) = &facts.solicitation
+            && extension::no_soliciting::is_refused(&machine.offer().no_soliciting, classes)
+        {
+            return Err(Reply::solicitation_refused());
+        }
         let id = queue.context.spool.reserve();
         let at = queue.context.world.clock.now();
         let mut prefix = Vec::with_capacity(256);
@@ -113,12 +121,13 @@ fn trace_field(
     trace::received(
         &trace::Received {
             helo: machine.helo().unwrap_or(""),
-            peer: Some(machine.peer().address.ip()),
+            // Over a Unix socket there is no address; it has the port 0.
+            peer: Some(machine.peer().address).filter(|at| at.port() != 0).map(|at| at.ip()),
             peer_name: None,
             host,
             protocol: trace::Protocol {
                 extended: machine.protocol() != "SMTP",
-                lmtp: false,
+                lmtp: machine.offer().protocol == Protocol::Lmtp,
                 utf8: envelope.is_some_and(|envelope| envelope.smtputf8),
                 tls: machine.tls().is_some(),
                 authenticated: machine.user().is_some(),

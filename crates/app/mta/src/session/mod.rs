@@ -4,6 +4,7 @@
 //! ([`keep`]) and the password hashes when they are done. While nothing is said the connection owns no
 //! buffer: octets are read into the thread's own, and only what the machine can't use yet is kept.
 
+mod inform;
 pub mod judge;
 mod keep;
 mod next_hop;
@@ -20,7 +21,10 @@ use tokio::{io::AsyncWriteExt, sync::watch, time::Instant};
 use transport::Wire;
 
 use self::{judge::Manners, keep::Keeping};
-use crate::{listen::Door, queue::Queue};
+use crate::{
+    listen::Door,
+    queue::{self, Queue},
+};
 
 /// Content over this many octets goes to disk as it comes.
 const CONTENT_IN_MEMORY_MAX: usize = 256 * 1024;
@@ -47,6 +51,8 @@ pub struct Session {
     manners: Manners,
     /// Why the last question was answered with a no: the event that follows tells it.
     refusal: Option<Refusal>,
+    /// ATRN was granted for these: the roles are to be swapped.
+    reversed: Option<Vec<Box<str>>>,
     ended: bool,
 }
 
@@ -70,6 +76,7 @@ impl Session {
             keeping,
             manners: Manners::default(),
             refusal: None,
+            reversed: None,
             ended: false,
         }
     }
@@ -81,6 +88,12 @@ impl Session {
         loop {
             if let Err(error) = self.work().await {
                 tracing::debug!(client = %self.machine.peer().address, %error, "connection lost");
+                return;
+            }
+            if let Some(domains) = self.reversed.take() {
+                if let Some(wire) = self.wire.take() {
+                    queue::fetched(self.queue, wire, self.machine.tls(), &domains).await;
+                }
                 return;
             }
             if self.ended {
@@ -165,6 +178,13 @@ impl Session {
                     Output::Close => {
                         self.flush().await?;
                         self.ended = true;
+                        return Ok(());
+                    }
+                    Output::Reverse(domains) => {
+                        self.flush().await?;
+                        // Sent before our reply came: nobody can say any more as whom.
+                        self.pending.clear();
+                        self.reversed = Some(domains);
                         return Ok(());
                     }
                 }
@@ -258,7 +278,21 @@ impl Session {
                 let judged = judge::begin(&self.queue, &self.machine);
                 Answer::Go(self.noted(judged))
             }
-            Question::Verify(text) => Answer::Verified(judge::verify(&text)),
+            Question::Verify(text) => {
+                Answer::Verified(inform::verify(&self.queue, &self.door, &text))
+            }
+            Question::Expand(text) => {
+                Answer::Verified(inform::expand(&self.queue, &self.door, &text))
+            }
+            Question::StartQueue(node) => {
+                Answer::Verified(self.queue.start(&node, self.machine.peer().address))
+            }
+            Question::Reverse(domains) => {
+                Answer::Reverse(inform::reverse(&self.queue, self.machine.user(), &domains))
+            }
+            Question::Client(claim) => {
+                Answer::Client(inform::client(&self.door, self.machine.peer(), &claim))
+            }
             Question::Authenticate { user, password, .. } => {
                 self.flush().await?;
                 let (queue, machine) = (&self.queue, &self.machine);

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The rows: first those of one step, then those for everywhere.
-pub const CODES: [Meaning; 64] = [
+pub const CODES: [Meaning; 65] = [
     row(
         At(421, Stage::Greeting),
         "busy at the door",
@@ -178,6 +178,12 @@ pub const CODES: [Meaning; 64] = [
         Code(252),
         "cannot say, will try",
         "The server does not tell whether the mailbox exists, but takes the message.",
+        "Nothing to do.",
+    ),
+    row(
+        Code(253),
+        "mail waits and is sent on",
+        "Messages wait for the node that ETRN named, and are sent to it now (RFC 1985).",
         "Nothing to do.",
     ),
     row(

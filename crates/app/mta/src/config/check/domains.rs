@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Found;
 use crate::config::{
-    Compiled, Config, Domain, DomainKind, compiled::CompileError, domain::is_pattern, load,
+    Compiled, Config, Domain, DomainKind,
+    compiled::CompileError,
+    domain::{self, is_pattern},
+    load,
 };
 
 impl Found<'_, '_> {
@@ -19,6 +22,13 @@ impl Found<'_, '_> {
             }
             self.next_hops(&path, domain);
             self.mailboxes(&path, domain);
+            for (mailbox, since) in &domain.mailbox_since {
+                if domain::since(since).is_none() {
+                    let message = format!("`{since}` is no time (mailbox `{mailbox}`)");
+                    let help = "write it like `2024-01-31`, or `2024-01-31T12:00:00Z`";
+                    self.error(&[path[0], path[1], "mailbox_since"], message, help);
+                }
+            }
             if domain.kind == DomainKind::Local && config.routes.contains_key(name) {
                 let message =
                     format!("`{name}` is local and has a route, which would never be used");
@@ -60,7 +70,9 @@ impl Found<'_, '_> {
     fn next_hops(&mut self, path: &[&str], domain: &Domain) {
         let at = [path, &["next_hop"]].concat();
         match domain.kind {
-            DomainKind::Local | DomainKind::Relay if !domain.next_hop.is_empty() => {
+            DomainKind::Local | DomainKind::Relay | DomainKind::Odmr
+                if !domain.next_hop.is_empty() =>
+            {
                 let message =
                     format!("a `next_hop` for a domain of kind `{}`", domain.kind.as_str());
                 let help = "give the domain `kind = \"smtp\"` or \"lmtp\", or remove `next_hop`";

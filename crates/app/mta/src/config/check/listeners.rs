@@ -2,8 +2,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
+use smtp::client::Features;
+
 use super::Found;
-use crate::config::{Config, Listener, ListenerTls, Role};
+use crate::config::{Config, Listener, ListenerTls, Network, Role};
+
+/// Strangers: addresses of documentation (RFC 5737).
+const EVERYBODY: [&str; 2] = ["203.0.113.1", "198.51.100.1"];
 
 impl Found<'_, '_> {
     pub(super) fn listeners(&mut self, config: &Config) {
@@ -13,7 +18,7 @@ impl Found<'_, '_> {
             let number = index.to_string();
             let path = ["listener", number.as_str()];
             let at = |key| [path[0], path[1], key];
-            if listener.address.is_empty() {
+            if listener.address.is_empty() && listener.socket.is_none() {
                 let help = "add `address = \"127.0.0.1:25\"`, or another";
                 self.error(&path, "this listener has no address", help);
             }
@@ -32,7 +37,46 @@ impl Found<'_, '_> {
                 self.error(&at("name"), message, "give each a `name` of its own: logs show it");
             }
             self.keywords(&at("hide"), &listener.hide);
+            self.keywords(&at("advertise"), &listener.advertise);
+            self.extensions(&path, listener);
             self.security(&path, listener);
+        }
+    }
+
+    fn extensions(&mut self, path: &[&str], listener: &Listener) {
+        let at = |key| [path, &[key]].concat();
+        let features = listener.features(false);
+        if features.has(Features::TURN) {
+            let help = "customers fetch their mail by ETRN or ATRN";
+            self.error(&at("advertise"), "TURN gives mail to whoever asks: it is not done", help);
+        }
+        if features.has(Features::ATRN) && !listener.offers_auth() {
+            let help = "set `auth.offered = true`: who fetches mail signs in first";
+            self.error(&at("advertise"), "ATRN without AUTH", help);
+        }
+        if listener.socket.is_some() && listener.tls == ListenerTls::Implicit {
+            let help = "set `tls = \"none\"`";
+            self.error(&at("socket"), "TLS before the greeting, over a Unix socket", help);
+        }
+        if !(-9..=9).contains(&listener.priority_max) {
+            self.error(&at("priority_max"), "no priority of RFC 6710", "use 0 to 9");
+        }
+        for class in &listener.no_soliciting {
+            if !smtp::extension::no_soliciting::is_valid(class) || class.contains(',') {
+                let message = format!("`{class}` is no keyword of RFC 3865");
+                self.error(&at("no_soliciting"), message, "write it like `net.example:ADV`");
+            }
+        }
+        let trusted = [
+            ("xclient", &listener.xclient),
+            ("xforward", &listener.xforward),
+            ("proxy_protocol", &listener.proxy_protocol),
+        ];
+        for (key, networks) in trusted {
+            if EVERYBODY.iter().all(|text| is_among(networks, text)) {
+                let help = "name only your own proxies: whoever is trusted can claim any address";
+                self.error(&at(key), format!("everybody is trusted with `{key}`"), help);
+            }
         }
     }
 
@@ -70,6 +114,10 @@ impl Found<'_, '_> {
             );
         }
     }
+}
+
+fn is_among(networks: &[Network], text: &str) -> bool {
+    text.parse().is_ok_and(|address| networks.iter().any(|network| network.contains(address)))
 }
 
 /// Whether both can't be listened on: the same port, and the same address or one that means all.

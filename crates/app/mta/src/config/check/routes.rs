@@ -3,7 +3,7 @@
 use transport::TlsLevel;
 
 use super::Found;
-use crate::config::{Config, Pipe, Route};
+use crate::config::{Config, NextHop, Odmr, Pipe, Route, domain::is_domain_name};
 
 impl Found<'_, '_> {
     pub(super) fn routes(&mut self, config: &Config) {
@@ -11,6 +11,10 @@ impl Found<'_, '_> {
             let path = ["routes", pattern.as_str()];
             self.pattern(&path, pattern);
             self.route(&path, route);
+        }
+        for (index, odmr) in config.odmr.iter().enumerate() {
+            let number = index.to_string();
+            self.odmr(&["odmr", number.as_str()], odmr);
         }
         if let Some(route) = &config.default_route {
             self.route(&["default_route"], route);
@@ -111,6 +115,33 @@ impl Found<'_, '_> {
                     "write `command = [\"/usr/bin/program\", \"argument\"]`; no shell reads it";
                 self.error(path, "`command` names no program by its absolute path", help);
             }
+        }
+    }
+
+    fn odmr(&mut self, path: &[&str], odmr: &Odmr) {
+        let at = |key| [path, &[key]].concat();
+        let smtp = |hop: &NextHop| matches!(hop, NextHop::Host(..) | NextHop::Address(..));
+        if odmr.provider.is_empty() || !odmr.provider.iter().all(smtp) {
+            let help = "name a host, like `odmr.provider.example`";
+            self.error(&at("provider"), "a provider is a host that speaks SMTP", help);
+        }
+        for domain in odmr.domains.iter().filter(|domain| !is_domain_name(domain)) {
+            self.error(&at("domains"), format!("`{domain}` is no domain"), "write `example.org`");
+        }
+        let local = odmr.provider.iter().all(NextHop::is_loopback);
+        if !odmr.tls.is_binding() && !local {
+            let help = "leave `tls` out: whoever is in between could read the password else";
+            self.error(&at("tls"), "the password could be sent in clear", help);
+        }
+        if odmr.auth.password.is_none() == odmr.auth.password_file.is_none() {
+            let help = "name a `password_file`, or a `password`, one of them";
+            self.error(&at("auth"), "one password is needed", help);
+        }
+        if let Some(file) = &odmr.auth.password_file {
+            self.file(&[&at("auth")[..], &["password_file"]].concat(), file);
+        }
+        if odmr.every.is_zero() {
+            self.error(&at("every"), "`every` is 0s: it would never end", "use 15m, or so");
         }
     }
 
