@@ -68,7 +68,7 @@ const FIGURES: [(&str, f64); 12] = [
     ("fate", 0.95),
     ("recipients and fate as flufl.bounce has them", 0.90),
     ("class as bounceparser has it", 0.85),
-    ("no report taken for one", 0.0),
+    ("no report taken for one", 1.0),
     ("class of a bare reply", 0.90),
 ];
 
