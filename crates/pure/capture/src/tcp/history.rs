@@ -1,7 +1,7 @@
 //! The newest octets of a stream, to see whether a segment that repeats some says the same.
 
-/// Octets kept at least: a whole segment, and with it every reply and command.
-const KEEP_MIN: usize = 1_536;
+/// Octets kept at least: what a forged reply or command could be.
+const KEEP_MIN: usize = 1_024;
 /// Octets kept at most.
 const KEEP_MAX: usize = 65_536;
 
