@@ -172,7 +172,10 @@ pub fn compare(first: &[Session], second: &[Session], settings: &Settings) -> Co
     let order = match settings.first_is_near {
         Some(true) => Order::FirstIsNear,
         Some(false) => Order::SecondIsNear,
-        None => clocks::agreed(aligned.iter().map(told)),
+        None => match clocks::agreed(aligned.iter().map(told)) {
+            Order::Assumed => differences::order(first, second, &aligned),
+            order => order,
+        },
     };
     let (near, far, aligned) = match order {
         Order::FirstIsNear | Order::Assumed => (first, second, aligned),

@@ -114,6 +114,15 @@ fn the_order_of_the_files_does_not_matter() {
 }
 
 #[test]
+fn where_times_tell_nothing_the_masks_do() {
+    let masked = PLAIN.replace("S: 250-STARTTLS\n", "S: 250-XXXXXXXA\n");
+    let at_once = |text: &str| session(text, 50_001, 0, 500);
+    let comparison = compare(&[at_once(PLAIN)], &[at_once(&masked)], &Settings::default());
+    assert_eq!(comparison.order, Order::SecondIsNear);
+    assert_eq!(changes(&comparison)[0].0, Change::KeywordMasked);
+}
+
+#[test]
 fn a_scanner_that_takes_mail_away_and_answers_itself() {
     let here = "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a.test> SIZE=9\nS: 250 OK\nC: RCPT TO:<b@b.test>\n\
         S: 503 5.5.1 Error: need MAIL command\nC: QUIT\nS: 221 bye";

@@ -142,7 +142,7 @@ fn part(what: &str, sure: bool) -> String {
 }
 
 /// Every session of a capture.
-fn sessions(capture: &Path) -> Vec<Session> {
+pub fn sessions(capture: &Path) -> Vec<Session> {
     let octets = fs::read(capture).unwrap_or_default();
     let mut analysis = Analysis::new(Limits::default());
     analysis.feed(&octets);
@@ -199,7 +199,7 @@ fn codes(session: &Session) -> Vec<u64> {
     replies.filter_map(|line| line.lossy().get(..3)?.parse().ok()).collect()
 }
 
-fn read_json(path: &Path) -> Option<Value> {
+pub fn read_json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
@@ -208,7 +208,7 @@ fn array(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// All files below a folder whose path satisfies, in order.
-fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+pub fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

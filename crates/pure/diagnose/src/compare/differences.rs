@@ -1,6 +1,6 @@
 //! From aligned lines to what was done to them.
 
-use super::{Change, Clocks, Difference, Direction, Row, Settings, align, clocks};
+use super::{Change, Clocks, Difference, Direction, Order, Row, Settings, align, clocks};
 use crate::{
     Confidence, Session,
     session::{Event, Kind, Line, Party, Place},
@@ -34,6 +34,31 @@ pub(super) fn find(
     found.extend(sides.closings());
     found.extend(sides.certificates());
     found
+}
+
+/// What the differences tell of who is near, where the times do not: words are overwritten on their way,
+/// never restored.
+pub(super) fn order(
+    first: &[Session],
+    second: &[Session],
+    aligned: &[(usize, usize, Vec<Row>)],
+) -> Order {
+    let mut votes = 0_i64;
+    for (a, b, rows) in aligned {
+        for row in rows.iter().filter(|row| !row.is_same) {
+            let (Some(here), Some(there)) = (row.near, row.far) else { continue };
+            let (here, there) = (&first[*a].lines[here], &second[*b].lines[there]);
+            // A masked reply is seen by the client, a masked command by the server.
+            let sign = if here.by == Party::Server { 1 } else { -1 };
+            votes += sign * i64::from(align::is_masked(&here.text, &there.text));
+            votes -= sign * i64::from(align::is_masked(&there.text, &here.text));
+        }
+    }
+    match votes {
+        1.. => Order::FirstIsNear,
+        0 => Order::Assumed,
+        _ => Order::SecondIsNear,
+    }
 }
 
 struct Sides<'a> {
