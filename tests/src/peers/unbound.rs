@@ -128,6 +128,7 @@ fn configuration(folder: &Path, at: SocketAddr, key: &str) -> String {
   do-ip6: no
   module-config: \"validator iterator\"
   trust-anchor-file: \"{folder}/{key}.key\"
+  local-zone: \"test.\" nodefault
   qname-minimisation: no
   do-not-query-localhost: no
 remote-control:
