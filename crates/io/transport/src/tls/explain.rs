@@ -48,8 +48,7 @@ impl Refusal {
 }
 
 /// Two issuers of one name: one that changed its key, or one that only says so.
-const OTHER_KEY: &str =
-    "its certificate was not signed by the issuer that is trusted here, but by another of that name";
+const OTHER_KEY: &str = "its certificate was not signed by the issuer that is trusted here, but by another of that name";
 
 /// Why a handshake failed, and whether it was for the certificate.
 pub(super) fn handshake(error: &io::Error) -> (Refusal, bool) {

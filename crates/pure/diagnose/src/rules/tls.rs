@@ -36,7 +36,29 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
 /// Which kind of trouble the TLS library's words, in lower case, tell of.
 fn kind(text: &str, peer: &str) -> (&'static str, Party, Confidence, String) {
     let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if any(&["expired", "not valid yet", "notvalidyet"]) {
+    if any(&["tlsa"]) {
+        (
+            "dane",
+            Party::Server,
+            Confidence::Likely,
+            format!(
+                "{peer} has published in the DNS (DANE, TLSA records) which certificate it has, and showed \
+                     another one, or its records are of no use. Most often the certificate was renewed and \
+                     the records were not; it may also be somebody else who answers there."
+            ),
+        )
+    } else if any(&["mta-sts policy"]) {
+        (
+            "mta-sts",
+            Party::Policy,
+            Confidence::Likely,
+            format!(
+                "The recipient's domain has an MTA-STS policy in force that does not name {peer}. Either the \
+                     policy was not updated when the domain's MX records were changed, or the MX records are \
+                     not the domain's own."
+            ),
+        )
+    } else if any(&["expired", "not valid yet", "notvalidyet"]) {
         (
             "certificate-expired",
             Party::Server,
@@ -71,6 +93,10 @@ fn kind(text: &str, peer: &str) -> (&'static str, Party, Confidence, String) {
         "handshakefailure",
         "peer is incompatible",
         "peerincompatible",
+        "neither tls 1.2 nor 1.3",
+        "older than we take",
+        "no version, cipher",
+        "no cipher that we offer",
     ]) {
         (
             "tls-incompatible",
@@ -106,6 +132,13 @@ mod tests {
             ("invalid peer certificate: Expired", "certificate-expired"),
             ("invalid peer certificate: UnknownIssuer", "certificate"),
             ("received fatal alert: ProtocolVersion", "tls-incompatible"),
+            ("it knows neither TLS 1.2 nor 1.3 (alert protocol_version, 70)", "tls-incompatible"),
+            (
+                "its certificate is none that the TLSA records at `_25._tcp.mx.b.test` allow: they have 3 1 1 \
+                 00; its key would be `3 1 1 01`",
+                "dane",
+            ),
+            ("the MTA-STS policy of `b.test` does not name `mx.c.test` but mx.b.test", "mta-sts"),
             ("peer closed connection without sending TLS close_notify", "tls"),
         ] {
             assert_eq!(found("", Stage::Tls, Trouble::Tls(text.into())).rule, rule, "{text}");
