@@ -24,10 +24,13 @@ pub enum Label {
     ServerTraffic,
 }
 
+/// The client's random and what a secret is for.
+type Key = ([u8; 32], Label);
+
 /// Secrets by the client's random and what they are for.
 #[derive(Default)]
 pub struct KeyLog {
-    secrets: HashMap<([u8; 32], Label), Vec<u8>>,
+    secrets: HashMap<Key, Vec<u8>>,
 }
 
 impl KeyLog {
@@ -65,7 +68,7 @@ impl std::fmt::Debug for KeyLog {
     }
 }
 
-fn parse(line: &[u8]) -> Option<(([u8; 32], Label), Vec<u8>)> {
+fn parse(line: &[u8]) -> Option<(Key, Vec<u8>)> {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let label = match words.next()? {
         b"CLIENT_RANDOM" => Label::Master,

@@ -59,7 +59,7 @@ impl LineReader {
         if std::mem::take(&mut self.swallow_lf) && start == b'\n' {
             return (1, Read::More);
         }
-        if tls && let Some(read) = self.find_tls(stamp, octets) {
+        if tls && let Some(read) = self.find_tls(octets) {
             return read;
         }
         if self.length == 0 {
@@ -81,7 +81,7 @@ impl LineReader {
 
     /// A TLS record's type (RFC 8446 section 5.1) and 3, the version's first octet. No text of SMTP
     /// begins so.
-    fn find_tls(&mut self, stamp: Stamp, octets: &[u8]) -> Option<(usize, Read)> {
+    fn find_tls(&mut self, octets: &[u8]) -> Option<(usize, Read)> {
         if self.length == 0 && is_record_type(octets[0]) && octets.get(1) == Some(&3) {
             return Some((0, Read::Tls(None)));
         }
@@ -90,7 +90,6 @@ impl LineReader {
             self.take(Ending::Missing);
             return Some((0, Read::Tls(Some(before))));
         }
-        let _ = stamp;
         None
     }
 
@@ -164,7 +163,9 @@ impl WholeLine {
 mod tests {
     use super::*;
 
-    fn read_all(octets: &[u8]) -> (Vec<(Vec<u8>, Ending)>, Option<Vec<u8>>) {
+    type Text = Vec<u8>;
+
+    fn read_all(octets: &[u8]) -> (Vec<(Text, Ending)>, Option<Text>) {
         let mut reader = LineReader::default();
         let (mut lines, mut rest) = (Vec::new(), octets);
         while !rest.is_empty() {
