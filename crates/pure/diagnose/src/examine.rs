@@ -103,3 +103,67 @@ fn remark(rule: &str, what: String, why: &str, remedy: &str) -> Finding {
         next_test: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smtp::{Stage, Trouble};
+
+    use crate::rules::testing::{found, reply};
+
+    const READY: &str = "-: connected to mx1.b.test\nS: 220 r ESMTP\nC: EHLO a\nS: 250-r\nS: 250-PIPELINING\nS: 250 CHUNKING\n";
+
+    /// What a session shows has the same name, whether it was ours or a capture has it.
+    #[test]
+    fn what_the_dialogue_proves_comes_first() {
+        let silence = || Trouble::Silence(Duration::from_secs(300));
+        let closed = || Trouble::Closed;
+        for (dialogue, stage, trouble, rule) in [
+            (
+                "C: MAIL FROM:<a@a.test>\nC: RCPT TO:<bob@b.test>\nC: DATA\nS: 250 ok\n-: no reply in 300s",
+                Stage::Rcpt,
+                silence(),
+                "pipelining-broken",
+            ),
+            (
+                "C: MAIL FROM:<a@a.test>\nS: 250 ok\nC: RCPT TO:<bob@b.test>\nS: 250 ok\nC: BDAT 9 LAST\n\
+                 -: content: 9 octets\n-: the connection was closed by the peer",
+                Stage::EndOfData,
+                closed(),
+                "bdat-blocked",
+            ),
+            (
+                "C: MAIL FROM:<a@a.test>\nS: 250 ok\nC: RCPT TO:<bob@b.test>\nS: 500 unrecognized: \"XXXX TO:<bob@b.test>\"",
+                Stage::Rcpt,
+                Trouble::Reply(reply("500 unrecognized: \"XXXX TO:<bob@b.test>\"")),
+                "command-altered",
+            ),
+            // nothing special: the step tells
+            (
+                "C: MAIL FROM:<a@a.test>\nS: 250 ok\nC: RCPT TO:<bob@b.test>\n-: no reply in 300s",
+                Stage::Rcpt,
+                silence(),
+                "silence",
+            ),
+        ] {
+            assert_eq!(
+                found(&format!("{READY}{dialogue}"), stage, trouble).rule,
+                rule,
+                "{dialogue}"
+            );
+        }
+    }
+
+    /// Bob was refused for himself; that another command was altered is not his reason.
+    #[test]
+    fn another_recipients_trouble_is_not_bobs() {
+        let dialogue = format!(
+            "{READY}C: MAIL FROM:<a@a.test>\nS: 250 ok\nC: RCPT TO:<eve@b.test>\nS: 500 unrecognized: \"XXXX\"\n\
+             C: RCPT TO:<bob@b.test>\nS: 550 5.1.1 no such user"
+        );
+        let finding =
+            found(&dialogue, Stage::Rcpt, Trouble::Reply(reply("550 5.1.1 no such user")));
+        assert_eq!(finding.rule, "no-such-mailbox");
+    }
+}

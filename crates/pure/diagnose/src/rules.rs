@@ -12,6 +12,7 @@ pub(crate) mod by_meaning;
 mod connect;
 mod content;
 mod dns;
+mod exchange_login;
 mod greylisting;
 mod mailbox_full;
 mod no_such_mailbox;
@@ -31,12 +32,13 @@ use crate::{evidence::Evidence, finding::Finding};
 pub(crate) type Rule = fn(&Evidence<'_>) -> Option<Finding>;
 
 /// In the order in which they are asked.
-pub(crate) const RULES: [Rule; 16] = [
+pub(crate) const RULES: [Rule; 17] = [
     dns::explain,
     connect::explain,
     tls::explain,
     silence_after_content::explain,
     broken_off::explain,
+    exchange_login::explain,
     authentication::explain,
     out_of_order::explain,
     blocklist::explain,

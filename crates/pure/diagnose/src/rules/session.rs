@@ -12,6 +12,7 @@ mod early_talker;
 mod echo;
 mod hello;
 mod keywords_masked;
+mod length_limit;
 mod line_endings;
 mod malformed_reply;
 mod no_connection;
@@ -40,10 +41,11 @@ use crate::{
 type SessionRule = fn(&Observed<'_>, &mut Vec<Finding>);
 
 /// In the order in which they claim a refused command or the session's end.
-const SESSION_RULES: [SessionRule; 21] = [
+const SESSION_RULES: [SessionRule; 22] = [
     no_connection::find,
     pix_fixup::find,
     command_altered::find,
+    length_limit::find,
     command_syntax::find,
     xexch50::find,
     black_hole::find,

@@ -75,6 +75,7 @@ pub const RULE_NAMES: &[RuleName] = &[
         "Keywords of the EHLO reply are overwritten with X; candidates by their length.",
         SESSION,
     ),
+    row("length-limit", "A short command is refused as too long.", SESSION),
     row(
         "line-endings",
         "Command lines end with LF or CR alone.",
@@ -146,6 +147,7 @@ pub const RULE_NAMES: &[RuleName] = &[
     row("connection-timeout", "No answer to the attempt to connect.", NO_REPLY),
     row("content", "What is in the message is refused: spam, virus, attachment.", REPLY),
     row("dns-failure", "The name servers gave no usable answer.", NO_REPLY),
+    row("exchange-login", "Exchange servers could not log in at each other.", REPLY),
     row("greylisting", "Strangers are asked to come back.", REPLY),
     row("login-failed", "The login could not be finished.", REPLY),
     row("login-mechanism", "This way of logging in is not accepted, or not without TLS.", REPLY),
