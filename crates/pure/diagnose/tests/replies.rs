@@ -86,6 +86,7 @@ fn all() -> Vec<(&'static str, Reply)> {
         login_locked(Duration::from_secs(35)),
         reverse_path_denied(),
         recipient_denied(),
+        routed_recipient(),
         talked_ahead(),
         helo_refused("is our own", true),
         reverse_name_refused("192.0.2.41", true),

@@ -162,6 +162,17 @@ impl Compiled {
         found.since.get(lower(&address.local_part_unquoted()).as_ref()).copied()
     }
 
+    /// Whether an address of ours is named in the configuration, as a mailbox or an alias: then its
+    /// local-part is a name, whatever characters it has.
+    pub fn names(&self, address: &Address) -> bool {
+        let Some(found) = self.domains.find(address.domain()) else { return false };
+        let local_part = address.local_part_unquoted();
+        let local_part = lower(&local_part);
+        let listed = |list: &Vec<Box<str>>| list.iter().any(|name| **name == *local_part);
+        found.aliases.contains_key(local_part.as_ref())
+            || found.mailboxes.as_ref().is_some_and(listed)
+    }
+
     /// What becomes of an address that an alias or catch-all led to: never another alias.
     pub fn resolved(&self, address: &Address) -> Disposition<'_> {
         match self.domains.find(address.domain()) {

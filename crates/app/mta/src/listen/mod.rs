@@ -189,6 +189,7 @@ async fn greet<'d>(
         // What looks whether a port is open does that.
         Ok(_) if wire.idle() == Idle::Closed => None,
         Ok(_) => {
+            throw_away(wire);
             policy.waited.forget(case.client);
             policy.count(EARLY_TALKER);
             let reply = Reply::talked_too_early();
@@ -199,6 +200,19 @@ async fn greet<'d>(
             let keep = policy.set().settings.waited_keep;
             policy.waited.remember(case.client, keep, clock.now());
             Some((None, teaser))
+        }
+    }
+}
+
+/// Takes off what was sent too early: a connection that is closed with octets unread is reset, and the
+/// client would never read why.
+fn throw_away(wire: &mut Wire) {
+    const READS_MAX: usize = 16;
+    let mut octets = [0; 4096];
+    for _ in 0..READS_MAX {
+        match wire.try_read(&mut octets) {
+            Ok(length) if length > 0 => {}
+            _ => return,
         }
     }
 }

@@ -80,16 +80,27 @@ pub async fn recipient(
 /// What the configuration alone says of a recipient.
 pub fn may_be_named(config: &Compiled, case: &Case<'_>, path: &Address) -> Result<(), Refusal> {
     match config.recipient(path) {
-        Disposition::Unknown => {
-            let why = format!("{} is ours, and has no such mailbox", path.domain());
-            Err(Refusal { rule: "mailbox", reply: Reply::no_such_mailbox(), why })
-        }
         Disposition::NotOurs(_) if case.user.is_none() && !case.trusted => {
             let why = format!("{} is not ours, and the client may not relay", path.domain());
             Err(Refusal { rule: "relay", reply: Reply::relaying_denied(), why })
         }
+        _ if is_routed(path) && case.user.is_none() && !case.trusted && !config.names(path) => {
+            let why = "its local-part looks like a way to somebody else".to_owned();
+            Err(Refusal { rule: "routed-recipient", reply: Reply::routed_recipient(), why })
+        }
+        Disposition::Unknown => {
+            let why = format!("{} is ours, and has no such mailbox", path.domain());
+            Err(Refusal { rule: "mailbox", reply: Reply::no_such_mailbox(), why })
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a local-part has in it what once was a route: `user%other.example`, `other.example!user`,
+/// `"user@other.example"`. Here it leads nowhere, but a server behind us may follow it, and then we relay
+/// for strangers.
+fn is_routed(path: &Address) -> bool {
+    path.local_part_unquoted().contains(['@', '%', '!'])
 }
 
 /// The machine's facts as policy sees them, up to the reverse-path.
@@ -154,3 +165,6 @@ pub async fn authenticate(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

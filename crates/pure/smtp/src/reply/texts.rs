@@ -396,6 +396,11 @@ impl Reply {
         Self::new(550, (5, 7, 1), "this address takes no mail")
     }
 
+    /// `550`: a local-part with a route in it, the way round the question who may relay.
+    pub fn routed_recipient() -> Self {
+        Self::new(550, (5, 7, 1), "no relaying by way of a local-part: leave out %, ! and @")
+    }
+
     /// `554`: RFC 2920 section 3.1 has the client wait for the replies to its greeting commands.
     pub fn talked_ahead() -> Self {
         Self::new(554, (5, 5, 1), "commands were sent before the reply to EHLO: wait for it")
