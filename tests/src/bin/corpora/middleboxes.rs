@@ -23,6 +23,7 @@ pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
         pairs(folder, misses),
         clean_captures(folder, misses),
         clean_dialogues(folder, misses),
+        clean_transcripts(folder, misses),
         causes(folder, misses),
     ]
 }
@@ -135,6 +136,32 @@ fn clean_dialogues(folder: &Path, misses: &mut Misses) -> Figure {
             if is_pair {
                 continue;
             }
+            figure.of += 1;
+            figure.right += usize::from(found.is_empty());
+            if !found.is_empty() {
+                misses.note(PART, path.display(), "nothing", told(&found));
+            }
+        }
+    }
+    figure
+}
+
+/// Dialogues that a client wrote down, in which the server refused nothing and the client was content.
+fn clean_transcripts(folder: &Path, misses: &mut Misses) -> Figure {
+    let mut figure =
+        Figure { name: "clean transcripts, nobody accused", right: 0, of: 0, wanted: 1.0 };
+    for path in files(&folder.join("transcripts"), ".exits") {
+        let text = |extension| std::fs::read(path.with_extension(extension)).unwrap_or_default();
+        let exits = String::from_utf8_lossy(&text("exits")).into_owned();
+        let is_content = exits.lines().all(|line| line.split_whitespace().nth(1) == Some("0"));
+        let whole = [text("stdout"), text("stderr")].join(&b'\n');
+        let sessions = diagnose::dialects::transcript::read(&whole).unwrap_or_default();
+        let is_clean = |session: &&Session| {
+            let dialogue = Dialogue::read(session);
+            !dialogue.exchanges.iter().any(Exchange::is_refusal)
+        };
+        for session in sessions.iter().filter(|_| is_content).filter(is_clean) {
+            let found = accusations(session);
             figure.of += 1;
             figure.right += usize::from(found.is_empty());
             if !found.is_empty() {
