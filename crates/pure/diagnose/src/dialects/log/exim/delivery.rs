@@ -24,6 +24,7 @@ struct Fields<'a> {
     transport: Option<&'a str>,
     confirmation: Option<&'a str>,
     peer: Endpoint,
+    is_routing: bool,
     words: &'a str,
 }
 
@@ -119,7 +120,13 @@ fn held_up(testimony: &mut Testimony, fields: &Fields<'_>, known: &Message) {
         testimony.reply = trouble.reply;
         return;
     }
-    if fields.words.starts_with("retry ") || fields.words.contains("have been failing") {
+    let waits = quoted::strip(fields.words, "retry ").is_some();
+    if fields.is_routing {
+        testimony.stage = Some(Stage::Routing);
+        testimony.stage_is_told = true;
+        return;
+    }
+    if waits || fields.words.contains("have been failing") {
         // Too old now; what held it up stood on an earlier line.
         testimony.stage = known.stage;
         return;
@@ -162,6 +169,9 @@ impl<'a> Fields<'a> {
             rest = left;
         }
         let rest = rest.trim_start_matches(' ');
+        // `routing defer (-51): retry time not reached`: it came to no transport.
+        fields.is_routing = rest.starts_with("routing defer");
+        let rest = rest.strip_prefix("routing ").unwrap_or(rest);
         let rest = match rest.strip_prefix("defer (") {
             Some(defer) => {
                 let rest = defer.split_once(')').map_or("", |(_, rest)| rest);

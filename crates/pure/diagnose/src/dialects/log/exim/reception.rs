@@ -74,7 +74,9 @@ fn argument(rcpt: &str) -> &str {
 
 fn stage(what: &str) -> Option<Stage> {
     let what = what.strip_prefix('"').unwrap_or(what);
-    if what.starts_with("after DATA")
+    // `rejected from <a@b> H=...: message too big`: while the content was read.
+    if what.starts_with("from <")
+        || what.starts_with("after DATA")
         || what.starts_with("after PRDR")
         || what.starts_with("by local_scan()")
         || what.starts_with("during MIME ACL")

@@ -30,7 +30,8 @@ pub(super) fn read(words: &str) -> Option<Trouble> {
 /// `SMTP error from remote mail server after RCPT TO:<a@b>: host mx [192.0.2.1]: 550 no`,
 /// `SMTP timeout after end of data`, `Remote host closed connection in response to EHLO a`.
 fn of_the_dialogue(words: &str) -> Option<Trouble> {
-    const FORMS: [(&str, What); 11] = [
+    const FORMS: [(&str, What); 12] = [
+        ("PRDR error after ", What::Refused),
         ("MTP error from remote mail server after ", What::Refused),
         ("MTP error from remote mailer after ", What::Refused),
         ("MTP error after ", What::Refused),
