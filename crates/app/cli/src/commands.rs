@@ -6,6 +6,7 @@ pub mod completions;
 pub mod config;
 pub mod door;
 pub mod explain;
+pub mod lab;
 pub mod mx;
 pub mod queue;
 pub mod queue_order;

@@ -43,6 +43,7 @@ enum Command {
     Compare(commands::compare::Compare),
     TlsReport(commands::tls_report::TlsReport),
     Explain(commands::explain::Explain),
+    Lab(commands::lab::Lab),
     Completions(commands::completions::Completions),
 }
 
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         Command::Compare(command) => return status(command.run()),
         Command::TlsReport(command) => command.run(),
         Command::Explain(command) => return status(command.run()),
+        Command::Lab(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     done.map_or_else(

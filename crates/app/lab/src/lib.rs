@@ -8,10 +8,12 @@
 //! Whoever runs one names a scenario of [`scenario::all`], or gives a file of the same form.
 
 pub mod middlebox;
+pub mod recording;
 pub mod scenario;
 pub mod server;
 mod words;
 
-pub use middlebox::Middlebox;
+pub use middlebox::{Middlebox, Recordings};
+pub use recording::Recording;
 pub use scenario::Scenario;
 pub use server::Server;

@@ -16,7 +16,7 @@ use world::{
     net::{Connect, Listener},
 };
 
-use crate::scenario::BoxScript;
+use crate::{Recording, scenario::BoxScript};
 
 /// How long the box waits for the server's connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +27,16 @@ pub struct Middlebox {
     listener: Listener,
     server: SocketAddr,
     script: Arc<BoxScript>,
+    recordings: Recordings,
+}
+
+/// Captures of both sides of a box, as far as they are wanted.
+#[derive(Clone, Default)]
+pub struct Recordings {
+    /// Between the client and the box.
+    pub near: Option<Recording>,
+    /// Between the box and the server.
+    pub far: Option<Recording>,
 }
 
 impl Middlebox {
@@ -41,7 +51,14 @@ impl Middlebox {
         script: BoxScript,
     ) -> io::Result<Self> {
         let listener = net.listen(near)?;
-        Ok(Self { net: net.clone(), listener, server: far, script: Arc::new(script) })
+        let (net, script) = (net.clone(), Arc::new(script));
+        Ok(Self { net, listener, server: far, script, recordings: Recordings::default() })
+    }
+
+    /// The same, recorded.
+    #[must_use]
+    pub fn recorded(self, recordings: Recordings) -> Self {
+        Self { recordings, ..self }
     }
 
     /// Where it listens.
@@ -64,11 +81,12 @@ impl Middlebox {
                 }
             };
             let (net, script, to) = (self.net.clone(), Arc::clone(&self.script), self.server);
+            let recordings = self.recordings.clone();
             tokio::spawn(async move {
                 let connect = Connect { to, source: None, timeout: CONNECT_TIMEOUT };
                 // A server that is not there looks to the client as without the box: closed at once.
                 match net.connect(connect).await {
-                    Ok(far) => relay::Relay::new(script, near, far).run().await,
+                    Ok(far) => relay::Relay::new(script, near, far, &recordings).run().await,
                     Err(error) => {
                         tracing::warn!(%to, %error, "the server behind the box is not there")
                     }

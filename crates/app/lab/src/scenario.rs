@@ -14,17 +14,17 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod table;
 
 /// A scenario.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// What it is called; of a file its name.
-    #[serde(skip)]
+    #[serde(skip_deserializing)]
     pub name: String,
     /// Which of the two it is.
     pub kind: Kind,
@@ -47,7 +47,7 @@ pub struct Scenario {
 }
 
 /// What a scenario plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The end that is connected to.
@@ -57,7 +57,7 @@ pub enum Kind {
 }
 
 /// A server: what it says of itself, and where it misbehaves.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerScript {
     /// Its name, in the greeting and in the EHLO reply.
@@ -71,7 +71,7 @@ pub struct ServerScript {
 }
 
 /// What a server does at one point, instead of what it should.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct On {
     /// A verb; `CONNECT` for the greeting, `CONTENT` while content comes, `DOT` at its end, `ANY`.
@@ -105,7 +105,7 @@ pub struct On {
 }
 
 /// One line or several.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Say {
     /// One.
@@ -115,7 +115,7 @@ pub enum Say {
 }
 
 /// What becomes of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Then {
     /// It goes on.
@@ -130,7 +130,7 @@ pub enum Then {
 }
 
 /// A box in between: what it does to which words.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BoxScript {
     /// The first that fits a line counts.
@@ -138,7 +138,7 @@ pub struct BoxScript {
 }
 
 /// One thing that a box does.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Whose words it is about.
@@ -167,7 +167,7 @@ pub struct Rule {
 }
 
 /// Whose words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// The client's.
@@ -177,7 +177,7 @@ pub enum Side {
 }
 
 /// What is done to words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
     /// Left as they are; to exempt something from a later rule.
@@ -285,9 +285,7 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError::Unknown`]
     pub fn named(name: &str) -> Result<Self, ScenarioError> {
-        let found = table::TABLE.iter().find(|(known, _)| *known == name);
-        let (name, text) = found.ok_or_else(|| ScenarioError::Unknown(name.to_owned()))?;
-        Self::parse(name, text)
+        Self::parse(name, text(name)?)
     }
 
     /// The same scenario, if it is of that kind.
@@ -300,6 +298,15 @@ impl Scenario {
         }
         Err(ScenarioError::OtherKind(self.name, self.kind.word()))
     }
+}
+
+/// The text of one of ours.
+///
+/// # Errors
+/// [`ScenarioError::Unknown`]
+pub fn text(name: &str) -> Result<&'static str, ScenarioError> {
+    let found = table::TABLE.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| ScenarioError::Unknown(name.to_owned()))
 }
 
 /// All scenarios that come with the product.

@@ -2,15 +2,17 @@
 
 use std::{collections::HashMap, io, sync::Arc};
 
+use smtp::Party;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use world::net::Stream;
 
 use super::{
-    alter,
+    Recordings, alter,
     client::{Client, Piece},
     pending::Pending,
 };
 use crate::{
+    recording::{Recorder, Recording},
     scenario::{Act, BoxScript, Rule, Side},
     words,
 };
@@ -21,6 +23,8 @@ pub struct Relay {
     script: Arc<BoxScript>,
     near: Stream,
     far: Stream,
+    near_recorder: Option<Recorder>,
+    far_recorder: Option<Recorder>,
     client: Client,
     /// Octets of the server that are no whole line yet.
     server: Vec<u8>,
@@ -47,8 +51,10 @@ enum Goes {
 }
 
 impl Relay {
-    pub fn new(script: Arc<BoxScript>, near: Stream, far: Stream) -> Self {
+    pub fn new(script: Arc<BoxScript>, near: Stream, far: Stream, recordings: &Recordings) -> Self {
         Self {
+            near_recorder: recorder(recordings.near.as_ref(), &near, true),
+            far_recorder: recorder(recordings.far.as_ref(), &far, false),
             script,
             near,
             far,
@@ -79,8 +85,9 @@ impl Relay {
                 count = self.far.read(&mut from_server) => {
                     let count = count?;
                     if count == 0 {
-                        return self.near.shutdown().await;
+                        return self.server_closed().await;
                     }
+                    note(&mut self.far_recorder, Party::Server, &from_server[..count]);
                     if self.server_said(&from_server[..count]).await? == Goes::Ends {
                         return Ok(());
                     }
@@ -88,7 +95,7 @@ impl Relay {
                 count = self.near.read(&mut from_client) => {
                     let count = count?;
                     if count == 0 {
-                        return self.far.shutdown().await;
+                        return self.client_closed().await;
                     }
                     if self.client_said(&from_client[..count]).await? == Goes::Ends {
                         return Ok(());
@@ -98,11 +105,40 @@ impl Relay {
         }
     }
 
+    async fn pass_to_server(&mut self, octets: &[u8]) -> io::Result<()> {
+        note(&mut self.far_recorder, Party::Client, octets);
+        self.far.write_all(octets).await
+    }
+
+    async fn pass_to_client(&mut self, octets: &[u8]) -> io::Result<()> {
+        note(&mut self.near_recorder, Party::Server, octets);
+        self.near.write_all(octets).await
+    }
+
+    async fn server_closed(&mut self) -> io::Result<()> {
+        for recorder in [&mut self.near_recorder, &mut self.far_recorder].into_iter().flatten() {
+            recorder.closed(Party::Server);
+        }
+        self.near.shutdown().await
+    }
+
+    async fn client_closed(&mut self) -> io::Result<()> {
+        for recorder in [&mut self.near_recorder, &mut self.far_recorder].into_iter().flatten() {
+            recorder.closed(Party::Client);
+        }
+        self.far.shutdown().await
+    }
+
     async fn client_said(&mut self, octets: &[u8]) -> io::Result<Goes> {
+        let is_lost = self.is_deaf.0 && self.content > 0;
+        match &mut self.near_recorder {
+            Some(recorder) if !is_lost => recorder.said(Party::Client, octets),
+            _ => {}
+        }
         self.client.feed(octets);
         if self.is_opaque {
             let rest = self.client.rest();
-            self.far.write_all(&rest).await?;
+            self.pass_to_server(&rest).await?;
             return Ok(Goes::On);
         }
         let mut is_pipelined = self.pending.waits();
@@ -167,7 +203,7 @@ impl Relay {
     async fn forward(&mut self, verb: &str, line: &[u8]) -> io::Result<Goes> {
         self.pending.sent(verb);
         self.wants_tls |= verb == "STARTTLS";
-        self.far.write_all(line).await?;
+        self.pass_to_server(line).await?;
         Ok(Goes::On)
     }
 
@@ -182,15 +218,20 @@ impl Relay {
         }
         let fits = |rule: &Rule| rule.longer.is_none_or(|longer| length > longer);
         match self.rule(Side::Client, "CONTENT", fits).map(|rule| rule.act) {
-            Some(Act::Swallow | Act::Remove) => self.is_deaf.0 = true,
+            Some(Act::Swallow | Act::Remove) => {
+                self.is_deaf.0 = true;
+                if let Some(recorder) = &mut self.near_recorder {
+                    recorder.lost(Party::Client, &octets);
+                }
+            }
             Some(act @ (Act::Close | Act::Reset)) => return self.end(act).await,
             Some(Act::CutEnd) => {
                 octets.truncate(octets.len().saturating_sub(5));
-                self.far.write_all(&octets).await?;
+                self.pass_to_server(&octets).await?;
                 self.is_deaf.0 = true;
             }
             Some(Act::Pass | Act::Mask | Act::Replace) | None => {
-                self.far.write_all(&octets).await?
+                self.pass_to_server(&octets).await?
             }
         }
         Ok(Goes::On)
@@ -198,7 +239,7 @@ impl Relay {
 
     async fn server_said(&mut self, octets: &[u8]) -> io::Result<Goes> {
         if self.is_opaque {
-            self.near.write_all(octets).await?;
+            self.pass_to_client(octets).await?;
             return Ok(Goes::On);
         }
         self.server.extend_from_slice(octets);
@@ -232,14 +273,14 @@ impl Relay {
             }
             Some((_, rule)) => altered(lines, rule, &verb),
         };
-        self.near.write_all(&lines.concat()).await?;
+        self.pass_to_client(&lines.concat()).await?;
         self.say_what_is_due().await?;
         match (verb.as_str(), code) {
             ("DATA", 354) => self.client.content_follows(),
             ("STARTTLS", 220) if self.wants_tls => {
                 self.is_opaque = true;
                 let rest = self.client.rest();
-                self.far.write_all(&rest).await?;
+                self.pass_to_server(&rest).await?;
             }
             _ => {}
         }
@@ -248,10 +289,25 @@ impl Relay {
 
     async fn say_what_is_due(&mut self) -> io::Result<()> {
         let due = self.pending.due();
-        self.near.write_all(&due).await
+        self.pass_to_client(&due).await
     }
 
     async fn end(&mut self, act: Act) -> io::Result<Goes> {
+        // The box acts in the name of the other end.
+        if let Some(recorder) = &mut self.near_recorder {
+            if act == Act::Reset {
+                recorder.reset(Party::Server)
+            } else {
+                recorder.closed(Party::Server)
+            }
+        }
+        if let Some(recorder) = &mut self.far_recorder {
+            if act == Act::Reset {
+                recorder.reset(Party::Client)
+            } else {
+                recorder.closed(Party::Client)
+            }
+        }
         if act == Act::Reset {
             self.near.reset_on_drop()?;
             self.far.reset_on_drop()?;
@@ -274,6 +330,19 @@ impl Relay {
             rule.of == of && (any || rule.at.eq_ignore_ascii_case(at)) && fits(rule)
         };
         self.script.rule.iter().find(is_for).cloned()
+    }
+}
+
+/// A connection's part in a recording; none over anything but TCP.
+fn recorder(recording: Option<&Recording>, stream: &Stream, is_near: bool) -> Option<Recorder> {
+    let (local, peer) = (stream.local().ok()?.socket()?, stream.peer().socket()?);
+    let (client, server) = if is_near { (peer, local) } else { (local, peer) };
+    Some(recording?.connection(client, server))
+}
+
+fn note(recorder: &mut Option<Recorder>, by: Party, octets: &[u8]) {
+    if let Some(recorder) = recorder {
+        recorder.said(by, octets);
     }
 }
 
