@@ -147,7 +147,8 @@ impl Plan {
             Some(policy) => Arc::clone(policy),
             None => self.general_policy(target),
         };
-        match self.require_tls {
+        // LMTP is the last step: it hands nothing on (RFC 2033).
+        match self.require_tls && self.protocol == Protocol::Smtp {
             true => Arc::new(policy.for_require_tls(&target.host)),
             false => policy,
         }

@@ -84,6 +84,12 @@ impl Session {
         &self.policy
     }
 
+    /// Whether the peer proved, by its certificate, a name that is sure to be the right one: what REQUIRETLS
+    /// asks for (RFC 8689 section 4.2.1).
+    pub fn proves_its_name(&self) -> bool {
+        self.tls().is_some() && self.policy.demand.authenticates() && self.policy.name_is_sure
+    }
+
     /// What is wrong with its TLS in the eyes of whoever published a policy, though the session goes on:
     /// in clear, or a certificate that does not verify. Of no weight where nobody asks for more.
     pub fn tls_result(&self) -> Option<TlsResult> {

@@ -159,6 +159,12 @@ impl Line {
             if self.session.as_mut().is_some_and(|session| session.is_dead()) {
                 self.session = None;
             }
+            if job.carried.envelope.require_tls
+                && self.session.as_ref().is_some_and(|session| !session.proves_its_name())
+            {
+                // Good enough for what went before, not for this one (RFC 8689).
+                self.hang_up(queue);
+            }
             if self.is_strict(&job)
                 && self.session.as_ref().is_some_and(|session| !is_verified(session))
             {
@@ -218,6 +224,7 @@ impl Line {
         let By::Hosts { targets, plan } = &self.way.by else { return Err(Vec::new()) };
         let now = queue.context.world.clock.now();
         let mut plan = plan.as_ref().clone();
+        plan.require_tls = job.carried.envelope.require_tls;
         plan.avoid = plan.avoid.with(queue.lock().state.avoid(&self.way.site, now));
         let strict = self.is_strict(job);
         if strict {
