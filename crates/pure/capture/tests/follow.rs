@@ -298,6 +298,10 @@ fn a_bare_lf_beside_the_final_dot() {
     let waited = [&data[..], &[c("MAIL FROM:<x@x.test>\r\n.\r\n"), s("250 ok\r\n")]].concat();
     let rest = [r"C [content, 30] Hello\n.\nMAIL FROM:<x@x.test>\r\n", "S 250 ok"];
     check(&waited, &[&begin[..], &rest].concat());
+    // All of it waited for the reply to DATA.
+    let waited = [c("DATA\r\nHello\n.\nRSET\r\n"), c(".\r\n"), s("354 go\r\n250 ok\r\n")];
+    let rest = [r"C [content, 14] Hello\n.\nRSET\r\n", "S 354 go", "S 250 ok"];
+    check(&waited, &[&["C DATA"][..], &rest].concat());
     // Smuggled: two messages for the server.
     let smuggled =
         [&data[..], &[s("250 ok\r\n"), c("MAIL FROM:<x@x.test>\r\n.\r\n"), s("250 ok\r\n")]]

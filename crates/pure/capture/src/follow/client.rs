@@ -82,7 +82,7 @@ impl Dialogue {
                 Some((stamp, Body::Octets(octets, from))) => {
                     let outside = self.client.wrapping == Wrapping::Clear;
                     let used = self.consume(stamp, &octets[from..], keys);
-                    self.client.held.put_back(stamp, Body::Octets(octets, from + used));
+                    self.client.put_back(stamp, Body::Octets(octets, from + used));
                     if outside && self.client.wrapping != Wrapping::Clear {
                         return self.held_is_tls(keys);
                     }

@@ -116,13 +116,23 @@ pub(super) struct Content {
     pub last: Stamp,
     /// Part of it is missing: so may its end be.
     pub had_gap: bool,
+    /// A loose end was passed over: others are no ends either.
+    pub strict_only: bool,
     scan: Scan,
 }
 
 impl Content {
     /// A content that begins behind what stands at `stamp`.
     pub fn new(stamp: Stamp, scan: Scan) -> Self {
-        Self { shown: Vec::new(), octets: 0, first: stamp, last: stamp, had_gap: false, scan }
+        Self {
+            shown: Vec::new(),
+            octets: 0,
+            first: stamp,
+            last: stamp,
+            had_gap: false,
+            strict_only: false,
+            scan,
+        }
     }
 
     /// Where the search stands.
@@ -136,7 +146,11 @@ impl Content {
             self.first = stamp;
         }
         self.last = stamp;
-        let (used, end) = self.scan.advance(octets);
+        let (mut used, mut end) = self.scan.advance(octets);
+        while self.strict_only && end == Some(End::Loose) {
+            let (more, next) = self.scan.advance(&octets[used..]);
+            (used, end) = (used + more, next);
+        }
         let room = CONTENT_SHOWN_MAX - self.shown.len();
         self.shown.extend_from_slice(&octets[..used.min(room)]);
         self.octets += used as u64;

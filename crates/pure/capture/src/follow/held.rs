@@ -103,6 +103,14 @@ impl Held {
         (text, true)
     }
 
+    /// What waits, without gaps.
+    pub fn octets(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().filter_map(|(_, body)| match body {
+            Body::Octets(octets, from) => Some(&octets[*from..]),
+            Body::Gap(_) => None,
+        })
+    }
+
     /// Where it begins.
     pub fn since(&self) -> Stamp {
         self.pieces.front().map(|(stamp, _)| *stamp).unwrap_or_default()

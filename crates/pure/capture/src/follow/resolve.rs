@@ -67,7 +67,7 @@ impl Dialogue {
 
     /// Whether the dot was the end for the server, or a line of the content: a reply speaks for the
     /// former, a strict end behind it for the latter.
-    fn resolve_loose_end(&mut self, end: LooseEnd, last: bool) -> bool {
+    fn resolve_loose_end(&mut self, mut end: LooseEnd, last: bool) -> bool {
         let (line, more) = self.client.held.beginning(PEEK_MAX, 1);
         let nothing = self.client.held.is_empty();
         let too_much = self.client.holds_too_much();
@@ -77,6 +77,7 @@ impl Dialogue {
                 return true;
             }
             if !more || last || end.strict_found || too_much {
+                end.content.strict_only = end.strict_found || too_much;
                 self.client.state = Client::Content(end.content);
                 return true;
             }

@@ -1,9 +1,9 @@
 //! What the client's next octets are, as far as it is known.
 
 use super::{
-    content::{Content, Scan},
+    content::{Content, End, Scan},
     dialogue::{Asked, Wrapping},
-    held::{Held, Stamp},
+    held::{Body, Held, Stamp},
     line::LineReader,
 };
 
@@ -87,6 +87,17 @@ pub(super) struct Blob {
     pub reply: Option<Asked>,
 }
 
+impl LooseEnd {
+    fn look_behind(&mut self, octets: &[u8]) {
+        let mut rest = octets;
+        while !rest.is_empty() && !self.strict_found {
+            let (used, found) = self.scan.advance(rest);
+            rest = &rest[used..];
+            self.strict_found = found == Some(End::Strict);
+        }
+    }
+}
+
 impl Blob {
     pub fn new(announced: u64, reply: Option<Asked>) -> Self {
         Self { announced, left: announced, seen: 0, shown: Vec::new(), place: None, reply }
@@ -120,14 +131,17 @@ impl ClientSide {
     /// Lets octets wait.
     pub fn hold(&mut self, stamp: Stamp, octets: &[u8]) {
         if let Client::Waiting(Wait::LooseEnd(end)) = &mut self.state {
-            let mut rest = octets;
-            while !rest.is_empty() && !end.strict_found {
-                let (used, found) = end.scan.advance(rest);
-                rest = &rest[used..];
-                end.strict_found = found == Some(super::content::End::Strict);
-            }
+            end.look_behind(octets);
         }
         self.held.push(stamp, octets);
+    }
+
+    /// What waited behind a content is put back: it may have an end that was not looked for yet.
+    pub fn put_back(&mut self, stamp: Stamp, body: Body) {
+        self.held.put_back(stamp, body);
+        if let Client::Waiting(Wait::LooseEnd(end)) = &mut self.state {
+            self.held.octets().for_each(|octets| end.look_behind(octets));
+        }
     }
 
     pub fn holds_too_much(&self) -> bool {
