@@ -234,8 +234,8 @@ impl Cut {
         let ending = dialogue.ending;
         let after = dialogue.unanswered.last().copied();
         let said_so = dialogue.exchanges.last().is_some_and(|last| {
-            // 421 announces that the server closes, and a refused greeting ends the session.
-            last.code == 421 || last.stage == Stage::Greeting && last.is_refusal()
+            // 421 and 521 announce that the server closes (RFC 7504), and a refused greeting ends the session.
+            matches!(last.code, 421 | 521) || last.stage == Stage::Greeting && last.is_refusal()
         });
         if said_so || dialogue.is_one_sided() {
             return None;

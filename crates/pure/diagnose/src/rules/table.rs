@@ -48,6 +48,7 @@ pub const RULE_NAMES: &[RuleName] = &[
         "A command came without the one before it, and the server said so; who left it out or took it away depends on where the evidence was gathered.",
         SESSION,
     ),
+    row("command-nested", "MAIL came before the transaction under way had ended.", SESSION),
     row(
         "command-syntax",
         "A command is written wrong: a missing colon, missing brackets.",

@@ -45,6 +45,10 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
 fn altered(observed: &Observed<'_>, exchange: &Exchange) -> Option<Finding> {
     let dialogue = observed.dialogue;
     let command = exchange.command?;
+    // What is no text, servers quote as they can.
+    if !dialogue.octets(command).iter().all(|octet| matches!(octet, b' '..=b'~')) {
+        return None;
+    }
     let text = dialogue.reply(exchange).text;
     let (quoted, is_masked) = match (masked(&text), quoted(&text)) {
         (Some(word), Some(whole)) if whole.contains(word) => (whole, true),
@@ -158,6 +162,7 @@ mod tests {
             ("XXXX", "500 Command unrecognized: \"XXXX\""),
             ("RCPT TO:<b@b.test>", "501 5.5.4 Syntax: \"RCPT TO:<address>\""),
             ("RCPT TO:<b@b.test>", "550 5.1.1 \"b@b.test\" unknown"),
+            ("\u{e9}\u{e8}FOO", "500 Command unrecognized: \"ihFOO\""),
         ] {
             none(&format!("{START}C: {command}\nS: {reply}"), "command-altered");
         }

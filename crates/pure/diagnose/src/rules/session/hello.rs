@@ -42,9 +42,10 @@ fn refused(observed: &Observed<'_>, exchange: &Exchange) -> Finding {
         what: format!("{} calls itself an ESMTP server and answered EHLO with {}", observed.peer, exchange.code),
         command: exchange.command,
         who: Party::Between,
-        confidence: Confidence::Likely,
+        // Some servers are set up so, and some only pretend to be what their banner says.
+        confidence: Confidence::Possible,
         why: "A server whose banner says ESMTP knows EHLO. That it does not know this one is explained by a box in \
-              between that overwrote or refused the verb; less likely the server is set up to refuse it."
+              between that overwrote or refused the verb; or the server is set up to refuse it, or is not what its banner says."
             .to_owned(),
         remedy: "Switch off the inspection of SMTP on the firewalls in the path. Meanwhile HELO gets through, \
                  without TLS, login and the other extensions."

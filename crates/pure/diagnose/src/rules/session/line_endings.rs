@@ -25,8 +25,7 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
             let speaks_of_it = ["bare", "line end", "linefeed", "line feed", "crlf", "newline"]
                 .iter()
                 .any(|word| words.contains(word));
-            matches!(exchange.code, 421 | 500 | 501 | 521 | 550 | 554)
-                && (speaks_of_it || exchange.code == 500)
+            matches!(exchange.code, 421 | 500 | 501 | 521 | 550 | 554) && speaks_of_it
         });
         died || refused
     });
@@ -71,6 +70,9 @@ mod tests {
     #[test]
     fn refused_for_another_reason() {
         let text = "S: 220 r\nC: MAIL FROM:<a@a>{LF}\nS: 550 5.1.8 no such domain";
+        assert_eq!(one(text, "line-endings").weight, Weight::Remark);
+        let text =
+            "S: 220 r\nC: EHLO a{LF}\nS: 500 identify yourself with HELO\nC: HELO a{LF}\nS: 250 r";
         assert_eq!(one(text, "line-endings").weight, Weight::Remark);
         none("S: 220 r\nC: HELO a\nS: 250 r\nC: QUIT\nS: 221 b", "line-endings");
     }

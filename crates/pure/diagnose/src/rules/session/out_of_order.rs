@@ -5,6 +5,8 @@
 //! that the client's own log has and the wire has not was taken away on the client's host; one that only a
 //! capture with gaps has not, may have been lost by the capture.
 
+use smtp::Stage;
+
 use super::{About, FOUND_MAX, Observed};
 use crate::{
     dialogue::{Command, Exchange, Verb},
@@ -19,6 +21,8 @@ enum Before {
     Accepted,
     /// It is not in the evidence.
     Absent,
+    /// It is there, and too much: the transaction before has not ended.
+    Nested,
 }
 
 pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
@@ -32,6 +36,7 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
             found.push(match before {
                 Before::Accepted => taken_away(observed, exchange, missing),
                 Before::Absent => absent(observed, exchange, missing),
+                Before::Nested => nested(observed, exchange),
             });
         }
         if found.len() >= FOUND_MAX {
@@ -82,14 +87,25 @@ impl Walk {
                 self.recipients.1 |= accepted != Some(false);
             }
             Verb::Rset => self.transaction = None,
+            // Refused, it leaves the transaction open (RFC 5321 section 4.1.4); taken, it is where content ends.
+            Verb::Data if answer.is_some_and(|exchange| exchange.code == 354) => {
+                self.transaction = None;
+            }
+            Verb::Bdat if command.stage == Stage::EndOfData => self.transaction = None,
             _ => {}
         }
+    }
+
+    /// Whether a MAIL was accepted and its transaction has not ended.
+    fn is_open(&self) -> bool {
+        matches!(self.transaction, Some((_, Some(true))))
     }
 
     /// What a command that is called out of order lacks; `None` if that is the consequence of a refusal.
     fn missing(&self, command: &Command) -> Option<(&'static str, Before)> {
         let ours = self.transaction.filter(|(number, _)| command.transaction == Some(*number));
         match command.verb {
+            Verb::Mail if self.is_open() => Some(("RSET", Before::Nested)),
             Verb::Mail if self.hello => Some(("EHLO", Before::Accepted)),
             Verb::Mail => Some(("EHLO", Before::Absent)),
             Verb::Rcpt => match ours {
@@ -162,6 +178,23 @@ fn taken_away(observed: &Observed<'_>, exchange: &Exchange, missing: &str) -> Fi
             ..About::default()
         },
     )
+}
+
+/// A second MAIL within a transaction (RFC 5321 section 4.1.4).
+fn nested(observed: &Observed<'_>, exchange: &Exchange) -> Finding {
+    let said = crate::quote::clean(&observed.dialogue.reply(exchange).to_string());
+    observed.finding("command-nested", Some(exchange.reply), About {
+        what: format!("MAIL came within a transaction, and {} answered: {said}", observed.peer),
+        command: exchange.command,
+        who: observed.sender(),
+        confidence: Confidence::Likely,
+        why: "A MAIL was accepted before and its transaction has neither been completed nor given up, so the server's \
+              answer is right."
+            .to_owned(),
+        remedy: "Who runs the sending program has to let it send RSET, or finish the message, before the next MAIL."
+            .to_owned(),
+        ..About::default()
+    })
 }
 
 /// The command before is not in the evidence, and the server says so.
@@ -356,6 +389,17 @@ mod tests {
             none(&format!("{start}{text}"), "command-taken-away");
             none(&format!("{start}{text}"), "command-missing");
         }
+    }
+
+    #[test]
+    fn nested() {
+        let start = "S: 220 r\nC: EHLO a\nS: 250 r\nC: MAIL FROM:<a@a>\nS: 250 ok\n";
+        let text = format!("{start}C: MAIL FROM:<b@a>\nS: 503 5.5.1 Error: nested MAIL command");
+        assert_eq!(one(&text, "command-nested").who, Party::Client);
+        none(&text, "command-taken-away");
+        let text =
+            format!("{start}C: RSET\nS: 250 ok\nC: MAIL FROM:<b@a>\nS: 503 5.5.1 say EHLO first");
+        none(&text, "command-nested");
     }
 
     #[test]
