@@ -60,8 +60,8 @@ pub(super) enum Verdict {
 
 /// Octets that are kept of both sides, whatever they are.
 const KEPT_MAX: usize = 4 * BEGINNING_MAX;
-/// In so many octets of a side a protocol without lines shows itself.
-const FIRST_OCTETS: usize = 64;
+/// Behind so many octets of a side it is looked what it is, though no line has ended.
+const STOPS: [usize; 7] = [3, 6, 12, 24, 64, 512, BEGINNING_MAX];
 /// Behind each of so many lines of a side it is looked what it is.
 const FIRST_LINES: usize = 16;
 /// What one of many small pieces costs.
@@ -84,20 +84,20 @@ impl Sniff {
 
     /// Takes octets up to where it may be told more than before; gives how many, and whether it may.
     ///
-    /// That is behind each of the first lines, then ever more seldom, and in the first octets, where
-    /// protocols that have no lines show themselves. So pieces make no difference, and looking is cheap.
+    /// That is behind each of the first lines, then ever more seldom, and at some places in the first octets,
+    /// where protocols without lines show themselves. So pieces make no difference, and looking is cheap.
     pub fn octets(&mut self, stamp: Stamp, by: Party, octets: &[u8]) -> (usize, bool) {
         let is_server = by == Party::Server;
         let beginning = if is_server { &mut self.server } else { &mut self.client };
         let lines = &mut self.lines[usize::from(is_server)];
         let start = beginning.len();
-        let step = if start < FIRST_OCTETS { FIRST_OCTETS - start } else { BEGINNING_MAX - start };
-        let mut used = if step == 0 { octets.len() } else { octets.len().min(step) };
-        let mut tells = start < FIRST_OCTETS || used == step || step == 0;
+        let stop = STOPS.into_iter().find(|&stop| stop > start);
+        let mut used = stop.map_or(octets.len(), |stop| octets.len().min(stop - start));
+        let mut tells = stop.is_none_or(|stop| start + used == stop);
         if let Some(end) = memchr::memchr(b'\n', &octets[..used]) {
             used = end + 1;
             *lines += 1;
-            tells = *lines <= FIRST_LINES || lines.is_power_of_two();
+            tells |= *lines <= FIRST_LINES || lines.is_power_of_two();
         }
         if !self.had_gap {
             let room = BEGINNING_MAX - start;
