@@ -25,6 +25,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
                     "client was not authenticated",
                     "send auth first",
                     "log in first",
+                    "not logged in",
                 ])));
     if evidence.is_at(Stage::Auth) || evidence.stage.is_none() && reply.code == 535 {
         return Some(at_login(evidence, reply));
