@@ -171,6 +171,7 @@ domains = ["relay.test", "*.chaos.test"]
 name = "mx"
 address = "127.0.0.1:{MX}"
 role = "mx"
+etrn = ["127.0.0.0/8"]
 
 [[listener]]
 name = "submission"

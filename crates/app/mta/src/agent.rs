@@ -152,7 +152,15 @@ impl Agent {
         queue.context.tasks.spawn(refresh_mta_sts(queue.clone(), closing));
         queue.context.tasks.spawn(queue.clone().keep_time());
         let policy = queue.context.policy.clone();
-        queue.context.tasks.spawn(policy.keep(pace == Pace::Thread));
+        let mut closing = agent.closing.subscribe();
+        queue.context.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                // A stop waits for every task.
+                _ = closing.wait_for(|&closing| closing) => {}
+                () = policy.keep(pace == Pace::Thread) => {}
+            }
+        });
         queue.context.tasks.spawn(customer::keep_fetching(agent.entrance()));
         Ok(agent)
     }

@@ -1,6 +1,6 @@
 //! `mailwright config`.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use mta::config;
@@ -27,8 +27,19 @@ struct Check {
 }
 
 /// Show the values in effect, with which are defaults; secrets struck out
+///
+/// With --client or --site: what a client would be offered, or what would be used with a next hop.
 #[derive(Debug, Args)]
 struct Show {
+    /// What EHLO says to a client at this address
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "site")]
+    client: Option<IpAddr>,
+    /// Only at this listener
+    #[arg(long, value_name = "NAME", requires = "client")]
+    listener: Option<String>,
+    /// What is used with this domain's next hop, or this host
+    #[arg(long, value_name = "DOMAIN")]
+    site: Option<String>,
     #[command(flatten)]
     place: Place,
 }
@@ -44,10 +55,33 @@ impl Config {
             }
             Command::Show(show) => {
                 let config = show.place.load()?;
-                let text = show.place.text()?;
-                print!("{}", config::show::show(&config, &text));
+                let page = match (&show.client, &show.site) {
+                    (Some(client), _) => by_client(config, *client, show.listener.as_deref())?,
+                    (None, Some(site)) => config::seen::by_site(&compiled(config)?, site),
+                    (None, None) => config::show::show(&config, &show.place.text()?),
+                };
+                print!("{page}");
             }
         }
         Ok(())
     }
+}
+
+fn compiled(config: config::Config) -> Result<config::Compiled, Problem> {
+    let users = config::load::load_users(&config)?;
+    config::Compiled::new(config, users).map_err(|error| Problem::new(error.to_string()))
+}
+
+fn by_client(
+    config: config::Config,
+    client: IpAddr,
+    listener: Option<&str>,
+) -> Result<String, Problem> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let page = config::seen::by_client(&compiled(config)?, client, listener, smtp::Timestamp(now));
+    page.ok_or_else(|| {
+        let name = listener.unwrap_or_default();
+        Problem::new(format!("there is no listener called `{name}`"))
+    })
 }

@@ -19,6 +19,7 @@ pub mod pipe;
 pub mod problem;
 pub mod queue;
 pub mod route;
+pub mod seen;
 pub mod show;
 pub mod site;
 pub mod storage;

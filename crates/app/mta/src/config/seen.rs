@@ -1,0 +1,186 @@
+//! `config show --client` and `--site`: what a client would be offered, and what would be used with a
+//! next hop. Said by the code that does it: the EHLO replies are the machine's own.
+
+use std::{fmt::Write, net::IpAddr, path::Path};
+
+use smtp::{
+    Timestamp,
+    client::Features,
+    extension::{self, Ground},
+};
+
+use super::{Compiled, DomainKind, Limits, Listener, ListenerTls, Route};
+use crate::listen;
+
+/// What a client at that address is offered at each listener (or at the one of that name), in clear
+/// and inside TLS. `now` is for what EHLO says of the time.
+pub fn by_client(
+    config: &Compiled,
+    client: IpAddr,
+    name: Option<&str>,
+    now: Timestamp,
+) -> Option<String> {
+    let named = |listener: &Listener| name.is_none_or(|name| listener.name() == name);
+    let listeners: Vec<_> =
+        config.listeners.iter().filter(|(listener, _)| named(listener)).collect();
+    let mut page = String::new();
+    for (listener, limits) in &listeners {
+        let separator = if page.is_empty() { "" } else { "\n" };
+        page.push_str(separator);
+        at_listener(&mut page, config, listener, limits, client, now);
+    }
+    (!listeners.is_empty()).then_some(page)
+}
+
+fn at_listener(
+    page: &mut String,
+    config: &Compiled,
+    listener: &Listener,
+    limits: &Limits,
+    client: IpAddr,
+    now: Timestamp,
+) {
+    let offer = listen::offer(config, listener, limits, listener.tls != ListenerTls::None);
+    let may = match listener.trusts(client) || config.may_relay(client) {
+        true => "may relay to anywhere",
+        false => "may send to the domains of this server",
+    };
+    let mut places: Vec<_> = listener.address.iter().map(ToString::to_string).collect();
+    places.extend(listener.socket.as_deref().map(Path::display).map(|path| path.to_string()));
+    line(page, format_args!("{client} at {} ({})", listener.name(), places.join(", ")));
+    line(page, format_args!("  {may}"));
+    if listener.is_proxied(client) {
+        line(
+            page,
+            format_args!("  has to begin with a PROXY header, and is judged by what that says"),
+        );
+    }
+    let guarded = Features::GUARDED.without(listener.grants(client));
+    let features = offer.features.without(guarded);
+    let grounds = match listener.tls {
+        ListenerTls::None => vec![("in clear", false)],
+        ListenerTls::StartTls => vec![("in clear", false), ("inside TLS", true)],
+        ListenerTls::Implicit => vec![("inside TLS", true)],
+    };
+    for (place, tls) in grounds {
+        let ground = Ground { offer: &offer, features, tls, authenticated: false, now };
+        let reply = extension::ehlo_reply(&ground);
+        line(page, format_args!("  {place}:"));
+        reply.lines().skip(1).for_each(|keyword| line(page, format_args!("    {keyword}")));
+    }
+}
+
+/// How mail for a domain travels, or to a site (by the name of its best host), and which features are
+/// used there where they are offered.
+pub fn by_site(config: &Compiled, name: &str) -> String {
+    let mut page = String::new();
+    let site = config.site(name);
+    if let (None, Some(domain)) = (site, config.domain(name)) {
+        line(&mut page, format_args!("{name}: a domain of kind `{}`", domain.kind.as_str()));
+        if matches!(domain.kind, DomainKind::Local | DomainKind::Odmr) {
+            return page;
+        }
+    }
+    let route = config.route(name);
+    let route = site.map_or_else(|| route.as_ref().clone(), |site| site.over(route));
+    let hops: Vec<_> = route.next_hop.iter().map(ToString::to_string).collect();
+    match hops.is_empty() {
+        true => line(&mut page, format_args!("{name}: by its MX")),
+        false => line(&mut page, format_args!("{name}: to {}", hops.join(", "))),
+    }
+    line(&mut page, format_args!("  TLS: {}", route.tls.as_str()));
+    features(&mut page, &route);
+    if hops.is_empty() && site.is_none() {
+        line(&mut page, format_args!("  (the name of its best MX may add to it: `[sites]`)"));
+    }
+    line(
+        &mut page,
+        format_args!("  (what broke there is avoided besides: see `mailwright why {name}`)"),
+    );
+    page
+}
+
+fn features(page: &mut String, route: &Route) {
+    let listed =
+        |names: &[String]| Features::by_names(names.iter().map(String::as_str)).unwrap_or_default();
+    let (avoided, allowed) = (listed(&route.avoid), listed(&route.allow).of(Features::OPT_IN));
+    let barred = Features::OPT_IN.without(allowed);
+    let hello =
+        if avoided.has(Features::EHLO) { "HELO, and so without extensions" } else { "EHLO" };
+    line(page, format_args!("  begins with: {hello}"));
+    let used = match avoided.has(Features::EHLO) {
+        true => Features::NONE,
+        false => {
+            let known = Features::EHLO.with(avoided).with(barred).with(UNUSED);
+            Features::all().without(known)
+        }
+    };
+    for (what, set) in [("used where offered", used), ("avoided", avoided), ("never used", barred)]
+    {
+        if !set.is_empty() {
+            line(page, format_args!("  {what}: {set}"));
+        }
+    }
+}
+
+/// What a client has no use for.
+const UNUSED: Features = Features::HELP
+    .with(Features::VRFY)
+    .with(Features::EXPN)
+    .with(Features::ETRN)
+    .with(Features::ATRN)
+    .with(Features::TURN)
+    .with(Features::FUTURERELEASE);
+
+fn line(page: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn compiled(text: &str) -> Compiled {
+        Compiled::new(Config::parse(text).unwrap().0, BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn a_client_sees_what_it_is_granted_and_what_is_switched() {
+        let config = compiled(
+            "hostname = 'mx.a.test'\n[[listener]]\nname = 'in'\naddress = '127.0.0.1:25'\n\
+             hide = ['CHUNKING']\nadvertise = ['XEXCH50']\netrn = ['192.0.2.0/24']\n",
+        );
+        let at = |client: &str| {
+            let client = client.parse().unwrap();
+            by_client(&config, client, Some("in"), Timestamp(0)).unwrap()
+        };
+        let (friend, stranger) = (at("192.0.2.7"), at("203.0.113.7"));
+        assert!(friend.contains("    ETRN\n") && !stranger.contains("    ETRN\n"), "{friend}");
+        assert!(stranger.contains("    XEXCH50\n") && !stranger.contains("CHUNKING"), "{stranger}");
+        assert!(stranger.contains("inside TLS:") && stranger.contains("    REQUIRETLS\n"));
+        assert_eq!(stranger.matches("REQUIRETLS").count(), 1, "inside TLS only: {stranger}");
+        let nobody = by_client(&config, "203.0.113.7".parse().unwrap(), Some("x"), Timestamp(0));
+        assert_eq!(nobody, None);
+    }
+
+    #[test]
+    fn a_site_is_used_as_the_route_says() {
+        let config = compiled(
+            "[routes.'b.test']\nnext_hop = '192.0.2.1:25'\navoid = ['PIPELINING']\nuse = ['X-EXPS']\n\
+             [routes.'c.test']\nnext_hop = '192.0.2.1:25'\navoid = ['EHLO']\n",
+        );
+        let page = by_site(&config, "b.test");
+        assert!(
+            page.contains("to 192.0.2.1:25") && page.contains("avoided: PIPELINING\n"),
+            "{page}"
+        );
+        let used = page.lines().find(|line| line.contains("used where offered")).unwrap();
+        assert!(used.contains("X-EXPS") && !used.contains("XEXCH50"), "{page}");
+        assert!(by_site(&config, "c.test").contains("begins with: HELO"));
+        assert!(by_site(&config, "d.test").contains("by its MX"));
+    }
+}
