@@ -189,8 +189,7 @@ impl<'a> Pairing<'a> {
     }
 
     fn complete(&mut self, first: usize, reply: usize, code: u16, status: Option<EnhancedStatus>) {
-        let is_sure =
-            !self.in_doubt && self.dialogue.has_start || !self.in_doubt && self.waiting.len() == 1;
+        let is_sure = !self.in_doubt && (self.dialogue.has_start || self.waiting.len() == 1);
         let mut exchange = Exchange {
             command: None,
             verb: Verb::None,

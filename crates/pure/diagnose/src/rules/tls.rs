@@ -36,28 +36,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
 /// Which kind of trouble the TLS library's words, in lower case, tell of.
 fn kind(text: &str, peer: &str) -> (&'static str, Party, Confidence, String) {
     let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if any(&["tlsa"]) {
-        (
-            "dane",
-            Party::Server,
-            Confidence::Likely,
-            format!(
-                "{peer} has published in the DNS (DANE, TLSA records) which certificate it has, and showed \
-                     another one, or its records are of no use. Most often the certificate was renewed and \
-                     the records were not; it may also be somebody else who answers there."
-            ),
-        )
-    } else if any(&["mta-sts policy"]) {
-        (
-            "mta-sts",
-            Party::Policy,
-            Confidence::Likely,
-            format!(
-                "The recipient's domain has an MTA-STS policy in force that does not name {peer}. Either the \
-                     policy was not updated when the domain's MX records were changed, or the MX records are \
-                     not the domain's own."
-            ),
-        )
+    if let Some(published) = published(text, peer) {
+        published
     } else if any(&["expired", "not valid yet", "notvalidyet"]) {
         (
             "certificate-expired",
@@ -117,6 +97,35 @@ fn kind(text: &str, peer: &str) -> (&'static str, Party, Confidence, String) {
                      cannot bear TLS."
             ),
         )
+    }
+}
+
+/// What the domain itself published about its servers, where they do not keep to it.
+fn published(text: &str, peer: &str) -> Option<(&'static str, Party, Confidence, String)> {
+    if text.contains("tlsa") {
+        Some((
+            "dane",
+            Party::Server,
+            Confidence::Likely,
+            format!(
+                "{peer} has published in the DNS (DANE, TLSA records) which certificate it has, and showed \
+                     another one, or its records are of no use. Most often the certificate was renewed and \
+                     the records were not; it may also be somebody else who answers there."
+            ),
+        ))
+    } else if text.contains("mta-sts policy") {
+        Some((
+            "mta-sts",
+            Party::Policy,
+            Confidence::Likely,
+            format!(
+                "The recipient's domain has an MTA-STS policy in force that does not name {peer}. Either the \
+                     policy was not updated when the domain's MX records were changed, or the MX records are \
+                     not the domain's own."
+            ),
+        ))
+    } else {
+        None
     }
 }
 
