@@ -3,7 +3,6 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use policy::Refusal;
 use smtp::{Address, Attempt, ForwardPath, Party, Reply, Stage, Timestamp, server::Server};
 use spool::{JobId, MessageId, Receipt};
 
@@ -12,6 +11,7 @@ use crate::{
         Attempted, Client, Decided, Decision, Entry, Kind, Learned, Log, Origin, Received, Refused,
     },
     queue::Taken,
+    session::judge,
 };
 
 /// The evidence log's pen. Without a log (switched off) it writes nothing.
@@ -56,13 +56,13 @@ impl Recorder {
         stage: Stage,
         reply: &Reply,
         forward_path: Option<&ForwardPath>,
-        because: Option<&Refusal>,
+        because: Option<&judge::Refused>,
     ) {
         let Some(log) = &self.log else { return };
         let mut transcript = machine.transaction_transcript();
         if let Some(because) = because {
             let at = transcript.lines().last().map_or(Duration::ZERO, |line| line.at);
-            let note = format!("{}: {}", because.rule, because.why);
+            let note = format!("{}: {}", because.refusal.rule, because.refusal.why);
             transcript.record(at, Party::Note, note);
         }
         let envelope = machine.envelope();
@@ -74,7 +74,9 @@ impl Recorder {
             Some(path) => vec![Cow::Borrowed(path.as_str())],
             None => all.collect(),
         };
-        let reverse_path = envelope.map(|envelope| match &envelope.reverse_path {
+        let refused = || because.and_then(|because| because.reverse_path.as_ref());
+        let reverse_path = envelope.map(|envelope| &envelope.reverse_path).or_else(refused);
+        let reverse_path = reverse_path.map(|path| match path {
             Some(path) => Cow::Borrowed(path.as_str()),
             None => Cow::Borrowed(""),
         });
@@ -87,7 +89,9 @@ impl Recorder {
                 recipients,
                 message_id: None,
                 reply: Cow::Borrowed(reply),
-                rule: Cow::Borrowed(because.map_or_else(|| rule(reply), |because| because.rule)),
+                rule: Cow::Borrowed(
+                    because.map_or_else(|| rule(reply), |because| because.refusal.rule),
+                ),
                 transcript: Cow::Owned(transcript),
             }),
         });

@@ -17,6 +17,7 @@ use transport::ServerConfig;
 use crate::{
     config::{self, Compiled, Disclosure, Limits, Listener, ListenerTls, Role},
     queue::Queue,
+    session::judge::Refused,
 };
 
 /// A listener, made ready.
@@ -101,13 +102,13 @@ impl Door {
         queue: &Queue,
         machine: &Server<Receipt>,
         event: &Event,
-        because: Option<&Refusal>,
+        because: Option<&Refused>,
     ) {
         let client = machine.peer().address;
         let listener = self.name.as_str();
         match event {
             Event::CommandRefused { verb, reply } => {
-                let because = because.filter(|because| because.reply == *reply);
+                let because = because.filter(|because| because.refusal.reply == *reply);
                 let (rule, why) = words(because);
                 tracing::info!(%client, listener, verb, %reply, rule, why, "command refused");
                 if *verb == "MAIL" {
@@ -117,7 +118,7 @@ impl Door {
             }
             Event::RecipientRefused { forward_path, reply } => {
                 queue.context.metrics.refused.increment();
-                let because = because.filter(|because| because.reply == *reply);
+                let because = because.filter(|because| because.refusal.reply == *reply);
                 let (rule, why) = words(because);
                 tracing::info!(%client, listener, to = %forward_path, %reply, rule, why, "recipient refused");
                 self.keep_refusal(queue, machine, Stage::Rcpt, reply, Some(forward_path), because);
@@ -199,10 +200,10 @@ impl Door {
 
     /// Keeps evidence of a client that was refused before it said anything; for a limit on how often, once
     /// in a while is enough.
-    pub fn report_turned_away(&self, queue: &Queue, machine: &Server<Receipt>, because: &Refusal) {
+    pub fn report_turned_away(&self, queue: &Queue, machine: &Server<Receipt>, because: &Refused) {
         queue.context.metrics.connections_refused.increment();
         let (client, listener) = (machine.peer().address, self.name.as_str());
-        let Refusal { rule, reply, why } = because;
+        let Refusal { rule, reply, why } = &because.refusal;
         tracing::info!(%client, listener, rule, %reply, why, "connection refused");
         let context = &queue.context;
         if context.policy.is_worth_telling(client.ip()) {
@@ -217,7 +218,7 @@ impl Door {
         stage: Stage,
         reply: &smtp::Reply,
         forward_path: Option<&smtp::Address>,
-        because: Option<&Refusal>,
+        because: Option<&Refused>,
     ) {
         let at = queue.context.world.clock.now();
         queue.context.evidence.refused(
@@ -251,8 +252,9 @@ impl Teaser {
     }
 }
 
-fn words(because: Option<&Refusal>) -> (Option<&'static str>, Option<&str>) {
-    (because.map(|because| because.rule), because.map(|because| because.why.as_str()))
+fn words(because: Option<&Refused>) -> (Option<&'static str>, Option<&str>) {
+    let refusal = because.map(|because| &because.refusal);
+    (refusal.map(|refusal| refusal.rule), refusal.map(|refusal| refusal.why.as_str()))
 }
 
 /// The limits of `[limits]` that are rates.

@@ -24,7 +24,10 @@ pub use self::{
     census::Census,
     door::{Door, Teaser, offer},
 };
-use crate::{queue::Queue, session::Session};
+use crate::{
+    queue::Queue,
+    session::{Session, judge::Refused},
+};
 
 /// What all listeners of a transfer agent share.
 #[derive(Clone)]
@@ -137,7 +140,8 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
         Some(refusal) => {
             let reply = refusal.reply.clone();
             let machine = Server::refuse(door.offer.clone(), peer, reply, elapsed);
-            door.report_turned_away(&entrance.queue, &machine, &refusal);
+            let refused = Refused { refusal, reverse_path: None };
+            door.report_turned_away(&entrance.queue, &machine, &refused);
             machine
         }
         None => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use policy::{Case, Refusal};
 use smtp::{
-    Address, Recipient, Reply,
+    Address, Recipient, Reply, ReversePath,
     server::{Secret, Server},
 };
 use spool::Receipt;
@@ -24,6 +24,15 @@ use crate::{
 pub struct Manners {
     /// It sent commands before it had our reply to EHLO.
     pub ahead: bool,
+}
+
+/// A refusal on its way to the log.
+#[derive(Debug)]
+pub struct Refused {
+    /// What was decided.
+    pub refusal: Refusal,
+    /// The reverse-path that was refused: the machine has forgotten it when it tells of that.
+    pub reverse_path: Option<ReversePath>,
 }
 
 /// May this reverse-path start a transaction here?

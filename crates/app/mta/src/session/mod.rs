@@ -50,7 +50,7 @@ pub struct Session {
     keeping: Keeping,
     manners: Manners,
     /// Why the last question was answered with a no: the event that follows tells it.
-    refusal: Option<Refusal>,
+    refused: Option<judge::Refused>,
     /// ATRN was granted for these: the roles are to be swapped.
     reversed: Option<Vec<Box<str>>>,
     ended: bool,
@@ -75,7 +75,7 @@ impl Session {
             pending: Vec::new(),
             keeping,
             manners: Manners::default(),
-            refusal: None,
+            refused: None,
             reversed: None,
             ended: false,
         }
@@ -172,8 +172,8 @@ impl Session {
                         if matches!(event, Event::Aborted { .. } | Event::ContentRefused { .. }) {
                             self.keeping.drop_staged();
                         }
-                        let refusal = self.refusal.as_ref();
-                        self.door.report(&self.queue, &self.machine, &event, refusal);
+                        let refused = self.refused.as_ref();
+                        self.door.report(&self.queue, &self.machine, &event, refused);
                     }
                     Output::Close => {
                         self.flush().await?;
@@ -308,9 +308,10 @@ impl Session {
 
     /// Keeps why it is a no, for the event that the machine makes of it.
     fn noted(&mut self, judged: Result<(), Refusal>) -> Result<(), Reply> {
-        self.refusal = judged.err();
-        match &self.refusal {
-            Some(refusal) => Err(refusal.reply.clone()),
+        let reverse_path = self.machine.envelope().map(|envelope| envelope.reverse_path.clone());
+        self.refused = judged.err().map(|refusal| judge::Refused { refusal, reverse_path });
+        match &self.refused {
+            Some(refused) => Err(refused.refusal.reply.clone()),
             None => Ok(()),
         }
     }
