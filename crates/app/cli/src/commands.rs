@@ -8,6 +8,7 @@ pub mod door;
 pub mod explain;
 pub mod lab;
 pub mod mx;
+pub mod probe;
 pub mod queue;
 pub mod queue_order;
 pub mod reload;

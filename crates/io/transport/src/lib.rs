@@ -20,6 +20,7 @@ mod open;
 pub mod pipe;
 pub mod plan;
 pub mod policy;
+pub mod probe;
 pub mod send;
 pub mod session;
 pub mod tls;

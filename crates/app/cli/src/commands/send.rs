@@ -6,6 +6,8 @@
 mod compose;
 mod report;
 
+pub use compose::own_name;
+
 use std::{
     io::IsTerminal,
     net::{IpAddr, SocketAddr},

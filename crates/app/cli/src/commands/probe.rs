@@ -1,0 +1,187 @@
+//! `mailwright probe`: a domain's or host's mail service as it looks from here, without sending anything.
+
+mod lists;
+mod show;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use diagnose::Weight;
+use smtp::Address;
+use transport::{
+    ClientTls, Plan,
+    probe::{Order, Report, Subject, Trial, probe},
+};
+use world::{World, dns::real::Settings};
+
+use super::send::{EX_CONFIG, EX_USAGE, Failed, own_name};
+use crate::{output, outside, problem::Problem, server::block_on};
+use lists::Asked;
+
+/// Something keeps mail from going through.
+const FAILURE: u8 = 2;
+/// Mail may pass, but something is wrong.
+const FAULT: u8 = 1;
+const HTTPS: u16 = 443;
+
+/// Look at a domain's mail service: hosts, names, TLS, extensions, DNS records; nothing is sent
+#[derive(Debug, Args)]
+#[command(
+    after_help = "DOMAIN is looked up by MX; HOST:PORT, an address or an address literal is that one host.\n\n\
+    Exit status: 0 nothing amiss but remarks, 1 something is wrong, 2 something keeps mail from going \
+    through, 64 wrong arguments, 78 a file is wrong."
+)]
+pub struct Probe {
+    /// Whom to look at
+    #[arg(value_name = "DOMAIN|HOST[:PORT]")]
+    subject: String,
+    /// Reverse-path to try, without sending; `<>` is the null reverse-path [default: that, if --to is given]
+    #[arg(short = 'f', long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Recipient to try, without sending; can be repeated, or several parted by commas
+    #[arg(short = 't', long, value_name = "ADDRESS", value_delimiter = ',')]
+    to: Vec<String>,
+    /// Selector of a DKIM key [default: those that many use]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    selector: Vec<String>,
+    /// DNS lists to ask about our own address, parted by commas; `known` for all that are known
+    #[arg(long, value_name = "ZONE", value_delimiter = ',')]
+    lists: Vec<String>,
+    /// The address to ask DNS lists about [default: the one we connect from; implies --lists known]
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<IpAddr>,
+    /// Name to give in EHLO [default: the machine's]
+    #[arg(long, value_name = "NAME")]
+    ehlo: Option<String>,
+    /// Address to connect from; one of each family at most
+    #[arg(long, value_name = "ADDRESS")]
+    source: Vec<IpAddr>,
+    /// TLS from the first octet on, instead of STARTTLS
+    #[arg(long)]
+    implicit_tls: bool,
+    /// Trust the issuers in this PEM file instead of the machine's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Longest wait for anything, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// Resolver to ask, as IP:PORT [default: those of /etc/resolv.conf]
+    #[arg(long, value_name = "IP:PORT")]
+    dns: Vec<SocketAddr>,
+    /// Show the dialogues
+    #[arg(short = 'd', long)]
+    dialogue: bool,
+    /// For programs: all of it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that was asked.
+#[derive(serde::Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    report: Report,
+    lists: Option<Asked>,
+}
+
+impl Probe {
+    /// The exit status tells the worst of what was found.
+    pub fn run(self) -> Result<ExitCode, Failed> {
+        let config = |problem| Failed { problem, status: EX_CONFIG };
+        let order = self.order()?;
+        let settings = Settings { servers: self.dns.clone(), ..Settings::default() };
+        let world = outside::world(&settings).map_err(config)?;
+        let answer = block_on(self.look(&world, &order)).map_err(config)?;
+        match self.json {
+            true => output::json(&answer),
+            false => print!("{}", show::page(&answer, self.dialogue, output::width())),
+        }
+        Ok(match answer.worst() {
+            Some(Weight::Failure) => FAILURE.into(),
+            Some(Weight::Fault) => FAULT.into(),
+            Some(Weight::Remark) | None => ExitCode::SUCCESS,
+        })
+    }
+
+    async fn look(&self, world: &World, order: &Order) -> Result<Answer, Problem> {
+        let tls = match &self.ca {
+            Some(file) => ClientTls::with_authorities(world, file),
+            None => ClientTls::new(world),
+        };
+        let tls = tls.map_err(|error| Problem::from_error(&error))?;
+        let report = probe(world, &tls, order).await;
+        let own = self.address.or(report.local_address());
+        let lists = lists::ask(world, &self.lists, self.address, own).await;
+        Ok(Answer { report, lists })
+    }
+
+    fn order(&self) -> Result<Order, Failed> {
+        let (subject, port) = Subject::parse(&self.subject).map_err(|text| usage(&text))?;
+        let standard = if self.implicit_tls { 465 } else { 25 };
+        Ok(Order {
+            subject,
+            port: port.unwrap_or(standard),
+            plan: self.plan(),
+            trial: self.trial()?,
+            selectors: self.selector.clone(),
+            https_port: HTTPS,
+        })
+    }
+
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::new(self.ehlo.clone().unwrap_or_else(own_name));
+        plan.implicit_tls = self.implicit_tls;
+        plan.source.clone_from(&self.source);
+        let wait = Duration::from_secs(self.timeout);
+        plan.connect_timeout = plan.connect_timeout.min(wait);
+        let waits = &mut plan.timeouts;
+        for own in [
+            &mut waits.greeting,
+            &mut waits.ehlo,
+            &mut waits.mail,
+            &mut waits.rcpt,
+            &mut waits.data,
+            &mut waits.content,
+            &mut waits.end_of_data,
+            &mut waits.quit,
+        ] {
+            *own = wait.min(*own);
+        }
+        plan
+    }
+
+    /// Without sender and recipient, nothing is tried.
+    fn trial(&self) -> Result<Option<Trial>, Failed> {
+        if self.from.is_none() && self.to.is_empty() {
+            return Ok(None);
+        }
+        let reverse_path = match self.from.as_deref().map(str::trim) {
+            None | Some("" | "<>") => None,
+            Some(text) => Some(address(text, "--from")?),
+        };
+        let recipients = self.to.iter().map(|text| address(text.trim(), "--to"));
+        Ok(Some(Trial { reverse_path, recipients: recipients.collect::<Result<_, _>>()? }))
+    }
+}
+
+impl Answer {
+    fn worst(&self) -> Option<Weight> {
+        self.report.worst().max(self.lists.as_ref().and_then(Asked::worst))
+    }
+}
+
+fn address(text: &str, option: &str) -> Result<Address, Failed> {
+    text.parse().map_err(|error| usage(&format!("`{option} {text}`: {error}")))
+}
+
+fn usage(text: &str) -> Failed {
+    Failed { problem: Problem::new(text), status: EX_USAGE }
+}
+
+#[cfg(test)]
+mod tests;
