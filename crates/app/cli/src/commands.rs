@@ -14,6 +14,7 @@ pub mod queue_order;
 pub mod reload;
 pub mod send;
 pub mod serve;
+pub mod shell;
 pub mod spool;
 pub mod status;
 pub mod stop;
