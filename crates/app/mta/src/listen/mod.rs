@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use transport::Wire;
-use world::net::{Idle, Listener, Stream};
+use world::net::{Listener, Stream};
 
 pub use self::{
     census::Census,
@@ -79,7 +79,7 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let origin = entrance.queue.context.world.clock.now();
     let mut peer = Peer { origin, ..ends(&stream) };
     if door.is_proxied(peer.address.ip()) {
-        match timeout(door.limits.handshake_wait, proxy::read(&mut stream)).await {
+        match timeout(door.limits.handshake_wait, Box::pin(proxy::read(&mut stream))).await {
             Ok(Ok(proxied)) => {
                 peer.address = proxied.client.unwrap_or(peer.address);
                 peer.local = proxied.local.unwrap_or(peer.local);
@@ -112,7 +112,8 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     };
     let mut wire = match (&door.tls, door.implicit_tls && refusal.is_none()) {
         (Some(identity), true) => {
-            match timeout(limits.handshake_wait, transport::tls::accept(stream, identity)).await {
+            let handshake = Box::pin(transport::tls::accept(stream, identity));
+            match timeout(limits.handshake_wait, handshake).await {
                 Ok(Ok((wire, facts))) => {
                     peer.tls = Some(facts);
                     wire
@@ -155,7 +156,10 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
         }
     };
     let closing = entrance.closing.clone();
-    Session::new(entrance.queue.clone(), door, wire, machine, began).run(closing).await;
+    // Boxed, as the handshakes above are, so that who waits for the greeting takes no room for what comes
+    // after it.
+    let session = Session::new(entrance.queue.clone(), door, wire, machine, began);
+    Box::pin(session.run(closing)).await;
     drop(place);
 }
 
@@ -189,10 +193,10 @@ async fn greet<'d>(
         // A client that is gone is found gone by the wait.
         let _sent = sent.await;
     }
-    match timeout(door.greeting_wait, wire.readable()).await {
+    match timeout(door.greeting_wait, heard(wire)).await {
         // What looks whether a port is open does that.
-        Ok(_) if wire.idle() == Idle::Closed => None,
-        Ok(_) => {
+        Ok(false) => None,
+        Ok(true) => {
             throw_away(wire);
             policy.waited.forget(case.client);
             policy.count(EARLY_TALKER);
@@ -204,6 +208,21 @@ async fn greet<'d>(
             let keep = policy.set().settings.waited_keep;
             policy.waited.remember(case.client, keep, clock.now());
             Some((None, teaser))
+        }
+    }
+}
+
+/// Waits until the client says something (true) or goes (false). That a socket seems readable proves
+/// neither: one that was just accepted may seem so with nothing in it, so it is read.
+async fn heard(wire: &mut Wire) -> bool {
+    loop {
+        if wire.readable().await.is_err() {
+            return false;
+        }
+        match wire.try_read(&mut [0; 1]) {
+            Ok(length) => return length > 0,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return false,
         }
     }
 }
