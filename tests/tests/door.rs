@@ -131,9 +131,5 @@ fn who_waits_for_the_greeting_costs_little() {
             status.contains(&format!("{CLIENTS} sessions open")).then_some(())
         });
     });
-    println!(
-        "{CLIENTS} clients that wait for the greeting: {growth} KiB, {} octets each",
-        growth * 1024 / CLIENTS
-    );
     assert!(growth < CLIENTS * EACH_MAX, "{growth} KiB");
 }
