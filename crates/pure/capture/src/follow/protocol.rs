@@ -54,6 +54,8 @@ pub(super) fn is_mail(beginning: Beginning<'_>) -> Option<bool> {
     let server = server_tongue(beginning.server, last);
     let by_port = Some(beginning.mail_port);
     match (client, server) {
+        // A mail client waits for the server to speak: that it met something else is what it has to hear.
+        (Tongue::Silent, Tongue::Other) if beginning.mail_port => last.then_some(true),
         (_, Tongue::Other) => Some(false),
         (_, Tongue::Mail) => Some(true),
         (Tongue::Mail, _) => Some(true),
@@ -211,6 +213,7 @@ mod tests {
         check("GET / HTTP/1.1\r\n", "", false, Some(false));
         check("GET / HTTP/1.1\r\n", "", true, None);
         check("GET / HTTP/1.1\r\n", "HTTP/1.1 400 Bad\r\n", true, Some(false));
+        check("", "HTTP/1.1 400 Bad\r\n", true, None);
         check("GET / HTTP/1.1\r\n", "220 mx.a.test ESMTP\r\n", true, Some(true));
         check("SSH-2.0-x\r\n", "SSH-2.0-y\r\n", true, Some(false));
         check("\u{16}\u{3}\u{1}", "", false, Some(false));

@@ -18,7 +18,13 @@ pub(crate) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let stage = evidence.stage.unwrap_or(Stage::Other);
     let (why, remedy) =
         before_mail(stage, silent, peer).unwrap_or_else(|| later(stage, silent, peer));
-    let rule = if silent { "silence" } else { "closed" };
+    let is_reset = matches!(&*evidence.trouble, Trouble::Network(text) if text.contains("reset"));
+    let rule = match (silent, is_reset) {
+        (true, _) if stage == Stage::EndOfData => "silence-after-content",
+        (true, _) => "silence",
+        (false, true) => "reset",
+        (false, false) => "closed",
+    };
     Some(evidence.finding(rule, Party::Unknown, Confidence::Possible, why, remedy))
 }
 

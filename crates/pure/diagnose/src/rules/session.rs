@@ -242,7 +242,8 @@ impl Cut {
         }
         let how = match (ending.how, ending.by) {
             (How::Closed | How::Reset, Some(By::Client)) => {
-                if after.is_some() && ending.waited >= SILENCE_MIN {
+                let nothing_came = dialogue.exchanges.is_empty() && dialogue.has_start;
+                if (after.is_some() || nothing_came) && ending.waited >= SILENCE_MIN {
                     Broken::Silence
                 } else if !ends_in_content(dialogue) {
                     // Its own decision, and nothing of the mail was under way.

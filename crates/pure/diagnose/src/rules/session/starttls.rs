@@ -43,6 +43,7 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
             break;
         }
     }
+    found.extend(went_on_in_clear(observed));
     let (before, tls_from) = (found.len(), tls_from(observed));
     for exchange in observed.dialogue.exchanges.iter().filter(|exchange| exchange.is_refusal()) {
         if wants_tls(observed, exchange, tls_from) && !is_offered(observed, exchange) {
@@ -53,6 +54,44 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     if found.len() == before {
         found.extend(missing(observed));
     }
+}
+
+/// `220` to STARTTLS, and then words instead of TLS.
+fn went_on_in_clear(observed: &Observed<'_>) -> Option<Finding> {
+    let lines = &observed.dialogue.session.lines;
+    let agreed = observed.dialogue.at(Stage::StartTls).find(|exchange| exchange.code == 220)?;
+    let next = lines.iter().enumerate().skip(agreed.reply + 1);
+    let said = next
+        .filter(|(_, line)| !matches!(line.kind, Kind::Event(Event::Remark)))
+        .take_while(|(_, line)| {
+            !matches!(
+                line.kind,
+                Kind::Command(_) | Kind::Encrypted { .. } | Kind::Event(Event::TlsHello)
+            )
+        });
+    let (index, line) = said
+        .filter(|(_, line)| matches!(line.kind, Kind::Reply(_)))
+        .find(|(_, line)| line.by == smtp::Party::Server)?;
+    let survived = observed.dialogue.at(Stage::Mail).any(Exchange::is_positive);
+    Some(observed.finding("tls", Some(index), About {
+        what: format!(
+            "{} agreed to STARTTLS and went on in clear: `{}`",
+            observed.peer,
+            crate::quote::quote(&line.text)
+        ),
+        command: agreed.command,
+        who: Party::Unknown,
+        confidence: Confidence::Likely,
+        why: "After `220` the server's next octets have to be TLS (RFC 3207 section 4). What answered knows the word and \
+              not the thing: a proxy in front of the server, or a server whose TLS is broken."
+            .to_owned(),
+        remedy: "Who runs that server should look for a proxy in front of it and at its certificate and key; until then \
+                 mail passes only where policy allows it in clear."
+            .to_owned(),
+        weight: if survived { Weight::Fault } else { Weight::Failure },
+        next_test: Some(NEXT_TEST.to_owned()),
+        ..About::default()
+    }))
 }
 
 fn is_offered(observed: &Observed<'_>, exchange: &Exchange) -> bool {
