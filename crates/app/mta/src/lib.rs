@@ -12,7 +12,7 @@ pub mod events;
 pub mod evidence;
 pub mod handle;
 mod identity;
-mod inquire;
+pub mod inquire;
 pub mod intake;
 mod kept;
 pub mod listen;

@@ -12,6 +12,7 @@
 pub mod content;
 mod convert;
 mod drive;
+mod interference;
 mod limits;
 pub mod maildir;
 pub mod mta_sts;

@@ -12,7 +12,7 @@ use crate::{
     content::Content,
     convert::{self, Fitting},
     drive::Driver,
-    limits,
+    interference, limits,
     plan::{Learned, Target},
     policy::{Demand, Policy, TlsResult},
     wire::Wire,
@@ -184,7 +184,10 @@ impl Session {
     }
 
     fn report(&self, mut outcomes: Vec<Outcome>) -> Relayed {
-        let learned = learn(self.driver.client.used(), &mut outcomes);
+        let used = self.driver.client.used();
+        // In clear and without a login: then HELO takes nothing away that was promised.
+        let without_ehlo = self.tls().is_none() && !used.has(Features::AUTH);
+        let learned = interference::learn(used, without_ehlo, &mut outcomes);
         Relayed { too_many: too_many(&outcomes), outcomes, transcript: self.transcript(), learned }
     }
 
@@ -303,47 +306,4 @@ fn too_many(outcomes: &[Outcome]) -> Vec<usize> {
         .filter(|(_, outcome)| is_too_many(outcome))
         .map(|(number, _)| number)
         .collect()
-}
-
-/// Which feature this transaction may have broken on: one at a time, the likeliest first. What was
-/// refused for the feature's sake is put off rather than failed, as without it it may go through.
-fn learn(used: Features, outcomes: &mut [Outcome]) -> Learned {
-    let mut learned = Learned::default();
-    let suspect = outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::Deferred(cause) | Outcome::Failed(cause) => {
-            suspect(used, cause).map(|feature| (feature, cause))
-        }
-        Outcome::Relayed(_) => None,
-    });
-    let Some((feature, cause)) = suspect else { return learned };
-    learned.add(feature, format!("{feature} may break here ({}): {}", cause.stage, cause.trouble));
-    for outcome in outcomes {
-        if let Outcome::Failed(cause) = outcome
-            && suspect_of_refusal(used, cause).is_some()
-        {
-            *outcome = Outcome::Deferred(cause.clone());
-        }
-    }
-    learned
-}
-
-fn suspect(used: Features, cause: &Cause) -> Option<Features> {
-    let broke = matches!(
-        cause.trouble,
-        Trouble::Silence(_) | Trouble::Closed | Trouble::Malformed(_) | Trouble::Network(_)
-    );
-    let suspected = match cause.stage {
-        Stage::Mail | Stage::Rcpt | Stage::Data if broke => Features::PIPELINING,
-        Stage::Content | Stage::EndOfData if broke => Features::CHUNKING,
-        _ => return suspect_of_refusal(used, cause),
-    };
-    used.has(suspected).then_some(suspected)
-}
-
-/// BDAT was offered and is not known after all: a box in between took the command away.
-fn suspect_of_refusal(used: Features, cause: &Cause) -> Option<Features> {
-    let Trouble::Reply(reply) = &cause.trouble else { return None };
-    let unknown = matches!(reply.code, 500 | 502);
-    let bdat = matches!(cause.stage, Stage::Data | Stage::Content | Stage::EndOfData);
-    (unknown && bdat && used.has(Features::CHUNKING)).then_some(Features::CHUNKING)
 }

@@ -229,7 +229,8 @@ impl Line {
         let strict = self.is_strict(job);
         if strict {
             // What was learned is no reason to break a promise.
-            plan.avoid = plan.avoid.without(Features::STARTTLS.with(Features::REQUIRETLS));
+            let promised = Features::STARTTLS.with(Features::REQUIRETLS).with(Features::EHLO);
+            plan.avoid = plan.avoid.without(promised);
         }
         self.transactions = 0;
         let mut failures = Vec::new();

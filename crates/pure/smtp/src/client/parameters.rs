@@ -146,6 +146,27 @@ pub(super) fn write_mail(line: &mut Vec<u8>, transaction: &Transaction, usable: 
     write_promises(line, transaction, usable);
 }
 
+/// The parameters that MAIL and RCPT of a transaction carry, as far as mail passes without them too: what
+/// may be left out at a next hop that stumbles over them.
+pub(super) fn dispensable(transaction: &Transaction, usable: Features) -> Features {
+    let envelope = &transaction.envelope;
+    let is_notify = |recipient: &Recipient| recipient.orcpt.is_some() || recipient.notify.given;
+    let says_dsn = envelope.ret.is_some()
+        || envelope.envid.is_some()
+        || envelope.recipients.iter().any(is_notify);
+    let mut used = Features::NONE;
+    for (feature, is_said) in [
+        (Features::SIZE, true),
+        (Features::DSN, says_dsn),
+        (Features::EIGHTBITMIME, transaction.body == BodyType::EightBitMime),
+    ] {
+        if is_said && usable.has(feature) {
+            used = used.with(feature);
+        }
+    }
+    used
+}
+
 fn write_promises(line: &mut Vec<u8>, transaction: &Transaction, usable: Features) {
     let envelope = &transaction.envelope;
     if envelope.require_tls && usable.has(Features::REQUIRETLS) {

@@ -64,6 +64,7 @@ impl Client {
             return self.outputs.push_back(Output::Finished(vec![Outcome::Failed(cause); count]));
         }
         let unfinished = matches!(self.state, State::Ready { unfinished: true, .. });
+        self.used = self.used.with(parameters::dispensable(&transaction, self.usable()));
         let progress = Progress::new(transaction, &self.terms(), self.limits(), unfinished);
         self.state = State::Transacting(progress);
         self.proceed();
