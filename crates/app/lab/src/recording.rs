@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use capture::build::{Conversation, File, Link};
+use capture::build::{ACK, Conversation, FIN, File, Link};
 use smtp::Party;
 use tokio::time::Instant;
 
@@ -35,6 +35,8 @@ struct Written {
 pub struct Recorder {
     recording: Recording,
     conversation: Conversation,
+    /// Packets of one side get lost: nothing answers them any more.
+    is_lossy: bool,
 }
 
 impl Recording {
@@ -55,7 +57,7 @@ impl Recording {
         let now = self.lock().now();
         let mut conversation = Conversation::new(client, server, now);
         conversation.open();
-        let mut recorder = Recorder { recording: self.clone(), conversation };
+        let mut recorder = Recorder { recording: self.clone(), conversation, is_lossy: false };
         recorder.write();
         recorder
     }
@@ -91,6 +93,7 @@ impl Recorder {
 
     /// This side said something, and it was lost on the way, again and again.
     pub fn lost(&mut self, by: Party, octets: &[u8]) {
+        self.is_lossy = true;
         self.at_now();
         let first = self.conversation.segments.len();
         self.conversation.send(by, octets);
@@ -110,7 +113,12 @@ impl Recorder {
     /// This side closed in order.
     pub fn closed(&mut self, by: Party) {
         self.at_now();
-        self.conversation.close(by);
+        if self.is_lossy {
+            let segment = self.conversation.segment(by, FIN | ACK);
+            self.conversation.add(by, segment);
+        } else {
+            self.conversation.close(by);
+        }
         self.write();
     }
 

@@ -64,6 +64,11 @@ impl Server {
         self.listener.local()?.socket().ok_or_else(|| io::Error::other("not a TCP listener"))
     }
 
+    /// How many messages it has taken so far.
+    pub fn accepted(&self) -> u32 {
+        self.shared.accepted.load(Ordering::Relaxed)
+    }
+
     /// Serves for ever; dropping the future ends it, sessions that are open go on to their end.
     pub async fn run(&self) {
         loop {

@@ -83,7 +83,7 @@ impl Relay {
             tokio::select! {
                 biased;
                 count = self.far.read(&mut from_server) => {
-                    let count = count?;
+                    let Ok(count) = count else { return self.broken_off(Party::Server) };
                     if count == 0 {
                         return self.server_closed().await;
                     }
@@ -93,7 +93,7 @@ impl Relay {
                     }
                 }
                 count = self.near.read(&mut from_client) => {
-                    let count = count?;
+                    let Ok(count) = count else { return self.broken_off(Party::Client) };
                     if count == 0 {
                         return self.client_closed().await;
                     }
@@ -129,15 +129,20 @@ impl Relay {
         self.far.shutdown().await
     }
 
-    async fn client_said(&mut self, octets: &[u8]) -> io::Result<Goes> {
-        let is_lost = self.is_deaf.0 && self.content > 0;
-        match &mut self.near_recorder {
-            Some(recorder) if !is_lost => recorder.said(Party::Client, octets),
-            _ => {}
+    /// One end broke off: so does the box towards the other.
+    fn broken_off(&mut self, by: Party) -> io::Result<()> {
+        for recorder in [&mut self.near_recorder, &mut self.far_recorder].into_iter().flatten() {
+            recorder.reset(by);
         }
+        self.near.reset_on_drop()?;
+        self.far.reset_on_drop()
+    }
+
+    async fn client_said(&mut self, octets: &[u8]) -> io::Result<Goes> {
         self.client.feed(octets);
         if self.is_opaque {
             let rest = self.client.rest();
+            note(&mut self.near_recorder, Party::Client, &rest);
             self.pass_to_server(&rest).await?;
             return Ok(Goes::On);
         }
@@ -162,8 +167,9 @@ impl Relay {
     }
 
     async fn command(&mut self, line: Vec<u8>, is_pipelined: bool) -> io::Result<Goes> {
+        note(&mut self.near_recorder, Party::Client, &line);
         let verb = words::verb(&line);
-        if matches!(verb.as_str(), "BDAT") {
+        if verb == "BDAT" {
             self.client.block_follows(words::announced(&line));
         }
         if self.is_deaf.0 {
@@ -217,7 +223,11 @@ impl Relay {
             self.content = 0;
         }
         let fits = |rule: &Rule| rule.longer.is_none_or(|longer| length > longer);
-        match self.rule(Side::Client, "CONTENT", fits).map(|rule| rule.act) {
+        let act = self.rule(Side::Client, "CONTENT", fits).map(|rule| rule.act);
+        if !matches!(act, Some(Act::Swallow | Act::Remove)) {
+            note(&mut self.near_recorder, Party::Client, &octets);
+        }
+        match act {
             Some(Act::Swallow | Act::Remove) => {
                 self.is_deaf.0 = true;
                 if let Some(recorder) = &mut self.near_recorder {
@@ -245,9 +255,15 @@ impl Relay {
         self.server.extend_from_slice(octets);
         while let Some(length) = words::line_length(&self.server) {
             let line: Vec<u8> = self.server.drain(..length).collect();
-            let code = words::code(&line);
+            let Some((code, is_last)) = words::code(&line) else {
+                // No reply, so no rule is about it.
+                self.pass_to_client(&line).await?;
+                continue;
+            };
             self.reply.push(line);
-            let Some((code, true)) = code else { continue };
+            if !is_last {
+                continue;
+            }
             let lines = std::mem::take(&mut self.reply);
             if self.reply(lines, code).await? == Goes::Ends {
                 return Ok(Goes::Ends);

@@ -18,6 +18,8 @@ use crate::{
 
 /// What is kept of a content, to be written into a file.
 const CONTENT_MAX: usize = 64 << 20;
+/// How long a closed connection is read on.
+const LINGER_MAX: Duration = Duration::from_secs(5);
 
 pub struct Session {
     shared: Arc<Shared>,
@@ -98,7 +100,16 @@ impl Session {
             let length = words::announced(line.as_bytes());
             self.discard(length).await?;
         }
-        let (accepted, on) = self.reply(verb, line, &usual).await?;
+        let is_last = verb == "BDAT" && line.to_ascii_uppercase().ends_with("LAST");
+        let is_script_for = |verb: &str| self.shared.script.on.iter().any(|on| on.command == verb);
+        // What is said of a content is said of its last chunk, unless a scenario is about BDAT itself.
+        let asked = match () {
+            () if verb != "BDAT" || is_script_for("BDAT") => verb,
+            () if is_script_for("CONTENT") => "CONTENT",
+            () if is_last => "DOT",
+            () => verb,
+        };
+        let (accepted, on) = self.reply(asked, line, &usual).await?;
         match (verb, accepted) {
             ("MAIL", true) => self.state = State::Mail,
             ("RCPT", true) => self.state = State::Rcpt,
@@ -211,7 +222,19 @@ impl Session {
     async fn end(&mut self, then: Then) -> io::Result<Goes> {
         match then {
             Then::Go => return Ok(Goes::On),
-            Then::Close => self.stream.shutdown().await?,
+            Then::Close => {
+                // What the client has still to say is read, lest its octets turn the FIN into a RST and
+                // take the last reply with them.
+                self.stream.shutdown().await?;
+                let drained = async {
+                    while self.fill().await? > 0 {
+                        self.buffer.clear();
+                    }
+                    io::Result::Ok(())
+                };
+                // A client that stays has had its answer.
+                let _ = tokio::time::timeout(LINGER_MAX, drained).await;
+            }
             Then::Reset => self.stream.reset_on_drop()?,
             Then::Silence => {
                 // What comes is read and not answered, until the client has enough.
