@@ -32,6 +32,8 @@ struct Packet {
     /// When the first one came, which also tells it from a later packet of the same name.
     begun: i64,
     pieces: BTreeMap<usize, Piece>,
+    /// Octets of all pieces, which do not overlap.
+    covered: usize,
     /// Length of the whole, once the last piece is there.
     total: Option<usize>,
     memory: usize,
@@ -80,15 +82,19 @@ impl Fragments {
         let order = &mut self.order;
         let known = self.packets.entry(name).or_insert_with(|| {
             order.push_back((at, name));
-            Packet { begun: at, pieces: BTreeMap::new(), total: None, memory: 0 }
+            Packet { begun: at, pieces: BTreeMap::new(), covered: 0, total: None, memory: 0 }
         });
-        if !part.more {
-            known.total.get_or_insert(end);
+        if !part.more && known.total.is_none() {
+            known.ends_at(end);
+        }
+        // What goes beyond the end is of another packet, or made to confuse.
+        if known.total.is_some_and(|total| end > total) {
+            return None;
         }
         let grown = known.insert(part.offset, packet.octets, packet.length);
         known.memory += grown;
         self.memory += grown;
-        if known.is_whole() {
+        if known.total == Some(known.covered) {
             return self.remove(name).map(Packet::join);
         }
         while self.memory > self.memory_max {
@@ -144,6 +150,7 @@ impl Packet {
                 let captured = octets.len().min(until - offset);
                 let new = octets.get(from - offset..captured).unwrap_or_default().to_vec();
                 grown += new.len() + PIECE;
+                self.covered += until - from;
                 self.pieces.insert(from, Piece { octets: new, length: until - from });
             }
             from = after;
@@ -151,16 +158,11 @@ impl Packet {
         grown
     }
 
-    fn is_whole(&self) -> bool {
-        let Some(total) = self.total else { return false };
-        let mut reached = 0;
-        for (at, piece) in &self.pieces {
-            if *at != reached {
-                return false;
-            }
-            reached += piece.length;
-        }
-        reached >= total
+    /// The last piece is known: pieces beyond it are none.
+    fn ends_at(&mut self, total: usize) {
+        self.total = Some(total);
+        self.pieces.retain(|at, piece| at + piece.length <= total);
+        self.covered = self.pieces.values().map(|piece| piece.length).sum();
     }
 
     fn join(self) -> Joined {

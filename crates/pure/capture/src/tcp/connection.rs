@@ -27,6 +27,8 @@ const AFTER_CLOSE: i64 = 1_000_000_000;
 const AFTER_RESET: i64 = 5_000_000_000;
 /// Octets after which a connection that can't be told to be mail is none.
 const UNDECIDED_MAX: u64 = 1 << 20;
+/// Pieces of segments that may wait.
+const PIECES_MAX: usize = 8_192;
 /// ICMP errors kept of a connection.
 const ICMP_MAX: usize = 32;
 /// Ports whose connections are sessions even where nothing was said.
@@ -300,14 +302,19 @@ impl<L: Listener> Connection<L> {
         }
         while self.advance(keys) || self.give_way(now) {}
         let mut is_too_much = false;
-        while self.streams.iter().map(|stream| stream.waiting_memory).sum::<usize>()
-            > limits.waiting_max
-        {
+        while self.is_overfull(limits) {
             is_too_much = true;
             self.force();
             while self.advance(keys) {}
         }
         is_too_much
+    }
+
+    /// Whether more waits than may. Many tiny pieces would make every further segment slow.
+    fn is_overfull(&self, limits: &Limits) -> bool {
+        let memory: usize = self.streams.iter().map(|stream| stream.waiting_memory).sum();
+        let pieces: usize = self.streams.iter().map(|stream| stream.waiting.len()).sum();
+        memory > limits.waiting_max || pieces > PIECES_MAX
     }
 
     /// Hands out one thing that is due; `false` if none is.
