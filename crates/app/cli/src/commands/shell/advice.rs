@@ -7,7 +7,11 @@ use super::progress::{Progress, Sent};
 
 /// What a reply means; where it refuses, also what to do.
 pub fn explained(reply: &Reply, stage: Stage) -> Vec<String> {
-    let meaning = meanings::of_reply(reply, stage);
+    // The rows of statuses tell what is wrong, which a reply that accepts does not mean.
+    let meaning = match reply.code {
+        ..400 => meanings::of_code(reply.code, stage),
+        _ => meanings::of_reply(reply, stage),
+    };
     let mut lines = vec![format!("{}: {}. {}", reply.code, meaning.name, meaning.means)];
     if reply.code >= 400 {
         lines.push(format!("do: {}", meaning.check));
@@ -109,6 +113,7 @@ mod tests {
     fn refusals_come_with_what_to_do() {
         let refused = explained(&Reply::new(503, (5, 5, 1), "no MAIL yet"), Stage::Rcpt);
         assert!(refused[0].starts_with("503: ") && refused[1].starts_with("do: "), "{refused:?}");
-        assert_eq!(explained(&Reply::new(250, (2, 1, 0), "fine"), Stage::Mail).len(), 1);
+        let accepted = explained(&Reply::new(250, (2, 1, 0), "fine"), Stage::Mail);
+        assert_eq!(accepted, ["250: done. The command was carried out."]);
     }
 }

@@ -7,7 +7,7 @@ use diagnose::{
     session::{Ending, Event, Party},
 };
 
-use super::{dialogue::Dialogue, mistakes, progress::Sent};
+use super::{dialogue::Dialogue, progress::Sent};
 
 /// Lines of a file that the transcript has; of a longer one it says how many were left out.
 const LINES_SHOWN_MAX: usize = 40;
@@ -58,9 +58,6 @@ impl Dialogue {
     pub(super) async fn data(&mut self, file: &Path) {
         let Some(content) = self.file(file) else { return };
         if self.progress.state != State::Content {
-            if let Some(mistake) = mistakes::find(b"DATA", &self.progress) {
-                self.record.aside(&mistake);
-            }
             self.send_line(b"DATA", false).await;
             self.replies().await;
             if self.progress.state != State::Content {
@@ -91,9 +88,6 @@ impl Dialogue {
     /// A file as it is, by BDAT; stops at the first chunk that is refused.
     pub(super) async fn bdat(&mut self, file: &Path, chunk: Option<usize>) {
         let Some(content) = self.file(file) else { return };
-        if let Some(mistake) = mistakes::find(b"BDAT 0 LAST", &self.progress) {
-            self.record.aside(&mistake);
-        }
         if has_bare_line_feed(&content) {
             self.record.aside("the file has line feeds without CR; they go as they are");
         }

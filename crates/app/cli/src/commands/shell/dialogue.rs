@@ -21,6 +21,8 @@ use super::{
 
 /// How long a server may take to close after its reply to QUIT.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// Lines of one reply that are understood; the others are shown only.
+const REPLY_LINES_MAX: usize = 1_000;
 
 /// One session.
 pub struct Dialogue {
@@ -49,6 +51,8 @@ pub struct Dialogue {
     pub(super) owed: u64,
     /// The reply that is coming in.
     lines: Vec<Vec<u8>>,
+    /// A reply came since the last hint.
+    has_heard: bool,
     /// STARTTLS was accepted: the handshake comes before anything else.
     begins_tls: bool,
 }
@@ -78,6 +82,7 @@ impl Dialogue {
             content: None,
             owed: 0,
             lines: Vec::new(),
+            has_heard: false,
             begins_tls: false,
         }
     }
@@ -86,6 +91,7 @@ impl Dialogue {
     pub async fn run(&mut self) {
         self.replies().await;
         while self.link.is_open() {
+            self.hint();
             let prompt = self.prompt();
             let given = tokio::select! {
                 biased;
@@ -145,7 +151,12 @@ impl Dialogue {
             Ok(Typed::Nothing) => {}
             Ok(Typed::Say(line)) => self.say(line, false).await,
             Ok(Typed::Insist(line)) => self.say(line, true).await,
-            Ok(Typed::Order(order)) => return self.order(order).await,
+            Ok(Typed::Order(order)) => {
+                let begins = begins_with(&order);
+                if begins.is_none_or(|command| self.may_go(command, typed)) {
+                    return self.order(order).await;
+                }
+            }
             Err(why) => {
                 self.record.aside(&why);
                 self.is_broken |= !self.typist.is_person;
@@ -156,7 +167,7 @@ impl Dialogue {
 
     async fn order(&mut self, order: Order) -> bool {
         match order {
-            Order::StartTls => self.say(b"STARTTLS".to_vec(), false).await,
+            Order::StartTls => self.say(b"STARTTLS".to_vec(), true).await,
             Order::Auth { mechanism, user } => self.log_in(mechanism, &user).await,
             Order::Data(file) => self.data(&file).await,
             Order::Bdat(file, chunk) => self.bdat(&file, chunk).await,
@@ -201,18 +212,10 @@ impl Dialogue {
 
     /// A line for the server, unless a person might not have meant it.
     async fn say(&mut self, line: Vec<u8>, insists: bool) {
-        let again = self.withheld.take().is_some_and(|withheld| withheld == line);
-        if !insists
-            && !again
-            && let Some(mistake) = self.mistake(&line)
-        {
-            self.record.aside(&mistake);
-            if self.typist.is_person {
-                self.record.aside("not sent; the same once more sends it");
-                self.withheld = Some(line);
-                return;
-            }
+        if !insists && !self.may_go(&line, &line) {
+            return;
         }
+        self.withheld = None;
         if let Some(group) = &mut self.group {
             group.push(line);
             return;
@@ -221,6 +224,18 @@ impl Dialogue {
         self.send_line(&line, is_typed).await;
         self.replies().await;
         self.after_quit().await;
+    }
+
+    /// Points a mistake out; a person has to type the same once more then, before it goes.
+    fn may_go(&mut self, command: &[u8], typed: &[u8]) -> bool {
+        let is_again = self.withheld.take().is_some_and(|withheld| withheld == typed);
+        let Some(mistake) = self.mistake(command).filter(|_| !is_again) else { return true };
+        self.record.aside(&mistake);
+        if self.typist.is_person {
+            self.record.aside("not sent; the same once more sends it");
+            self.withheld = Some(typed.to_vec());
+        }
+        !self.typist.is_person
     }
 
     /// What is wrong with it, where a group that is being collected counts as accepted.
@@ -285,10 +300,11 @@ impl Dialogue {
     /// reply.
     pub(super) async fn replies(&mut self) -> Option<Heard> {
         let mut last = None;
+        let mut until = tokio::time::Instant::now() + self.timeout;
         while self.progress.is_waiting() && self.owed == 0 && self.link.is_open() {
             let came = tokio::select! {
                 biased;
-                came = tokio::time::timeout(self.timeout, self.link.came()) => came,
+                came = tokio::time::timeout_at(until, self.link.came()) => came,
                 _ = tokio::signal::ctrl_c(), if self.typist.is_person => {
                     self.record.aside("no longer waiting for the reply");
                     self.progress.give_up_waiting();
@@ -302,20 +318,27 @@ impl Dialogue {
                 self.is_broken = true;
                 break;
             };
-            last = self.take(came).or(last);
+            if let Some(heard) = self.take(came) {
+                last = Some(heard);
+                until = tokio::time::Instant::now() + self.timeout;
+            }
             if self.begins_tls {
                 self.encrypt().await;
             }
         }
-        if self.explains
+        last
+    }
+
+    /// Says what may come next, once after each line that had a reply.
+    fn hint(&mut self) {
+        let is_due = std::mem::take(&mut self.has_heard);
+        if is_due
+            && self.explains
             && self.typist.is_person
-            && last.is_some()
-            && self.link.is_open()
             && let Some(next) = advice::next(&self.progress)
         {
             self.record.aside(&next);
         }
-        last
     }
 
     /// Shows what came; gives the reply that it completes.
@@ -324,6 +347,9 @@ impl Dialogue {
             Came::Line(line, ending) => {
                 self.record.reply(&line, ending);
                 let is_last = is_reply(&line) && line.get(3) != Some(&b'-');
+                if self.lines.len() == REPLY_LINES_MAX {
+                    self.lines.pop();
+                }
                 self.lines.push(line);
                 is_last.then(|| self.reply())
             }
@@ -365,6 +391,7 @@ impl Dialogue {
         let last = lines.last().map(Vec::as_slice).unwrap_or_default();
         let code = last[..3].iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
         let answers = self.progress.heard(code, &texts);
+        self.has_heard = true;
         if code >= 400 {
             self.refusal.get_or_insert(code);
         }
@@ -407,7 +434,12 @@ impl Dialogue {
     async fn wait(&mut self, span: Duration) {
         let until = tokio::time::Instant::now() + span;
         while self.link.is_open() {
-            match tokio::time::timeout_at(until, self.link.came()).await {
+            let came = tokio::select! {
+                biased;
+                came = tokio::time::timeout_at(until, self.link.came()) => came,
+                _ = tokio::signal::ctrl_c(), if self.typist.is_person => return,
+            };
+            match came {
                 Ok(came) => {
                     self.take(came);
                 }
@@ -427,6 +459,17 @@ impl Dialogue {
         let row = |(form, about): &(&str, &str)| format!("  {form:<33} {about}\n");
         let page: String = ORDERS.iter().map(row).collect();
         self.record.page(&page);
+    }
+}
+
+/// The command that an order begins with, where that may be a mistake.
+fn begins_with(order: &Order) -> Option<&'static [u8]> {
+    match order {
+        Order::StartTls => Some(b"STARTTLS"),
+        Order::Auth { mechanism, .. } => Some(mechanism.command().as_bytes()),
+        Order::Data(_) => Some(b"DATA"),
+        Order::Bdat(..) => Some(b"BDAT 0 LAST"),
+        _ => None,
     }
 }
 

@@ -58,6 +58,17 @@ pub enum Mechanism {
     CramMd5,
 }
 
+impl Mechanism {
+    /// The command that begins the login.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Plain => "AUTH PLAIN",
+            Self::Login => "AUTH LOGIN",
+            Self::CramMd5 => "AUTH CRAM-MD5",
+        }
+    }
+}
+
 /// All orders as they are typed, with what they do.
 pub const ORDERS: [(&str, &str); 13] = [
     (":starttls", "STARTTLS and the handshake; what was negotiated is shown"),

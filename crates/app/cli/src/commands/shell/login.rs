@@ -8,21 +8,12 @@ use md5::Md5;
 use super::{
     dialogue::{Dialogue, Heard},
     line::Mechanism,
-    mistakes,
     typing::Given,
 };
 
 impl Dialogue {
     /// Logs in; the reply tells what came of it.
     pub(super) async fn log_in(&mut self, mechanism: Mechanism, user: &str) {
-        let command = match mechanism {
-            Mechanism::Plain => "AUTH PLAIN",
-            Mechanism::Login => "AUTH LOGIN",
-            Mechanism::CramMd5 => "AUTH CRAM-MD5",
-        };
-        if let Some(mistake) = mistakes::find(command.as_bytes(), &self.progress) {
-            self.record.aside(&mistake);
-        }
         if !self.progress.tls && mechanism != Mechanism::CramMd5 {
             self.record.aside("without TLS everybody on the way can read the password");
         }

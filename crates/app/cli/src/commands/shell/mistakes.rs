@@ -33,7 +33,7 @@ pub fn find(line: &[u8], progress: &Progress) -> Option<String> {
 /// A line of a SASL exchange.
 fn response(line: &[u8]) -> Option<String> {
     let is_base64 = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/=".contains(octet);
-    let fits = line == b"*" || (line.iter().all(is_base64) && line.len() % 4 == 0);
+    let fits = line == b"*" || (line.iter().all(is_base64) && line.len().is_multiple_of(4));
     (!fits).then(|| "the server waits for base64 (or * to give up the login)".to_owned())
 }
 

@@ -17,8 +17,12 @@ use crate::{commands::analyze::dialogue::told, output};
 
 /// Octets of content or of a chunk that are kept for the findings.
 const KEPT_MAX: usize = 512;
+/// Octets of a line that are kept for the findings.
+const LINE_KEPT_MAX: usize = 2_048;
 /// Lines of a session that are kept for the findings; nobody types so many.
-const LINES_MAX: usize = 200_000;
+const LINES_MAX: usize = 20_000;
+/// Octets of the transcript that a file named later gets.
+const SO_FAR_MAX: usize = 32 * 1024 * 1024;
 
 /// Where lines are shown.
 pub type Screen = Box<dyn FnMut(&[u8]) -> std::io::Result<()> + Send>;
@@ -169,7 +173,8 @@ impl Record {
             let number = self.session.lines.len() as u64 + 1;
             let at: Duration = self.origin.elapsed();
             let place = Place::at(number);
-            self.session.lines.push(Line { at, by, kind, text: text.to_vec(), place });
+            let text = text[..text.len().min(LINE_KEPT_MAX)].to_vec();
+            self.session.lines.push(Line { at, by, kind, text, place });
         }
     }
 
@@ -178,7 +183,9 @@ impl Record {
         let mut line = format!("{mark} ").into_bytes();
         line.extend_from_slice(text);
         line.push(b'\n');
-        self.so_far.extend_from_slice(&line);
+        if self.so_far.len() + line.len() <= SO_FAR_MAX {
+            self.so_far.extend_from_slice(&line);
+        }
         if let Some(file) = &mut self.transcript
             && let Err(error) = file.write_all(&line)
         {

@@ -257,6 +257,37 @@ async fn tls_from_the_first_octet_and_a_login_that_is_refused() {
     done.has("| 535: ");
 }
 
+/// A server that says all of it at once, then reads for a while and closes.
+async fn says(text: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        tcp.write_all(text.as_bytes()).await.unwrap();
+        let mut octets = [0; 100];
+        let quiet = std::time::Duration::from_millis(300);
+        while let Ok(Ok(1..)) = tokio::time::timeout(quiet, tcp.read(&mut octets)).await {}
+    });
+    at
+}
+
+#[tokio::test]
+async fn what_the_server_says_unasked_is_shown() {
+    let server = says("220 here\r\n250 here\r\n421 4.4.2 idle\r\n").await;
+    let done = talk(&shell(server), "EHLO a.test\n:wait 5\nNOOP\n").await;
+    assert_eq!(done.status, EX_TEMPFAIL, "{}", done.page);
+    done.has("S: 421 4.4.2 idle\n   | 421: ").has("nothing that was sent asked for this");
+    done.has("-- connection closed by remote host").has_not("C: NOOP");
+}
+
+#[tokio::test]
+async fn what_is_no_smtp_is_shown_and_does_not_hang() {
+    let server = says("hello\r\n220-\x1b[31mhere\n250-and no end\r\n").await;
+    let done = talk(&Shell { timeout: 1, ..shell(server) }, "EHLO a.test\n").await;
+    assert_eq!(done.status, EX_PROTOCOL, "{}", done.page);
+    done.has("S: hello\n").has("S: 250-and no end\n");
+}
+
 #[test]
 fn places() {
     for (text, expected) in [
