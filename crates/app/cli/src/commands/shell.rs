@@ -4,6 +4,7 @@ mod advice;
 mod complete;
 mod content;
 mod dialogue;
+mod hearing;
 mod line;
 mod link;
 mod login;

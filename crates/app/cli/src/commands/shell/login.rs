@@ -5,11 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
-use super::{
-    dialogue::{Dialogue, Heard},
-    line::Mechanism,
-    typing::Given,
-};
+use super::{dialogue::Dialogue, hearing::Heard, line::Mechanism, typing::Given};
 
 impl Dialogue {
     /// Logs in; the reply tells what came of it.

@@ -63,9 +63,9 @@ fn outside() -> World {
     crate::outside::world(&Settings::default()).unwrap()
 }
 
-async fn talk(shell: &Shell, script: &str) -> Done {
+async fn talk(shell: &Shell, script: impl AsRef<[u8]>) -> Done {
     let page = Page::default();
-    let input = std::io::Cursor::new(script.as_bytes().to_vec());
+    let input = std::io::Cursor::new(script.as_ref().to_vec());
     let typist = typing::Typist::script(Box::new(input));
     let screen = typing::pipe(Box::new(page.clone()));
     let status =
@@ -174,6 +174,22 @@ async fn orders_that_cannot_be_carried_out_show_in_the_status() {
         talk(&shell(lab("good")), "EHLO a.test\n:nonsense\n:data /nonexistent\nQUIT\n").await;
     assert_eq!(done.status, EX_PROTOCOL);
     done.has("there is no order `:nonsense`").has("cannot read `/nonexistent`");
+}
+
+#[tokio::test]
+async fn octets_of_any_kind_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Scenario::named("good").unwrap().server;
+    let into = Some(folder.path().to_owned());
+    let server = Server::listen(&Net::Real, ([127, 0, 0, 1], 0).into(), script, into).unwrap();
+    let at = server.local().unwrap();
+    tokio::spawn(async move { server.run().await });
+    let sent =
+        b"EHLO a.test\r\nMAIL FROM:<>\r\nRCPT TO:<b@b.test>\r\nDATA\r\nx: \xff\x00\xfe\n.\nQUIT";
+    let done = talk(&shell(at), sent).await;
+    assert_eq!(done.status, 0, "{}", done.page);
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read(file).unwrap(), b"x: \xff\x00\xfe\r\n.\r\n", "the lab keeps the dot");
 }
 
 #[tokio::test]
