@@ -118,7 +118,7 @@ impl Dialogue {
         let last = lines.last().map(Vec::as_slice).unwrap_or_default();
         let code = last[..3].iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
         let answers = self.progress.heard(code, &texts);
-        self.has_heard = true;
+        self.has_heard |= answers.is_some();
         if code >= 400 {
             self.refusal.get_or_insert(code);
         }
