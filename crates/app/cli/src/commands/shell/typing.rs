@@ -7,9 +7,14 @@ use std::{
 };
 
 use rustyline::{
-    Config, Context, Editor, ExternalPrinter, Helper, completion::Completer,
-    config::CompletionType, error::ReadlineError, highlight::Highlighter, hint::Hinter,
-    history::MemHistory, validate::Validator,
+    Config, Context, Editor, ExternalPrinter, Helper,
+    completion::{Completer, FilenameCompleter},
+    config::CompletionType,
+    error::ReadlineError,
+    highlight::Highlighter,
+    hint::Hinter,
+    history::MemHistory,
+    validate::Validator,
 };
 use tokio::sync::mpsc as async_mpsc;
 
@@ -195,7 +200,14 @@ impl Completer for Typing {
         position: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(complete::candidates(&line[..position], &self.progress))
+        let line = &line[..position];
+        if [":data ", ":bdat ", ":transcript "].iter().any(|order| line.starts_with(order)) {
+            let (start, files) = FilenameCompleter::new().complete_path(line, position)?;
+            // Blanks come escaped, and an order takes its argument as it stands.
+            let plain = files.into_iter().map(|file| file.replacement);
+            return Ok((start, plain.filter(|file| !file.contains('\\')).collect()));
+        }
+        Ok(complete::candidates(line, &self.progress))
     }
 }
 
