@@ -5,12 +5,16 @@
 //! | way       | MX and addresses, with what DNSSEC says of them                                   |
 //! | visit     | each address: names, greeting, EHLO, STARTTLS by the published policy, AUTH       |
 //! | trial     | MAIL and RCPT of a given envelope, then RSET and QUIT                             |
+//! | relaying  | whether a host of one's own relays for strangers                                  |
+//! | bisection | which feature breaks on the way                                                   |
 //! | records   | the domain's SPF, DMARC, DKIM, MTA-STS, TLS-RPT and BIMI                          |
 //!
 //! All of it goes through the same look-up, policy and client machine that mail takes. Whatever is amiss is
 //! a [`Notice`], or a finding of the session rules on the visit's own transcript.
 
+mod bisect;
 mod dialogue;
+mod mine;
 mod names;
 pub mod records;
 mod visit;
@@ -33,7 +37,9 @@ use crate::{
     tls::ClientTls,
 };
 
+pub use bisect::{Bisection, Try};
 pub use dialogue::Offer;
+pub use mine::{RelayTest, Trick};
 pub use names::Names;
 pub use records::Record;
 pub use visit::{Step, Visit};
@@ -57,8 +63,22 @@ pub struct Order {
     pub trial: Option<Trial>,
     /// Selectors of DKIM keys; common ones if empty.
     pub selectors: Vec<String>,
+    /// Whether to test if the hosts relay for strangers. Only for hosts of one's own.
+    pub mine: bool,
+    /// Whether to find out, with the trial's envelope, which feature breaks on the way to the first host that
+    /// can be connected to.
+    pub bisect: Option<Bisect>,
     /// Where MTA-STS policies are served: 443, but for tests.
     pub https_port: u16,
+}
+
+/// How features are switched off one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bisect {
+    /// The message breaks off before its end: nobody gets it.
+    BreakOff,
+    /// Every try that passes is a message that arrives.
+    Send,
 }
 
 /// What is looked at.
@@ -77,6 +97,8 @@ pub struct Trial {
     pub reverse_path: Option<Address>,
     /// Forward-paths.
     pub recipients: Vec<Address>,
+    /// Octets that MAIL announces, where the host offers SIZE (RFC 1870).
+    pub size: Option<u64>,
 }
 
 /// What was found.
@@ -193,7 +215,9 @@ pub async fn probe(world: &World, tls: &ClientTls, order: &Order) -> Report {
     };
     match found {
         Ok(found) => {
-            report.visits = visits(world, tls, order, &found, &sts, domain.as_deref()).await;
+            let going = visit::Going { world, tls, order, sts: &sts };
+            report.visits = visits(going, &found, domain.as_deref()).await;
+            further(going, &mut report.visits).await;
             notices_of_way(&found, &mut report.notices);
             report.way = Some(found);
         }
@@ -273,25 +297,32 @@ fn notices_of_way(found: &Exchangers, notices: &mut Vec<Notice>) {
     }
 }
 
+/// What takes many connections: one host after the other.
+async fn further(going: visit::Going<'_>, visits: &mut [Visit]) {
+    for visit in visits.iter_mut().filter(|visit| visit.is_connected() && going.order.mine) {
+        let mut test = going.relay_test(&visit.target, visit.address).await;
+        visit.notices.append(&mut test.notices);
+        visit.relay_test = Some(test);
+    }
+    let (Some(how), Some(trial)) = (going.order.bisect, &going.order.trial) else { return };
+    if let Some(visit) = visits.iter_mut().find(|visit| visit.is_connected()) {
+        let mut found = going.bisect(visit, trial, how == Bisect::Send).await;
+        visit.notices.append(&mut found.notices);
+        visit.bisection = Some(found);
+    }
+}
+
 /// All at once: a host that is silent holds nobody up.
-async fn visits(
-    world: &World,
-    tls: &ClientTls,
-    order: &Order,
-    found: &Exchangers,
-    sts: &StsFound,
-    domain: Option<&str>,
-) -> Vec<Visit> {
+async fn visits(going: visit::Going<'_>, found: &Exchangers, domain: Option<&str>) -> Vec<Visit> {
     let asked = Asked {
         level: TlsLevel::Published,
         names: &[],
         domain,
         secure_mx: found.security.is_secure() || domain.is_none(),
-        sts,
-        port: order.port,
+        sts: going.sts,
+        port: going.order.port,
     };
-    let policies = decide_all(world, &asked, &found.hosts).await;
-    let going = visit::Going { world, tls, order, sts };
+    let policies = decide_all(going.world, &asked, &found.hosts).await;
     let mut visits = Vec::new();
     for (host, (policy, _)) in found.hosts.iter().zip(policies).take(HOSTS_MAX) {
         let policy: Arc<Policy> = Arc::new(policy);

@@ -33,6 +33,8 @@ fn order(trial: Option<Trial>) -> Order {
         plan: Plan::new("a.test"),
         trial,
         selectors: vec!["s1".to_owned()],
+        mine: false,
+        bisect: None,
         https_port: 443,
     }
 }
@@ -54,12 +56,12 @@ fn both_offers_and_an_envelope_without_a_message() {
         let pair = Pair::new();
         zone(&pair, &["192.0.2.2 PTR mx.b.test"]);
         let script = format!(
-            "{SCRIPT}C: MAIL FROM:<>\nS: 250 fine\nC: RCPT TO:<bob@b.test>\nS: 250 fine\n\
+            "{SCRIPT}C: MAIL FROM:<> SIZE=900\nS: 250 fine\nC: RCPT TO:<bob@b.test>\nS: 250 fine\n\
              C: RCPT TO:<eve@b.test>\nS: 550 5.1.1 unknown\nC: RSET\nS: 250 fine\nC: QUIT\nS: 221 bye\nend"
         );
         let peer = pair.play(Some(identity(&pair)), &[&script]);
         let recipients = ["bob@b.test", "eve@b.test"].map(|path| path.parse().expect("a path"));
-        let trial = Trial { reverse_path: None, recipients: recipients.to_vec() };
+        let trial = Trial { reverse_path: None, recipients: recipients.to_vec(), size: Some(900) };
         let report = probed(&pair, &order(Some(trial))).await;
         assert!(peer.await.expect("played").is_empty(), "nothing is sent");
         let visit = &report.visits[0];

@@ -1,6 +1,7 @@
 //! `mailwright probe`: a domain's or host's mail service as it looks from here, without sending anything.
 
 mod lists;
+mod queued;
 mod show;
 
 use std::{
@@ -15,12 +16,16 @@ use diagnose::Weight;
 use smtp::Address;
 use transport::{
     ClientTls, Plan,
-    probe::{Order, Report, Subject, Trial, probe},
+    probe::{Bisect, Order, Report, Subject, Trial, probe},
 };
 use world::{World, dns::real::Settings};
 
 use super::send::{EX_CONFIG, EX_USAGE, Failed, own_name};
-use crate::{output, outside, problem::Problem, server::block_on};
+use crate::{
+    output, outside,
+    problem::Problem,
+    server::{Place, block_on},
+};
 use lists::Asked;
 
 /// Something keeps mail from going through.
@@ -38,14 +43,30 @@ const HTTPS: u16 = 443;
 )]
 pub struct Probe {
     /// Whom to look at
-    #[arg(value_name = "DOMAIN|HOST[:PORT]")]
-    subject: String,
+    #[arg(value_name = "DOMAIN|HOST[:PORT]", required_unless_present = "queued")]
+    subject: Option<String>,
+    /// Look as a queued message does: its domain or next hop, envelope and size, the EHLO name and the address that its
+    /// newest attempt came from
+    #[arg(long, value_name = "ID", conflicts_with_all = ["subject", "from"], group = "recipients")]
+    queued: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// Reverse-path to try, without sending; `<>` is the null reverse-path [default: that, if --to is given]
     #[arg(short = 'f', long, value_name = "ADDRESS", allow_hyphen_values = true)]
     from: Option<String>,
     /// Recipient to try, without sending; can be repeated, or several parted by commas
-    #[arg(short = 't', long, value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(short = 't', long, value_name = "ADDRESS", value_delimiter = ',', group = "recipients")]
     to: Vec<String>,
+    /// The host is one's own: test whether it relays for strangers, by tricks with addresses
+    #[arg(long)]
+    mine: bool,
+    /// Find what breaks on the way: the same message again and again, features switched off one by one; it is
+    /// broken off before its end, so that nobody gets it
+    #[arg(long, requires = "recipients")]
+    bisect: bool,
+    /// With --bisect: send the messages whole, so that the end of content is tested too; they arrive
+    #[arg(long, requires = "bisect")]
+    send: bool,
     /// Selector of a DKIM key [default: those that many use]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     selector: Vec<String>,
@@ -121,16 +142,44 @@ impl Probe {
     }
 
     fn order(&self) -> Result<Order, Failed> {
-        let (subject, port) = Subject::parse(&self.subject).map_err(|text| usage(&text))?;
+        if let Some(id) = &self.queued {
+            let config = |problem| Failed { problem, status: EX_CONFIG };
+            return Ok(self.order_of(queued::ask(&self.place, id).map_err(config)?));
+        }
+        let (subject, port) = Subject::parse(self.subject.as_deref().unwrap_or_default())
+            .map_err(|text| usage(&text))?;
+        let order = self.general_order(subject, port);
+        Ok(Order { trial: self.trial()?, ..order })
+    }
+
+    /// What was said on the command line goes before what the attempt did.
+    fn order_of(&self, context: queued::Context) -> Order {
+        let mut order = self.general_order(context.subject, context.port);
+        if self.ehlo.is_none() {
+            order.plan.ehlo_name = context.ehlo.into();
+        }
+        if self.source.is_empty() {
+            order.plan.source.extend(context.source);
+        }
+        Order { trial: Some(context.trial), ..order }
+    }
+
+    fn general_order(&self, subject: Subject, port: Option<u16>) -> Order {
         let standard = if self.implicit_tls { 465 } else { 25 };
-        Ok(Order {
+        Order {
             subject,
             port: port.unwrap_or(standard),
             plan: self.plan(),
-            trial: self.trial()?,
+            trial: None,
             selectors: self.selector.clone(),
+            mine: self.mine,
+            bisect: match (self.bisect, self.send) {
+                (false, _) => None,
+                (true, false) => Some(Bisect::BreakOff),
+                (true, true) => Some(Bisect::Send),
+            },
             https_port: HTTPS,
-        })
+        }
     }
 
     fn plan(&self) -> Plan {
@@ -165,7 +214,8 @@ impl Probe {
             Some(text) => Some(address(text, "--from")?),
         };
         let recipients = self.to.iter().map(|text| address(text.trim(), "--to"));
-        Ok(Some(Trial { reverse_path, recipients: recipients.collect::<Result<_, _>>()? }))
+        let recipients = recipients.collect::<Result<_, _>>()?;
+        Ok(Some(Trial { reverse_path, recipients, size: None }))
     }
 }
 

@@ -195,3 +195,24 @@ fn mta_sts(domain: &str, sts: &StsFound, hosts: &[String]) -> Record {
     }
     record
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Anybody can publish anything.
+        #[test]
+        fn any_text_is_read(text in "(v=spf1|v=DMARC1;|v=DKIM1;|v=BIMI1;)?[ ;=:/+?~pkal\\\\%\u{e9}\u{1f600}0-9]{0,60}", odd in ".{0,40}") {
+            for text in [text, odd] {
+                let _ = (spf::check(&text), dmarc::check(&text), dkim::check(&text));
+                let _ = tags::has_version(&text, "v=spf1");
+                if let Ok(tags) = tags::read(&text) {
+                    prop_assert!(tags.iter().all(|(_, value)| text.contains(value)));
+                }
+            }
+        }
+    }
+}

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use smtp::{Attempt, Cause, Outcome, Party, Stage, TlsFacts, Transcript};
 use world::World;
 
-use super::{Names, Notice, Offer, Order, Trial, dialogue, names};
+use super::{Bisection, Names, Notice, Offer, Order, RelayTest, Trial, dialogue, names};
 use crate::{
     mta_sts::{Mode, StsFound},
     mx::Exchanger,
@@ -64,12 +64,18 @@ pub struct Visit {
     pub failure: Option<String>,
     /// What was tried of the envelope.
     pub steps: Vec<Step>,
+    /// Whether it relays for strangers, where that was tested.
+    pub relay_test: Option<RelayTest>,
+    /// Which feature breaks, where that was tried.
+    pub bisection: Option<Bisection>,
     /// The whole dialogue, a line each.
     pub dialogue: Vec<String>,
     /// What the rules say of the dialogue.
     pub findings: Vec<Finding>,
     /// What is amiss besides.
     pub notices: Vec<Notice>,
+    #[serde(skip)]
+    pub(super) target: Target,
 }
 
 /// A command that was tried, and its reply.
@@ -144,6 +150,9 @@ impl Going<'_> {
             dialogue: crate::send::dialogue(&seen.transcript).lines().map(str::to_owned).collect(),
             findings: findings(&attempt),
             notices: Vec::new(),
+            relay_test: None,
+            bisection: None,
+            target: target.with_policy(Arc::clone(&policy)),
         };
         if is_our_own_lack(&visit) {
             visit.findings.clear();
@@ -231,8 +240,11 @@ async fn try_envelope(session: &mut Session, trial: &Trial) -> Vec<Step> {
     let reverse = trial.reverse_path.as_ref().map_or("", |path| path.as_str());
     let all = trial.reverse_path.iter().chain(&trial.recipients);
     let international = all.into_iter().any(|path| path.needs_smtputf8());
-    let parameter = if international { " SMTPUTF8" } else { "" };
-    let mail = step(session, format!("MAIL FROM:<{reverse}>{parameter}")).await;
+    let mut parameters = if international { " SMTPUTF8".to_owned() } else { String::new() };
+    if let Some(size) = trial.size.filter(|_| session.extensions().has("SIZE")) {
+        parameters.push_str(&format!(" SIZE={size}"));
+    }
+    let mail = step(session, format!("MAIL FROM:<{reverse}>{parameters}")).await;
     let accepted = mail.accepted;
     steps.push(mail);
     if accepted {

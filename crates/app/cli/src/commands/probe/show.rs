@@ -5,7 +5,7 @@ use std::fmt::Write;
 use diagnose::{Finding, Weight};
 use transport::{
     mx::Found,
-    probe::{Notice, Offer, Record, Report, Visit},
+    probe::{Bisection, Notice, Offer, Record, RelayTest, Report, Visit},
 };
 
 use super::{Answer, lists};
@@ -176,10 +176,41 @@ fn amiss(page: &mut String, visit: &Visit, with_dialogue: bool) {
         told(page, visit, finding);
     }
     visit.notices.iter().for_each(|own| notice(page, own, 4));
+    if let Some(test) = &visit.relay_test {
+        relay_test(page, test);
+    }
+    if let Some(found) = &visit.bisection {
+        bisection(page, found);
+    }
     if with_dialogue {
         for line in &visit.dialogue {
             let _ = writeln!(page, "    {line}");
         }
+    }
+}
+
+fn relay_test(page: &mut String, test: &RelayTest) {
+    let accepted = test.tricks.iter().filter(|trick| trick.accepted).count();
+    let _ = writeln!(page, "    relay test: {accepted} of {} tricks accepted", test.tricks.len());
+    for trick in &test.tricks {
+        let mark = if trick.accepted { "accepted" } else { "refused " };
+        let said: Vec<&str> = trick.steps.iter().map(|step| step.command.as_str()).collect();
+        let reply = trick.steps.last().map_or("", |step| step.reply.as_str());
+        let line = format!("{}: {reply}", said.join(", "));
+        let _ = writeln!(page, "      {mark} {}", output::clean(&line));
+    }
+}
+
+fn bisection(page: &mut String, found: &Bisection) {
+    let _ = writeln!(page, "    bisection");
+    for tried in &found.tries {
+        let mark = if tried.passed { "passes" } else { "breaks" };
+        let how = match tried.without.is_empty() {
+            true => "with everything".to_owned(),
+            false => format!("without {}", tried.without.join(", ")),
+        };
+        let size = output::size(tried.octets as u64);
+        let _ = writeln!(page, "      {mark} {how}, {size}: {}", output::clean(&tried.end));
     }
 }
 
@@ -251,8 +282,7 @@ fn verdict(page: &mut String, answer: &Answer) {
             None => "nothing is amiss",
             Some(Weight::Remark) => "nothing is amiss but what is remarked above",
             Some(Weight::Fault) => "mail passes, and something is wrong: see the faults above",
-            Some(Weight::Failure) =>
-                "something keeps mail from going through: see the failures above",
+            Some(Weight::Failure) => "something is badly wrong: see the failures above",
         }
     );
 }

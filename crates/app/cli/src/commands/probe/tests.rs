@@ -86,6 +86,38 @@ fn a_domain_with_mistakes() {
 }
 
 #[test]
+fn a_host_of_ones_own_that_relays() {
+    let script = r#"{"offers": [], "on": [
+        {"command": "RCPT", "contains": "%", "reply": "550 5.7.1 no relaying"},
+        {"command": "RCPT", "contains": "no-such-mailbox", "reply": "550 5.1.1 no such user"},
+        {"command": "RCPT", "contains": "!", "reply": "421 4.7.0 enough of you", "then": "close"},
+        {"command": "RCPT", "contains": "\"", "reply": "550 5.7.1 no relaying"}]}"#;
+    let (page, worst) = played(script, ZONE, &["mx.b.test:25", "--mine"]);
+    insta::assert_snapshot!(page);
+    assert_eq!(worst, Some(Weight::Failure));
+}
+
+const BISECT: &[&str] = &["mx.b.test:25", "--to", "bob@b.test", "--bisect", "--timeout", "3"];
+
+#[test]
+fn the_feature_that_hurts() {
+    let script = r#"{"offers": ["SIZE 9999999", "CHUNKING", "8BITMIME"],
+        "on": [{"command": "BDAT", "reply": "500 5.5.1 what?"}]}"#;
+    let (page, worst) = played(script, ZONE, BISECT);
+    insta::assert_snapshot!(page);
+    assert_eq!(worst, Some(Weight::Failure));
+}
+
+#[test]
+fn no_feature_hurts() {
+    let (page, _) = played(r#"{"offers": ["SIZE 9999999", "PIPELINING"]}"#, ZONE, BISECT);
+    assert!(page.contains("everything passes with all features in use"), "{page}");
+    let script = r#"{"offers": ["SIZE 9999999"], "on": [{"command": "RCPT", "reply": "550 no"}]}"#;
+    let (page, _) = played(script, ZONE, BISECT);
+    assert!(page.contains("it never passes, whatever is switched off"), "{page}");
+}
+
+#[test]
 fn a_domain_that_takes_no_mail() {
     let zone = "none.test MX 0 .\nnone.test TXT \"v=spf1 -all\"";
     let (page, worst) = played("{}", zone, &["none.test"]);

@@ -32,7 +32,7 @@ pub(super) async fn look_up(world: &World, domain: &str, selector: &str, given: 
 }
 
 /// What kind of key it is, and what is amiss with it.
-fn check(text: &str) -> (String, Vec<Notice>) {
+pub(super) fn check(text: &str) -> (String, Vec<Notice>) {
     let mut notices = Vec::new();
     let mut tell = |weight, what: &str, remedy: &str| {
         notices.push(Notice::new(weight, what, remedy));

@@ -40,7 +40,7 @@ pub(super) fn enforces(record: &Record) -> bool {
     record.kind == "DMARC" && all && matches!(policy.as_str(), "quarantine" | "reject")
 }
 
-fn check(text: &str) -> Vec<Notice> {
+pub(super) fn check(text: &str) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut tell = |weight, what: String, remedy: &str| {
         notices.push(Notice::new(weight, what, remedy));

@@ -35,7 +35,7 @@ pub(super) async fn look_up(world: &World, domain: &str) -> Record {
 }
 
 /// What a record says, term by term. Pure.
-fn check(text: &str) -> Vec<Notice> {
+pub(super) fn check(text: &str) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut tell = |weight, what: String, remedy: &str| {
         notices.push(Notice::new(weight, what, remedy));
