@@ -35,7 +35,8 @@ mod tests {
         for address in ["a@x.test", "b@y.test", "c@X.test", "d@z.test"] {
             envelope.recipients.push(Recipient::new(address.parse().unwrap()));
         }
-        let rows: [(Option<u32>, Option<u32>, &[usize], &[usize]); 5] = [
+        type Row<'a> = (Option<u32>, Option<u32>, &'a [usize], &'a [usize]);
+        let rows: [Row<'_>; 5] = [
             (None, None, &[0, 1, 2, 3], &[]),
             (Some(3), None, &[0, 1, 2], &[3]),
             (None, Some(1), &[0, 2], &[1, 3]),

@@ -135,7 +135,8 @@ fn dane() {
     let expired = authority.server("mx.b.test", 2025, true);
     let issuer = authority.own.der().to_vec();
     let wrong = tlsa(3, 1, 1, b"another key");
-    let rows: Vec<(&Server, Vec<Tlsa>, Result<&str, TlsResult>, &str)> = vec![
+    type Row<'a> = (&'a Server, Vec<Tlsa>, Result<&'a str, TlsResult>, &'a str);
+    let rows: Vec<Row<'_>> = vec![
         (&good, vec![tlsa(3, 1, 1, &good.key)], Ok("by DANE-EE"), "the key"),
         (&good, vec![tlsa(3, 1, 2, &good.key)], Ok("by DANE-EE"), "SHA-512"),
         (&good, vec![tlsa(3, 1, 0, &good.key)], Ok("by DANE-EE"), "the key itself"),
@@ -321,7 +322,8 @@ fn a_policy_is_fetched_over_verified_https_only() {
     let directory = tempfile::tempdir().unwrap();
     let file = authority.file(directory.path());
     let big = policy_answer(&format!("{POLICY}{}", "x: y\r\n".repeat(20_000)));
-    let rows: Vec<(Server, String, Result<(), (TlsResult, &str)>)> = vec![
+    type Row<'a> = (Server, String, Result<(), (TlsResult, &'a str)>);
+    let rows: Vec<Row<'_>> = vec![
         (authority.server("mta-sts.b.test", 2040, true), policy_answer(POLICY), Ok(())),
         (
             authority.server("b.test", 2040, true),

@@ -128,7 +128,7 @@ fn dialogue(talk: &mut Conversation, number: u64, chance: &mut Chance) {
 /// A message of 2 to the power of 10 to 22 octets, each power half as likely as the one before from 15 on.
 fn content(talk: &mut Conversation, number: u64, chance: &mut Chance) {
     let mut power = 10 + chance.below(6);
-    while power < 22 && power >= 15 && chance.is(5_000) {
+    while (15..22).contains(&power) && chance.is(5_000) {
         power += 1;
     }
     let length = (1_usize << power) + chance.below(1 << power) as usize;

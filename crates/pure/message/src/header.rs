@@ -392,6 +392,7 @@ mod tests {
             transfer_encoding: Some(TransferEncoding::EightBit),
             eight_bit: true,
             utf8: true,
+            solicitation: None,
         };
         assert_eq!(facts, expected);
         for size in 1..=SAMPLE.len() {

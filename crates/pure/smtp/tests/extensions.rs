@@ -1,5 +1,6 @@
 //! docs/extensions.md is made of the table that the code is made of. `GOLDEN=write cargo test -p
 //! mailwright-smtp --test extensions` writes it anew; without, it is compared.
+#![allow(clippy::disallowed_methods, reason = "a test reads and writes its page")]
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf};
 

@@ -110,7 +110,7 @@ pub(super) async fn look_up(
     policy.texts = texts(world, &mut Record::new("MTA-STS", &policy.name), "v=STSv1").await;
     records.push(policy);
     records.push(reports::tls_rpt(world, domain).await);
-    let enforced = records.iter().any(|record| dmarc::enforces(record));
+    let enforced = records.iter().any(dmarc::enforces);
     records.push(reports::bimi(world, domain, enforced).await);
     records
 }

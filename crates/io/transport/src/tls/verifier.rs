@@ -45,8 +45,7 @@ impl Trust {
             Ok(_) => Ok(format!("for `{shown}`, by {}", self.against)),
             Err(error) => {
                 // Said here, where the certificate is at hand.
-                let certificates: Vec<_> =
-                    std::iter::once(leaf).chain(rest).map(|der| der.clone()).collect();
+                let certificates: Vec<_> = std::iter::once(leaf).chain(rest).cloned().collect();
                 Err(explain::error(&error, Some(shown), &certificates))
             }
         }

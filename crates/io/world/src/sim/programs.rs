@@ -14,9 +14,12 @@ use crate::process::{Ended, How, Input, Program, RunError};
 /// What a simulated program does: how long it takes, and how it ends.
 pub type Behaviour = dyn Fn(&Program, &[u8]) -> (Duration, Ended) + Send + Sync;
 
+/// Programs by host and path.
+type Installed = BTreeMap<(IpAddr, PathBuf), Arc<Behaviour>>;
+
 /// All programs of all hosts.
 #[derive(Clone, Default)]
-pub(crate) struct Programs(Arc<Mutex<BTreeMap<(IpAddr, PathBuf), Arc<Behaviour>>>>);
+pub(crate) struct Programs(Arc<Mutex<Installed>>);
 
 impl Programs {
     pub(crate) fn install(&self, host: IpAddr, path: &Path, behaviour: Arc<Behaviour>) {

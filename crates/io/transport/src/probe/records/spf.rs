@@ -93,8 +93,8 @@ fn parts(term: &str) -> (char, String, &str) {
 fn term_is_known(term: &str) -> Result<(), String> {
     let (_, name, rest) = parts(term);
     let value = rest.strip_prefix(':');
-    if rest.starts_with('=') {
-        return match (name.as_str(), &rest[1..]) {
+    if let Some(domain) = rest.strip_prefix('=') {
+        return match (name.as_str(), domain) {
             ("redirect" | "exp", "") => Err("there is no domain behind it".to_owned()),
             // Unknown modifiers are passed over (section 6).
             _ => Ok(()),

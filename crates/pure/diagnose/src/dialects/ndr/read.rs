@@ -218,7 +218,7 @@ impl Context<'_> {
 
     /// Stage, dialogue, writer, dialect, and what the vendor is known for.
     fn finish(&self, testimony: &mut Testimony, sources: &[&str], dialogue: &str) {
-        self.from_dialogue(testimony, dialogue);
+        self.complete_by_dialogue(testimony, dialogue);
         if testimony.stage.is_none() {
             let words = testimony.words.clone();
             testimony.stage =
@@ -246,7 +246,7 @@ impl Context<'_> {
     }
 
     /// Where the report quotes the dialogue itself (`>>>`, `<<<`), that is the evidence.
-    fn from_dialogue(&self, testimony: &mut Testimony, dialogue: &str) {
+    fn complete_by_dialogue(&self, testimony: &mut Testimony, dialogue: &str) {
         if !dialogue.contains("<<<") {
             return;
         }

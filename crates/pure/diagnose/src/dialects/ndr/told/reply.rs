@@ -103,11 +103,11 @@ fn read(code: u16, rest: &str) -> Reply {
         let is_own =
             |word: &str| word.parse::<EnhancedStatus>().ok().is_some_and(|own| Some(own) == status);
         // `550-5.1.1` in the midst opens the next line of the same reply.
-        if let Some(line) = word.strip_prefix(&digits).and_then(|line| line.strip_prefix('-')) {
-            if line.is_empty() || is_own(line) {
-                skip_status = line.is_empty();
-                continue;
-            }
+        if let Some(line) = word.strip_prefix(&digits).and_then(|line| line.strip_prefix('-'))
+            && (line.is_empty() || is_own(line))
+        {
+            skip_status = line.is_empty();
+            continue;
         }
         let opens_line = words.get(index + 1).is_some_and(|next| is_own(next));
         if word == digits && index > 0 && (opens_line || rest.contains(&format!("{digits}-"))) {

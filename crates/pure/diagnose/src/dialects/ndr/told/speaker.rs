@@ -117,10 +117,10 @@ fn named(words: &str, lower: &str) -> Option<String> {
     }
     let before = BEFORE.iter().filter(|before| !before.contains('*') && **before != "host ");
     for words_before in before {
-        if let Some(at) = lower.find(words_before) {
-            if let Some(host) = host_at_start(&words[at + words_before.len()..]) {
-                return Some(host);
-            }
+        if let Some(at) = lower.find(words_before)
+            && let Some(host) = host_at_start(&words[at + words_before.len()..])
+        {
+            return Some(host);
         }
     }
     if let Some(at) = lower.find("by the server for the recipient domain ") {

@@ -126,7 +126,7 @@ pub(in super::super) fn in_dialogue(dialogue: &str, code: u16, text: &str) -> Op
             line.strip_prefix("<<<")
                 .is_some_and(|reply| reply.trim_start().starts_with(&code.to_string()))
         };
-        lines.iter().position(|line| of_code(&line))
+        lines.iter().position(of_code)
     })?;
     let command = lines[..at].iter().rev().find_map(|line| line.strip_prefix(">>>"))?;
     let stage = of_command(command.trim())?;
