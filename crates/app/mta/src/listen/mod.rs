@@ -78,20 +78,8 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let mut stream = stream;
     let origin = entrance.queue.context.world.clock.now();
     let mut peer = Peer { origin, ..ends(&stream) };
-    if door.is_proxied(peer.address.ip()) {
-        match timeout(door.limits.handshake_wait, Box::pin(proxy::read(&mut stream))).await {
-            Ok(Ok(proxied)) => {
-                peer.address = proxied.client.unwrap_or(peer.address);
-                peer.local = proxied.local.unwrap_or(peer.local);
-            }
-            failed => {
-                let why = match failed {
-                    Ok(Err(error)) => error.to_string(),
-                    _ => "it did not come in time".to_owned(),
-                };
-                return tracing::warn!(proxy = %peer.address, listener = %door.name, why, "no PROXY header");
-            }
-        }
+    if door.is_proxied(peer.address.ip()) && !introduced(&door, &mut stream, &mut peer).await {
+        return;
     }
     let address = peer.address;
     peer.granted = door.grants(address.ip());
@@ -99,8 +87,7 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let context = &entrance.queue.context;
     context.metrics.connections_in.increment();
     let config = context.config();
-    let limits = &door.limits;
-    let place = entrance.census.enter(client, limits);
+    let place = entrance.census.enter(client, &door.limits);
     let case = door.case(&config, client);
     let refusal = match &place {
         Err(full) => Some(Refusal {
@@ -110,24 +97,12 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
         }),
         Ok(_) => context.policy.connection(&case).refusal,
     };
-    let mut wire = match (&door.tls, door.implicit_tls && refusal.is_none()) {
-        (Some(identity), true) => {
-            let handshake = Box::pin(transport::tls::accept(stream, identity));
-            match timeout(limits.handshake_wait, handshake).await {
-                Ok(Ok((wire, facts))) => {
-                    peer.tls = Some(facts);
-                    wire
-                }
-                Ok(Err(why)) => {
-                    return tracing::info!(client = %address, why, "TLS handshake failed");
-                }
-                Err(_) => {
-                    return tracing::info!(client = %address, why = "too slow", "TLS handshake failed");
-                }
-            }
-        }
-        (None, true) => return,
-        (_, false) => Wire::Plain(stream),
+    let mut wire = match door.implicit_tls && refusal.is_none() {
+        true => match secured(&door, stream, &mut peer).await {
+            Some(wire) => wire,
+            None => return,
+        },
+        false => Wire::Plain(stream),
     };
     let (refusal, teaser) = match refusal {
         None => match greet(&entrance.queue, &door, &mut wire, &case).await {
@@ -161,6 +136,36 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let session = Session::new(entrance.queue.clone(), door, wire, machine, began);
     Box::pin(session.run(closing)).await;
     drop(place);
+}
+
+/// Hears from a proxy whom it brings; false if it does not say.
+async fn introduced(door: &Door, stream: &mut Stream, peer: &mut Peer) -> bool {
+    let why = match timeout(door.limits.handshake_wait, Box::pin(proxy::read(stream))).await {
+        Ok(Ok(proxied)) => {
+            peer.address = proxied.client.unwrap_or(peer.address);
+            peer.local = proxied.local.unwrap_or(peer.local);
+            return true;
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it did not come in time".to_owned(),
+    };
+    tracing::warn!(proxy = %peer.address, listener = %door.name, why, "no PROXY header");
+    false
+}
+
+/// TLS from the first octet on; `None` if it does not come about.
+async fn secured(door: &Door, stream: Stream, peer: &mut Peer) -> Option<Wire> {
+    let handshake = Box::pin(transport::tls::accept(stream, door.tls.as_ref()?));
+    let why = match timeout(door.limits.handshake_wait, handshake).await {
+        Ok(Ok((wire, facts))) => {
+            peer.tls = Some(facts);
+            return Some(wire);
+        }
+        Ok(Err(why)) => why,
+        Err(_) => "too slow".to_owned(),
+    };
+    tracing::info!(client = %peer.address, why, "TLS handshake failed");
+    None
 }
 
 /// Who is at the other end. A Unix socket's client is one of this machine, and has the port 0.

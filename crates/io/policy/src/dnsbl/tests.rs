@@ -1,3 +1,5 @@
+//! Answers of lists, and what is no listing.
+
 use tokio::time::Instant;
 use world::dns::table::TableDns;
 

@@ -1,3 +1,5 @@
+//! The book and its log: what is remembered, and what a crash leaves.
+
 use proptest::prelude::*;
 use world::sim::disk::SimDisk;
 

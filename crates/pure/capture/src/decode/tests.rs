@@ -1,3 +1,5 @@
+//! Link layers and headers.
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Content, Report, Segment, address, frame, whole};

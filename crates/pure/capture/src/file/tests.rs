@@ -1,3 +1,5 @@
+//! File formats: whole captures, pieces and damage.
+
 use proptest::prelude::*;
 
 use super::{Item, Reader};

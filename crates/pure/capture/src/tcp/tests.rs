@@ -1,3 +1,5 @@
+//! Reassembly: order, overlaps, ends, and the facts that diagnoses rest on.
+
 mod bounds;
 mod facts;
 mod order;
