@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod conformance;
 mod corpora;
+mod demo;
 mod kill;
 mod packages;
 mod shell;
@@ -27,6 +28,11 @@ const TASKS: &[Task] = &[
         "corpora",
         "explanations scored on evidence from elsewhere: [--dir DIR] [PART...]",
         corpora::run,
+    ),
+    (
+        "demo",
+        "a message that arrives, one that is stuck, and the finding that names why",
+        demo::run,
     ),
     ("kill", "kill -9 under load: [--rounds N]", kill::run),
     ("packages", "install the Debian packages that tests need", packages::run),
