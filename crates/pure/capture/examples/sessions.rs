@@ -9,7 +9,7 @@ use capture::{Analysis, Limits};
 fn main() -> io::Result<()> {
     let is_list = std::env::args().any(|argument| argument == "--list");
     let (mut analysis, mut input) = (Analysis::new(Limits::default()), io::stdin().lock());
-    let (mut buffer, mut lines) = (vec![0; 1 << 20], 0);
+    let (mut buffer, mut lines, mut memory) = (vec![0; 256 << 10], 0, 0);
     loop {
         let length = input.read(&mut buffer)?;
         if length == 0 {
@@ -17,6 +17,7 @@ fn main() -> io::Result<()> {
         } else {
             analysis.feed(&buffer[..length]);
         }
+        memory = memory.max(analysis.progress().memory);
         for session in analysis.sessions() {
             lines += session.lines.len();
             if is_list {
@@ -42,7 +43,7 @@ fn main() -> io::Result<()> {
     }
     let progress = analysis.progress();
     println!(
-        "{} octets, {} packets, {} sessions with {lines} lines",
+        "{} octets, {} packets, {} sessions with {lines} lines; connections held {memory} octets",
         progress.octets, progress.packets, progress.sessions
     );
     for problem in analysis.problems() {

@@ -27,10 +27,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            memory_max: 128 << 20,
+            memory_max: 96 << 20,
             waiting_max: 4 << 20,
             connections_max: 100_000,
-            forgotten_max: 150_000,
+            forgotten_max: 100_000,
             fragments_max: 4 << 20,
             // RFC 5321 section 4.5.3.2: the longest wait of a client is 10 minutes, after the final dot.
             idle_max: Duration::from_secs(2 * 3600),

@@ -131,7 +131,8 @@ impl Dialogue {
     /// Octets of memory that it takes.
     pub fn memory(&self) -> usize {
         let tls = self.tls.as_ref().map_or(0, |tls| tls.memory());
-        self.record.memory() + self.client.held.memory() + tls + 2 * super::line::LINE_LENGTH_MAX
+        let lines = self.client.line.memory() + self.server.line.memory();
+        self.record.memory() + self.client.held.memory() + tls + lines
     }
 
     /// Nothing more comes.

@@ -41,6 +41,11 @@ pub(super) enum Read {
 }
 
 impl LineReader {
+    /// Octets of memory that it takes.
+    pub fn memory(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// Whether a line has begun.
     pub fn is_within(&self) -> bool {
         self.length > 0

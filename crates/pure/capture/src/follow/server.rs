@@ -14,7 +14,7 @@ use crate::keys::KeyLog;
 #[derive(Debug, Default)]
 pub(super) struct ServerSide {
     pub wrapping: Wrapping,
-    line: LineReader,
+    pub line: LineReader,
     /// It said something that was captured.
     pub was_heard: bool,
     /// Replies may be missing: what comes is not sure to answer what it seems to.

@@ -21,6 +21,8 @@ use crate::{
 
 /// Nanoseconds that acknowledged octets are waited for: packets may stand in the wrong order.
 const PATIENCE: i64 = 500_000_000;
+/// Octets of memory beyond which they are not waited for: no capture turns so many round.
+const WAITING_MANY: usize = 256 << 10;
 /// Nanoseconds after both sides closed in which late packets still belong to a connection.
 const AFTER_CLOSE: i64 = 1_000_000_000;
 /// The same after a reset, in which the other side, or the supposed sender, may still speak.
@@ -312,9 +314,12 @@ impl<L: Listener> Connection<L> {
 
     /// Whether more waits than may. Many tiny pieces would make every further segment slow.
     fn is_overfull(&self, limits: &Limits) -> bool {
-        let memory: usize = self.streams.iter().map(|stream| stream.waiting_memory).sum();
         let pieces: usize = self.streams.iter().map(|stream| stream.waiting.len()).sum();
-        memory > limits.waiting_max || pieces > PIECES_MAX
+        self.waiting_memory() > limits.waiting_max || pieces > PIECES_MAX
+    }
+
+    fn waiting_memory(&self) -> usize {
+        self.streams.iter().map(|stream| stream.waiting_memory).sum()
     }
 
     /// Hands out one thing that is due; `false` if none is.
@@ -397,7 +402,9 @@ impl<L: Listener> Connection<L> {
         for (end, until, moment) in both.into_iter().flatten() {
             let stream = &self.streams[end];
             // Of a side that the capture has nothing of, nothing will come.
-            let waited = now.saturating_sub(moment.at) >= PATIENCE || stream.facts.packets == 0;
+            let waited = now.saturating_sub(moment.at) >= PATIENCE
+                || stream.facts.packets == 0
+                || self.waiting_memory() > WAITING_MANY;
             if stream.next < until && stream.acknowledged >= until && waited {
                 self.skip(end, until, moment);
                 return true;

@@ -20,6 +20,9 @@ use crate::{
 /// Nanoseconds for which a connection that is over, or no mail, is remembered after its last packet.
 const REMEMBERED: i64 = 120_000_000_000;
 
+/// Octets that a followed connection takes here, besides its own: a slot, its place, its times.
+const SLOT: usize = 400;
+
 /// Address and port of both ends, the lower first.
 type Name = ((u128, u16), (u128, u16));
 
@@ -197,7 +200,7 @@ impl<L: Listener> Table<L> {
             self.remember(place);
             return effect;
         }
-        let memory = connection.memory();
+        let memory = SLOT + connection.memory();
         self.memory = self.memory + memory - std::mem::replace(&mut slot.memory, memory);
         // A later time is noticed when the earlier one has come; an earlier one has to be said.
         let after = connection.deadline(&self.limits);

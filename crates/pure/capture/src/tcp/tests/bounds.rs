@@ -114,3 +114,25 @@ fn what_is_only_remembered_has_a_limit() {
     let (all, _) = hear_all(&segments, limits);
     assert!(all.is_empty());
 }
+
+#[test]
+fn octets_that_the_capture_lost_are_not_waited_for_without_end() {
+    let mut talk = conversation();
+    talk.step = 1_000;
+    talk.open().say(S, "220 a.test\r\n").say(C, "lost");
+    for _ in 0..400 {
+        talk.say(C, [b'x'; 1_460]);
+    }
+    talk.segments.remove(5);
+    let (mut table, keys) = (Table::<Recorder>::new(Limits::default()), KeyLog::default());
+    let mut memory = 0;
+    for (number, timed) in talk.segments.iter().enumerate() {
+        let packet = timed.segment.packet();
+        let Content::Segment(segment) = frame(101, &packet, packet.len() as u32) else { panic!() };
+        table.segment(&segment, Moment { at: timed.at, packet: number as u64 + 1 }, &keys);
+        memory = memory.max(table.memory());
+    }
+    assert!(memory < 400_000, "{memory} octets though the server had acknowledged what was lost");
+    table.finish(&keys);
+    assert_eq!(table.take_sessions()[0].plain()[2], "C gap 4");
+}
