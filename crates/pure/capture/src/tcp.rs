@@ -3,7 +3,7 @@
 //! | module       | what                                                                     |
 //! |--------------|--------------------------------------------------------------------------|
 //! | `table`      | which connection a segment belongs to; bounds, expiry                     |
-//! | `connection` | one connection: handshake, end, and handing both streams out in the order of cause |
+//! | `connection` | one connection: handshake, the order of cause (`order`), and its end (`end`) |
 //! | `stream`     | one direction: sequence numbers, what waits, what was acknowledged        |
 //! | `sent`       | segments on their way: retransmissions, waits, which lengths passed       |
 //! | `history`    | the newest octets, to see contradictions                                  |

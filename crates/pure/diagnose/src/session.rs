@@ -189,7 +189,7 @@ pub struct Side {
     pub packets: u64,
     /// Octets of its stream that were seen, each once.
     pub octets: u64,
-    /// Segments that carried only octets sent before.
+    /// Segments that carried only octets sent before, and repeated SYNs and FINs.
     pub retransmissions: u32,
     /// Payload lengths of the shortest and the longest segment that was retransmitted.
     pub retransmitted_lengths: Option<(u32, u32)>,

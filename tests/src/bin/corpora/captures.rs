@@ -7,6 +7,7 @@
 //! `test.yaml` are scored too.
 
 mod others;
+mod packets;
 
 use std::{
     fs,
@@ -36,6 +37,7 @@ struct Counts {
     all_commands: Count,
     sure_codes: Count,
     all_codes: Count,
+    packets: packets::Counts,
 }
 
 pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
@@ -100,6 +102,8 @@ impl Counts {
         place: &str,
         misses: &mut Misses,
     ) {
+        let is_turned = wanted["client"].as_str() != Some(&*ends(&ours.client));
+        self.packets.session(ours, wanted, is_turned, place, misses);
         let want: Vec<String> = array(&wanted["exchange"])
             .filter_map(|exchange| exchange["cmd"].as_str())
             .map(comparable)
@@ -127,13 +131,15 @@ impl Counts {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        vec![
+        let mut figures = vec![
             self.found.figure("captures: sessions found, and no others", 0.98),
             self.sure_commands.figure("captures: commands, oracle sure", 0.98),
             self.all_commands.figure("captures: commands, all", 0.0),
             self.sure_codes.figure("captures: reply codes, oracle sure", 0.99),
             self.all_codes.figure("captures: reply codes, all", 0.0),
-        ]
+        ];
+        figures.extend(self.packets.figures());
+        figures
     }
 }
 

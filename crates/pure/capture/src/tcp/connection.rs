@@ -5,13 +5,17 @@
 //! never comes before its command, though the capture may have them in that order. What is missing
 //! meanwhile and was acknowledged is waited for [`PATIENCE`]; then it is a gap.
 
+mod end;
+mod order;
+
 use std::time::Duration;
 
-use diagnose::session::{Endpoint, Event, Party, Place, Wire};
+use diagnose::session::{Endpoint, Event, Party, Place};
 
 use super::{
     CLIENT, End, Listener, Moment, SERVER,
-    stream::{Fin, Reset, Stream, Verdict, Waiting, duration},
+    sent::MOMENT,
+    stream::{Fin, Reset, Stream, Verdict, duration},
 };
 use crate::{
     decode::{Report, Segment},
@@ -149,6 +153,8 @@ impl<L: Listener> Connection<L> {
                 return Effect { is_twice: true, is_too_much: false };
             }
             verdict = Some(judged);
+        } else if !flags.syn() && !flags.rst() {
+            self.streams[from].sent_until(start, moment.at);
         }
         self.last = moment;
         self.streams[from].note(segment, moment.at);
@@ -168,21 +174,12 @@ impl<L: Listener> Connection<L> {
             _ => {}
         }
         if flags.fin() {
-            self.closing(from, start + u64::from(segment.length), moment, cause);
+            self.closing(from, start, segment.length, moment, cause);
         }
         if flags.rst() {
             self.resetting(from, segment, moment);
         }
         Effect { is_twice: false, is_too_much: self.settle(moment.at, keys, limits) }
-    }
-
-    /// Whether anything waits that has to come before what is new.
-    fn is_holding(&self) -> bool {
-        self.streams.iter().any(|stream| {
-            !stream.waiting.is_empty()
-                || stream.fin.is_some_and(|fin| !fin.is_told)
-                || stream.reset.is_some_and(|reset| !reset.is_told)
-        })
     }
 
     /// A SYN, or a SYN with ACK.
@@ -267,10 +264,25 @@ impl<L: Listener> Connection<L> {
         self.tell(moment, CLIENT, Event::Connected, "");
     }
 
-    fn closing(&mut self, from: End, position: u64, moment: Moment, cause: u64) {
-        let stream = &mut self.streams[from];
-        if stream.fin.is_none() && stream.is_placed() && position < stream.highest + (1 << 28) {
-            stream.fin = Some(Fin { position, moment, cause, is_told: false });
+    fn closing(&mut self, from: End, start: u64, length: u32, moment: Moment, cause: u64) {
+        let (stream, position) = (&mut self.streams[from], start + u64::from(length));
+        let is_likely = stream.is_placed() && position < stream.highest + (1 << 28);
+        match &mut stream.fin {
+            Some(fin) if fin.position == position => {
+                let wait = moment.at.saturating_sub(fin.sent);
+                fin.sent = moment.at;
+                // One with octets was counted for them.
+                if length == 0 && wait >= MOMENT {
+                    stream.facts.retransmissions += 1;
+                    stream.waited(wait);
+                }
+            }
+            Some(_) => {}
+            None if is_likely => {
+                let sent = moment.at;
+                stream.fin = Some(Fin { position, moment, sent, cause, is_told: false });
+            }
+            None => {}
         }
     }
 
@@ -286,151 +298,6 @@ impl<L: Listener> Connection<L> {
             let position = if stream.is_placed() { stream.position(segment.sequence) } else { 0 };
             let is_told = !self.is_connected && has_syn;
             stream.reset = Some(Reset { position, moment, is_told });
-        }
-    }
-
-    /// Whether what a segment answers was handed out. One octet more is let pass: it is the place of a
-    /// FIN, unless that is known to come.
-    fn is_caused(&self, from: End, cause: u64) -> bool {
-        let other = &self.streams[1 - from];
-        let place_of_fin = u64::from(other.fin.is_none_or(|fin| fin.is_told));
-        cause <= other.next + place_of_fin
-    }
-
-    /// Hands out whatever is due. Says whether so much waits that it was given up.
-    fn settle(&mut self, now: i64, keys: &KeyLog, limits: &Limits) -> bool {
-        if !self.is_holding() {
-            return false;
-        }
-        while self.advance(keys) || self.give_way(now) {}
-        let mut is_too_much = false;
-        while self.is_overfull(limits) {
-            is_too_much = true;
-            self.force();
-            while self.advance(keys) {}
-        }
-        is_too_much
-    }
-
-    /// Whether more waits than may. Many tiny pieces would make every further segment slow.
-    fn is_overfull(&self, limits: &Limits) -> bool {
-        let pieces: usize = self.streams.iter().map(|stream| stream.waiting.len()).sum();
-        self.waiting_memory() > limits.waiting_max || pieces > PIECES_MAX
-    }
-
-    fn waiting_memory(&self) -> usize {
-        self.streams.iter().map(|stream| stream.waiting_memory).sum()
-    }
-
-    /// Hands out one thing that is due; `false` if none is.
-    fn advance(&mut self, keys: &KeyLog) -> bool {
-        for from in [CLIENT, SERVER] {
-            let stream = &self.streams[from];
-            if let Some((at, first)) = stream.waiting.first_key_value() {
-                if *at <= stream.next && self.is_caused(from, first.cause) {
-                    self.hand_out_first(from, keys);
-                    return true;
-                }
-            } else if let Some(fin) = stream.fin
-                && !fin.is_told
-                && fin.position <= stream.next
-                && self.is_caused(from, fin.cause)
-            {
-                self.streams[from].fin = Some(Fin { is_told: true, ..fin });
-                self.tell(fin.moment, from, Event::Closed, "");
-                return true;
-            }
-        }
-        self.tell_reset()
-    }
-
-    /// Tells of a RST once nothing waits that came before it.
-    fn tell_reset(&mut self) -> bool {
-        for from in [CLIENT, SERVER] {
-            let Some(reset) = self.streams[from].reset else { continue };
-            let waits = |one: &Waiting| one.moment.packet < reset.moment.packet;
-            if reset.is_told
-                || self.streams.iter().any(|stream| {
-                    stream.waiting.values().next().is_some_and(waits)
-                        || stream.fin.is_some_and(|fin| {
-                            !fin.is_told && fin.moment.packet < reset.moment.packet
-                        })
-                })
-            {
-                continue;
-            }
-            self.streams[from].reset = Some(Reset { is_told: true, ..reset });
-            self.tell(reset.moment, from, Event::Reset, "");
-            return true;
-        }
-        false
-    }
-
-    fn hand_out_first(&mut self, from: End, keys: &KeyLog) {
-        let stream = &mut self.streams[from];
-        let Some((at, first)) = stream.take_first() else { return };
-        let known = (stream.next - at).min(first.length());
-        let octets = first.octets.get(known as usize..).unwrap_or_default();
-        let cut = (first.length() - known) as u32 - octets.len() as u32;
-        self.hand_out(from, octets, cut, first.moment, keys);
-    }
-
-    /// What blocks a stream, if anything waits in it: the stream in which octets are missing, up to where,
-    /// since which packet.
-    fn blocked(&self, from: End) -> Option<(End, u64, Moment)> {
-        let stream = &self.streams[from];
-        let (at, cause, moment) = match (stream.waiting.first_key_value(), stream.fin) {
-            (Some((at, first)), _) => (*at, first.cause, first.moment),
-            (None, Some(fin)) if !fin.is_told => (fin.position, fin.cause, fin.moment),
-            _ => return None,
-        };
-        if at > stream.next {
-            return Some((from, at, moment));
-        }
-        let other = &self.streams[1 - from];
-        let waiting = other.waiting.first_key_value().map(|(at, _)| *at);
-        let closing = other.fin.filter(|fin| !fin.is_told).map(|fin| fin.position);
-        let due = waiting.or(closing).map_or(cause, |due| cause.min(due));
-        Some((1 - from, due, moment))
-    }
-
-    /// Declares what is missing a gap, where the other side has it and it has been waited for. `false` if
-    /// there is nothing like that.
-    fn give_way(&mut self, now: i64) -> bool {
-        let mut both = [self.blocked(CLIENT), self.blocked(SERVER)];
-        both.sort_by_key(|one| one.map_or(u64::MAX, |(_, _, moment)| moment.packet));
-        for (end, until, moment) in both.into_iter().flatten() {
-            let stream = &self.streams[end];
-            // Of a side that the capture has nothing of, nothing will come.
-            let waited = now.saturating_sub(moment.at) >= PATIENCE
-                || stream.facts.packets == 0
-                || self.waiting_memory() > WAITING_MANY;
-            if stream.next < until && stream.acknowledged >= until && waited {
-                self.skip(end, until, moment);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Declares a gap before what came first of all that waits, whether or not it will still come.
-    fn force(&mut self) {
-        let both = [self.blocked(CLIENT), self.blocked(SERVER)];
-        let first = both.into_iter().flatten().min_by_key(|(_, _, moment)| moment.packet);
-        if let Some((end, until, moment)) = first {
-            if self.streams[end].next < until {
-                self.skip(end, until, moment);
-                return;
-            }
-            // Two that wait for each other, which no honest hosts do: neither has a cause then.
-            for stream in &mut self.streams {
-                if let Some(mut one) = stream.waiting.first_entry() {
-                    one.get_mut().cause = 0;
-                }
-                if let Some(fin) = &mut stream.fin {
-                    fin.cause = 0;
-                }
-            }
         }
     }
 
@@ -497,97 +364,9 @@ impl<L: Listener> Connection<L> {
         self.ports.iter().any(|port| MAIL_PORTS.contains(port))
     }
 
-    /// When nothing more is expected of it, in nanoseconds since 1970.
-    pub fn deadline(&self, limits: &Limits) -> i64 {
-        let wait = if self.streams.iter().any(|stream| stream.reset.is_some()) {
-            AFTER_RESET
-        } else if self.streams.iter().all(|stream| stream.fin.is_some_and(|fin| fin.is_told)) {
-            AFTER_CLOSE
-        } else if self.asked.is_some() && !self.is_connected {
-            i64::try_from(limits.unanswered_max.as_nanos()).unwrap_or(i64::MAX)
-        } else {
-            i64::try_from(limits.idle_max.as_nanos()).unwrap_or(i64::MAX)
-        };
-        self.last.at.saturating_add(wait)
-    }
-
     /// Octets of memory, roughly.
     pub fn memory(&self) -> usize {
         let streams: usize = self.streams.iter().map(Stream::memory).sum();
         size_of::<Self>() + streams + self.listener.memory()
-    }
-
-    /// The session, if it is mail. `why` says why no more is seen of a connection that did not end, `now` is
-    /// the capture's time.
-    pub fn finish(mut self, why: &str, now: i64, keys: &KeyLog) -> Option<L::Outcome> {
-        while self.is_holding() {
-            if !self.advance(keys) {
-                self.force();
-            }
-        }
-        self.missing_end();
-        let handshake_seen = self.streams.iter().any(|stream| stream.syn.is_some());
-        let said: u64 = self.streams.iter().map(|stream| stream.facts.octets).sum();
-        let is_mail = self.is_mail.unwrap_or_else(|| self.listener.is_mail_after_all());
-        // Where nothing was said, the port tells; without a SYN such packets are the rest of a session.
-        let is_session = said > 0 || handshake_seen && self.has_mail_port();
-        if !is_mail || !is_session {
-            return None;
-        }
-        self.tell_end(handshake_seen, why, now);
-        let sides = [SERVER, CLIENT].map(|other| self.streams[other].facts.packets > 0);
-        for (stream, is_answered) in self.streams.iter_mut().zip(sides) {
-            stream.room(self.last.at);
-            // Where the other side's packets are missing, nothing tells what it has.
-            if is_answered {
-                stream.facts.unacknowledged = stream.highest.saturating_sub(stream.acknowledged);
-            }
-        }
-        let [client, server] = self.streams.map(|stream| stream.facts);
-        Some(self.listener.finish(Wire { handshake_seen, client, server, icmp: self.icmp }))
-    }
-
-    /// Octets after the last that was seen which the other side acknowledged. A single one is the place of
-    /// a FIN.
-    fn missing_end(&mut self) {
-        for end in [CLIENT, SERVER] {
-            let stream = &self.streams[end];
-            if stream.is_placed() && stream.acknowledged > stream.next + 1 {
-                self.skip(end, stream.acknowledged, self.last);
-            }
-        }
-    }
-
-    fn tell_end(&mut self, handshake_seen: bool, why: &str, now: i64) {
-        let is_over = self.is_over();
-        let at = self.time(self.last);
-        if handshake_seen && !self.is_connected {
-            let (moment, by, text) = self.why_not_connected(now);
-            self.listener.event(at, moment.packet, by, Event::NotConnected, &text);
-        } else if !is_over {
-            self.listener.event(at, self.last.packet, Party::Note, Event::EvidenceEnds, why);
-        }
-    }
-
-    fn why_not_connected(&self, now: i64) -> (Moment, Party, String) {
-        let [client, server] = &self.streams;
-        let waited = now.saturating_sub(self.started).max(0) as f64 / 1e9;
-        let syns = if client.syns == 1 { "1 SYN".into() } else { format!("{} SYNs", client.syns) };
-        if let Some(moment) = self.refused {
-            let by = if server.reset.is_some() { SERVER } else { CLIENT };
-            let text = match (by, self.answered, self.refusals) {
-                (SERVER, _, 1) => "refused (RST)".into(),
-                (SERVER, _, count) => format!("refused {count} times (RST)"),
-                (_, Some(_), _) => "answered, then broken off by the client (RST)".into(),
-                (..) => "given up by the client (RST)".into(),
-            };
-            return (moment, party(by), text);
-        }
-        let text = match (self.icmp.last(), self.answered) {
-            (Some((_, report)), _) => report.clone(),
-            (None, Some(_)) => "answered, but the client never confirmed".into(),
-            (None, None) => format!("no answer to {syns} in {waited:.1} s"),
-        };
-        (self.last, Party::Note, text)
     }
 }

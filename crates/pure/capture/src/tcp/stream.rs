@@ -79,6 +79,8 @@ pub(super) struct Waiting {
 pub(super) struct Fin {
     pub position: u64,
     pub moment: Moment,
+    /// When it was sent last, in nanoseconds since 1970.
+    pub sent: i64,
     pub cause: u64,
     pub is_told: bool,
 }
@@ -225,6 +227,16 @@ impl Stream {
     /// RFC 9293 section 3.8.4: an octet that the other side has long had asks whether it is still there.
     fn is_keep_alive(&self, end: u64, length: u32) -> bool {
         length == 1 && end == self.highest && end <= self.acknowledged
+    }
+
+    /// A segment without octets stands at that position: everything before it was sent, though the capture
+    /// may not have it. One octet more is the place of a FIN.
+    pub fn sent_until(&mut self, position: u64, at: i64) {
+        let beyond = position.saturating_sub(self.highest);
+        if self.is_placed() && (2..1 << 20).contains(&beyond) {
+            self.highest = position;
+            self.torn = at;
+        }
     }
 
     /// A segment without anything beyond what was seen: sent again, or overtaken by a later one.

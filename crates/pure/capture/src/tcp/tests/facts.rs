@@ -311,3 +311,35 @@ fn an_answer_after_several_tries_is_a_connection() {
     assert_eq!(heard.plain()[..2], ["C Connected", "S 220 a.test\\r\\n"]);
     assert_eq!(heard.wire.client.retransmission_wait_max.as_secs(), 2);
 }
+
+#[test]
+fn a_fin_that_is_sent_again_counts() {
+    let mut talk = usual();
+    talk.segments.truncate(14);
+    let fin = last(&talk);
+    for wait in [300, 600] {
+        talk.wait(wait * MS);
+        again(&mut talk, &fin);
+    }
+    let server = hear(&talk.segments).wire.server;
+    assert_eq!((server.retransmissions, server.retransmitted_lengths), (2, None));
+    assert_eq!(server.retransmission_wait_max.as_millis(), 600);
+}
+
+#[test]
+fn an_empty_segment_tells_what_was_sent_before_it() {
+    let mut talk = conversation();
+    talk.open().say(S, "220 a.test\r\n").send(C, "EHLO b.test\r\n");
+    // The capture has the next segment first, which has no octets.
+    talk.acknowledge(C);
+    let length = talk.segments.len();
+    let client = hear(&talk.segments).wire.client;
+    assert_eq!((client.out_of_order, client.unacknowledged), (0, 13));
+    talk.segments.swap(length - 2, length - 1);
+    talk.segments[length - 1].at = talk.segments[length - 2].at + 1_000;
+    let heard = hear(&talk.segments);
+    assert_eq!((heard.wire.client.out_of_order, heard.wire.client.retransmissions), (1, 0));
+    assert_eq!(heard.octets(C), b"EHLO b.test\r\n");
+    talk.segments.pop();
+    assert_eq!(hear(&talk.segments).wire.client.unacknowledged, 13, "it was sent all the same");
+}
