@@ -86,9 +86,14 @@ impl Drop for Unbound {
     }
 }
 
+/// It listens on UDP and TCP; below the ports that clients get, lest one of those is in its way.
 fn free() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-    socket.local_addr().expect("it is bound")
+    loop {
+        let at = SocketAddr::from(([127, 0, 0, 1], crate::ports::free()));
+        if UdpSocket::bind(at).is_ok() {
+            return at;
+        }
+    }
 }
 
 fn zones(folder: &Path, signed: &str, open: &str) {
