@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -103,8 +103,13 @@ impl Unbound {
     }
 }
 
+/// Free for UDP and TCP, below the ports that clients get: one of those may be taken by the time that
+/// unbound comes for it.
 fn free_port() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let start = 10_000 + (std::process::id() % 500) as u16 * 10;
+    let mut candidates = (start..16_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let is_free = |at: &SocketAddr| UdpSocket::bind(at).is_ok() && TcpListener::bind(at).is_ok();
+    candidates.find(is_free).unwrap()
 }
 
 fn configuration(directory: &Path, port: u16) -> String {
