@@ -80,5 +80,7 @@ fn segments(octets: &[u8]) -> Vec<u8> {
 fuzz_target!(|input: (bool, u16, &[u8])| {
     let (is_file, pieces, octets) = input;
     let file = if is_file { octets.to_vec() } else { segments(octets) };
-    assert_eq!(read(&file, usize::from(pieces)), read(&file, usize::MAX));
+    // Single octets of a long file take long and show nothing more than those of a short one.
+    let pieces = usize::from(pieces).max(file.len() / 4_000);
+    assert_eq!(read(&file, pieces), read(&file, usize::MAX));
 });
