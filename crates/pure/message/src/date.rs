@@ -2,7 +2,7 @@
 //!
 //! Written octet by octet, without a format string: every Received field holds one.
 
-use smtp::Timestamp;
+use smtp::{Timestamp, time::civil_from_days};
 
 const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
 const MONTHS: [&[u8; 3]; 12] = [
@@ -14,7 +14,7 @@ const DAY: i64 = 86_400;
 pub fn write(out: &mut Vec<u8>, at: Timestamp, offset: i16) {
     let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX / 2) + i64::from(offset) * 60;
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY) as u32);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_from_days(days);
     out.extend_from_slice(WEEKDAYS[days.rem_euclid(7) as usize]);
     out.extend_from_slice(b", ");
     if day >= 10 {
@@ -46,7 +46,8 @@ pub fn text(at: Timestamp, offset: i16) -> String {
 
 /// The day in Greenwich, as ISO 8601 has it: `2026-11-20`.
 pub fn day(at: Timestamp) -> String {
-    let (year, month, day) = civil(i64::try_from(at.0 / 1000).unwrap_or(i64::MAX / 2) / DAY);
+    let (year, month, day) =
+        civil_from_days(i64::try_from(at.0 / 1000).unwrap_or(i64::MAX / 2) / DAY);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
@@ -61,22 +62,6 @@ fn write_year(out: &mut Vec<u8>, year: i64) {
     } else {
         out.extend_from_slice(year.to_string().as_bytes());
     }
-}
-
-/// Year, month (1-12) and day (1-31) of a day counted from 1970-01-01, in the Gregorian calendar.
-///
-/// Counts in eras of 400 years that begin on a 1st of March, so that the leap day comes last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468; // from 0000-03-01
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

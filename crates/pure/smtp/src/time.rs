@@ -127,8 +127,10 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The other way round: year, month and day.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+/// Year, month (1-12) and day (1-31) of a day counted from 1970-01-01, in the Gregorian calendar.
+///
+/// Counts in eras of 400 years that begin on a 1st of March, so that the leap day comes last.
+pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era =

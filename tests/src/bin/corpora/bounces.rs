@@ -19,13 +19,16 @@ use diagnose::{
 use serde_json::Value;
 use smtp::{Reply, Stage};
 
-use crate::figure::{Figure, Misses};
+use crate::{
+    figure::{Figure, Misses},
+    tree::{files, read_json},
+};
 
 pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
     let mut tally = Tally::default();
     let bounces = folder.join("bounces");
     for tool in folders(&bounces) {
-        let files = files_below(&tool);
+        let files = files(&tool, &|_| true);
         for answers in files.iter().filter(|path| name(path).ends_with("decoded.public.json")) {
             let Some(Value::Object(table)) = read_json(answers) else { continue };
             for (file, rows) in &table {
@@ -475,24 +478,8 @@ fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn read_json(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
 fn folders(below: &Path) -> Vec<PathBuf> {
     entries(below).into_iter().filter(|path| path.is_dir()).collect()
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for path in entries(folder) {
-        if path.is_dir() {
-            files.extend(files_below(&path));
-        } else {
-            files.push(path);
-        }
-    }
-    files
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

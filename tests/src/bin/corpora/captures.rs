@@ -9,19 +9,18 @@
 mod others;
 mod packets;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use capture::{Analysis, Limits};
 use diagnose::{
     Session,
     session::{Endpoint, Kind, Party},
 };
 use serde_json::Value;
 
-use crate::figure::{Figure, Misses};
+use crate::{
+    figure::{Figure, Misses},
+    tree::{files, read_json, sessions},
+};
 
 /// Right ones, and how many there are.
 #[derive(Default)]
@@ -147,15 +146,6 @@ fn part(what: &str, sure: bool) -> String {
     format!("captures: {what}, oracle {}", if sure { "sure" } else { "not sure" })
 }
 
-/// Every session of a capture.
-pub fn sessions(capture: &Path) -> Vec<Session> {
-    let octets = fs::read(capture).unwrap_or_default();
-    let mut analysis = Analysis::new(Limits::default());
-    analysis.feed(&octets);
-    analysis.finish();
-    analysis.sessions()
-}
-
 fn is_same(session: &Session, wanted: &Value) -> bool {
     let (client, server) = (ends(&session.client), ends(&session.server));
     let wanted = [wanted["client"].as_str(), wanted["server"].as_str()];
@@ -205,28 +195,6 @@ fn codes(session: &Session) -> Vec<u64> {
     replies.filter_map(|line| line.lossy().get(..3)?.parse().ok()).collect()
 }
 
-pub fn read_json(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
 fn array(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
-}
-
-/// All files below a folder whose path satisfies, in order.
-pub fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if wanted(&path) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }

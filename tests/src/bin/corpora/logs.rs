@@ -5,11 +5,7 @@ mod fields;
 mod hosts;
 mod totals;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use diagnose::dialects::log::{Reader, Record};
 
@@ -22,24 +18,6 @@ pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
     figures.extend(fields::score(&logs, misses));
     figures.extend(hosts::score(&logs, misses));
     figures
-}
-
-/// All files below a folder whose path satisfies, in order.
-fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if wanted(&path) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 /// Everything that a log tells.

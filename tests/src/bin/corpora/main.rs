@@ -10,6 +10,7 @@ mod logs;
 mod middleboxes;
 mod pairs;
 mod transcripts;
+mod tree;
 
 use std::{
     path::{Path, PathBuf},

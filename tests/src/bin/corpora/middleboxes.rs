@@ -3,9 +3,8 @@
 
 mod oracle;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use capture::{Analysis, Limits};
 use diagnose::{
     Finding, Party, Session, Weight,
     dialogue::{Dialogue, Exchange},
@@ -14,7 +13,10 @@ use diagnose::{
 use serde_json::Value;
 use smtp::Stage;
 
-use crate::figure::{Figure, Misses};
+use crate::{
+    figure::{Figure, Misses},
+    tree::{files_ending, read_json, sessions},
+};
 
 const PART: &str = "middleboxes";
 
@@ -28,34 +30,8 @@ pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
     ]
 }
 
-/// Files below `folder` whose name ends so, in order of their paths.
-fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(end) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 fn json(path: &Path) -> Value {
-    let octets = std::fs::read(path).unwrap_or_default();
-    serde_json::from_slice(&octets).unwrap_or_default()
-}
-
-fn sessions(path: &Path) -> Vec<Session> {
-    let mut analysis = Analysis::new(Limits::default());
-    analysis.feed(&std::fs::read(path).unwrap_or_default());
-    analysis.finish();
-    analysis.sessions()
+    read_json(path).unwrap_or_default()
 }
 
 /// What accuses somebody: everything but remarks.
@@ -75,7 +51,7 @@ fn told(findings: &[Finding]) -> String {
 fn pairs(folder: &Path, misses: &mut Misses) -> Figure {
     let mut figure =
         Figure { name: "pairs, the client's side alone", right: 0, of: 0, wanted: 1.0 };
-    for path in files(&folder.join("pcap-pairs-synthetic"), ".truth.json") {
+    for path in files_ending(&folder.join("pcap-pairs-synthetic"), ".truth.json") {
         let truth = json(&path);
         let capture = truth["client_capture"].as_str().unwrap_or_default();
         let sessions = sessions(&path.with_file_name(capture));
@@ -99,7 +75,7 @@ fn pairs(folder: &Path, misses: &mut Misses) -> Figure {
 fn clean_captures(folder: &Path, misses: &mut Misses) -> Figure {
     let mut figure =
         Figure { name: "clean sessions of captures, nobody accused", right: 0, of: 0, wanted: 1.0 };
-    for path in files(&folder.join("pcap"), ".oracle.json") {
+    for path in files_ending(&folder.join("pcap"), ".oracle.json") {
         let mut seen = sessions(&path.with_file_name(capture_of(&path)));
         for clean in oracle::sessions(&json(&path)).into_iter().filter(oracle::is_clean) {
             let is_it = |session: &Session| oracle::is_same(&clean, session);
@@ -129,7 +105,7 @@ fn clean_dialogues(folder: &Path, misses: &mut Misses) -> Figure {
         of: 0,
         wanted: 1.0,
     };
-    for path in files(folder, ".oracle.json") {
+    for path in files_ending(folder, ".oracle.json") {
         for value in oracle::sessions(&json(&path)).iter().filter(|value| oracle::is_clean(value)) {
             let found = accusations(&oracle::session(value));
             let is_pair = path.to_string_lossy().contains("pairs");
@@ -150,7 +126,7 @@ fn clean_dialogues(folder: &Path, misses: &mut Misses) -> Figure {
 fn clean_transcripts(folder: &Path, misses: &mut Misses) -> Figure {
     let mut figure =
         Figure { name: "clean transcripts, nobody accused", right: 0, of: 0, wanted: 1.0 };
-    for path in files(&folder.join("transcripts"), ".exits") {
+    for path in files_ending(&folder.join("transcripts"), ".exits") {
         let text = |extension| std::fs::read(path.with_extension(extension)).unwrap_or_default();
         let exits = String::from_utf8_lossy(&text("exits")).into_owned();
         let is_content = exits.lines().all(|line| line.split_whitespace().nth(1) == Some("0"));
@@ -176,7 +152,7 @@ fn clean_transcripts(folder: &Path, misses: &mut Misses) -> Figure {
 fn causes(folder: &Path, misses: &mut Misses) -> Figure {
     let mut figure =
         Figure { name: "the first refusal is told as a cause, once", right: 0, of: 0, wanted: 1.0 };
-    for path in files(&folder.join("pcap"), ".oracle.json") {
+    for path in files_ending(&folder.join("pcap"), ".oracle.json") {
         for value in oracle::sessions(&json(&path)) {
             let session = oracle::session(&value);
             let dialogue = Dialogue::read(&session);

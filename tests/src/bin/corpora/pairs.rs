@@ -13,14 +13,14 @@ use diagnose::{
 use serde_json::Value;
 
 use crate::{
-    captures::{files, read_json, sessions},
     figure::{Figure, Misses},
+    tree::{files_ending, read_json, sessions},
 };
 
 pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
     let (mut verdicts, mut directions, mut subjects, mut unaltered) =
         ((0, 0), (0, 0), (0, 0), (0, 0));
-    for path in files(folder, &|path| path.to_string_lossy().ends_with(".truth.json")) {
+    for path in files_ending(folder, ".truth.json") {
         let Some((truth, near, far)) = pair(&path) else { continue };
         let comparison = compare(&near, &far, &Settings::default());
         let said = told(&comparison);

@@ -9,12 +9,15 @@ use diagnose::{
     session::{Event, Kind, Party},
 };
 
-use crate::figure::{Figure, Misses};
+use crate::{
+    figure::{Figure, Misses},
+    tree::files_ending,
+};
 
 pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
     let mut tally = Tally::default();
     let folder = folder.join("transcripts/swaks");
-    for exits in find(&folder) {
+    for exits in files_ending(&folder, ".exits") {
         let stdout = fs::read(exits.with_extension("stdout")).unwrap_or_default();
         let stderr = fs::read(exits.with_extension("stderr")).unwrap_or_default();
         compare(&exits, &stdout, &stderr, &mut tally, misses);
@@ -42,23 +45,6 @@ struct Tally {
     read: usize,
     stages: usize,
     lines: (usize, usize),
-}
-
-/// All `.exits` files below the folder.
-fn find(folder: &Path) -> Vec<std::path::PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "exits") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 fn compare(exits: &Path, stdout: &[u8], stderr: &[u8], tally: &mut Tally, misses: &mut Misses) {

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use diagnose::{Session, session::Kind};
 
-use super::{Count, files, sessions};
+use super::Count;
 use crate::figure::{Figure, Misses};
+use crate::tree::{files, sessions};
 
 /// Which capture each of Zeek's tests reads.
 const TABLE: &str = "expected/BASELINE-TO-PCAP.tsv";

@@ -9,8 +9,9 @@ use diagnose::{
 use serde_json::Value;
 use smtp::Stage;
 
-use super::{by_line, files};
+use super::by_line;
 use crate::figure::{Figure, Misses};
+use crate::tree::files;
 
 #[derive(Default)]
 struct Tally {

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use diagnose::dialects::log::{Reader, Record};
 
-use super::{address, files};
+use super::address;
 use crate::figure::{Figure, Misses};
+use crate::tree::files;
 
 pub fn score(logs: &Path, misses: &mut Misses) -> Vec<Figure> {
     let (mut lines, mut understood, mut right, mut of) = (0, 0, 0, 0);

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 use diagnose::dialects::log::{Reader, Record};
 use serde_json::Value;
 
-use super::{address, by_line, files};
+use super::{address, by_line};
 use crate::figure::{Figure, Misses};
+use crate::tree::files;
 
 pub fn score(logs: &Path, misses: &mut Misses) -> Vec<Figure> {
     let (right, of) = fail2ban(logs, misses);

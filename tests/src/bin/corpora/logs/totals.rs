@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use diagnose::{dialects::log::Record, happening::What, testimony::Fate};
 
-use super::{files, records};
+use super::records;
 use crate::figure::{Figure, Misses};
+use crate::tree::files;
 
 /// What is counted, as pflogsumm names it.
 const NAMES: [&str; 6] =
