@@ -15,11 +15,14 @@ const SUBMISSION: u16 = 12587;
 const TLS: u16 = 12465;
 const SINK: u16 = 12600;
 const CHAOS: u16 = 12700;
+/// A listener that hides what the suite also wants to see refused.
+const HIDING: u16 = 12526;
 const USER: &str = "tester@example.test";
 const PASSWORD: &str = "secret-Pa55";
 
-/// `cargo x conformance [--suite DIR] [-- ARGS]`: both profiles, outbound cases with the first. With
-/// ARGS (for example `--only size`) only the first profile runs.
+/// `cargo x conformance [--suite DIR] [-- ARGS]`: both profiles, outbound cases with the first, then the
+/// cases about extensions that are not offered. With ARGS (for example `--only size`) only the first
+/// profile runs.
 pub fn run(arguments: &[String]) -> Outcome {
     let (mut ours, theirs) = shell::split(arguments);
     let suite: PathBuf = match shell::option(&mut ours, "--suite")? {
@@ -38,11 +41,17 @@ pub fn run(arguments: &[String]) -> Outcome {
     let binary = shell::release_binary()?;
     let folder = shell::target().join("conformance");
     let bed = Bed::start(&binary, &suite, &folder)?;
-    let mx = bed.suite(&suite, "mx", &theirs);
-    let submission = if theirs.is_empty() { bed.suite(&suite, "submission", &[]) } else { Ok(()) };
+    let mx = bed.suite(&suite, "mx", MX, &theirs);
+    let (submission, hiding) = match theirs.is_empty() {
+        true => (
+            bed.suite(&suite, "submission", SUBMISSION, &[]),
+            bed.suite(&suite, "mx", HIDING, &["--only".to_owned(), "*-not-offered".to_owned()]),
+        ),
+        false => (Ok(()), Ok(())),
+    };
     drop(bed);
     println!("results: {}/*.json, the server's log: {0}/server.log", folder.display());
-    mx.and(submission)
+    mx.and(submission).and(hiding)
 }
 
 /// Our server, running.
@@ -71,7 +80,7 @@ impl Bed {
             .map_err(failed)?;
         let bed = Self { server, folder: folder.to_path_buf() };
         let until = Instant::now() + Duration::from_secs(20);
-        while [MX, SUBMISSION, TLS]
+        while [MX, SUBMISSION, TLS, HIDING]
             .iter()
             .any(|&port| TcpStream::connect(("127.0.0.1", port)).is_err())
         {
@@ -86,9 +95,8 @@ impl Bed {
         Ok(bed)
     }
 
-    fn suite(&self, suite: &Path, profile: &str, arguments: &[String]) -> Outcome {
-        let json = self.folder.join(format!("{profile}.json"));
-        let port = if profile == "mx" { MX } else { SUBMISSION };
+    fn suite(&self, suite: &Path, profile: &str, port: u16, arguments: &[String]) -> Outcome {
+        let json = self.folder.join(format!("{profile}-{port}.json"));
         let mut run = Command::new("python3");
         run.arg(suite.join("run.py")).args(["--profile", profile, "--port", &port.to_string()]);
         for (name, value) in [
@@ -145,6 +153,8 @@ default_route = "127.0.0.1:{SINK}"
 [limits]
 size_max = "10 MiB"
 connections_per_client_max = 0
+# So that LIMITS says it; no other case sends as many in one session.
+messages_per_session_max = 100
 
 # The suite guesses passwords all day, from one address: no guard against that in the bed.
 [door]
@@ -178,9 +188,16 @@ role = "mx"
 etrn = ["127.0.0.0/8"]
 
 [[listener]]
+name = "hiding"
+address = "127.0.0.1:{HIDING}"
+role = "mx"
+hide = ["8BITMIME", "BINARYMIME", "CHUNKING", "DSN", "SMTPUTF8", "SIZE", "STARTTLS"]
+
+[[listener]]
 name = "submission"
 address = "127.0.0.1:{SUBMISSION}"
 role = "submission"
+etrn = ["127.0.0.0/8"]
 
 [[listener]]
 name = "submissions"
