@@ -7,7 +7,7 @@ use smtp::{Attempt, TlsFacts};
 use spool::JobId;
 use transport::{Plan, Session, Target, TlsLevel, Wire};
 
-use super::{Around, Place, Queue, Taken, way, worker};
+use super::{Around, Inner, Place, Queue, Taken, transacted::Transacted, way};
 use crate::kept::Kept;
 
 /// Delivers what waits for these domains (lower case) over `wire`, whose other end greets us now. `tls`
@@ -24,10 +24,16 @@ pub async fn fetched(queue: Arc<Queue>, wire: Wire, tls: Option<&TlsFacts>, doma
         }
     };
     let mut count = 0_u64;
-    while session.is_reusable() {
-        let Some(job) = queue.next_for(domains) else { break };
-        count += 1;
-        deliver(&queue, &mut session, job).await;
+    for domain in domains {
+        // What comes meanwhile is younger, and comes to its turn too.
+        let mut last = None;
+        while session.is_reusable()
+            && let Some(job) = queue.next_for(domain, last)
+        {
+            last = Some(job.id);
+            count += 1;
+            deliver(&queue, &mut session, job).await;
+        }
     }
     tracing::info!(customer = %address, jobs = count, "mail fetched by ATRN");
     let _said = session.quit().await;
@@ -43,23 +49,35 @@ async fn deliver(queue: &Arc<Queue>, session: &mut Session, job: Taken) {
     way.site = session.target().host.as_str().into();
     way.why = vec![format!("`{}` is fetched by its owner (ATRN)", job.lane)];
     let began = queue.context.world.clock.now();
-    let done = worker::transact(session, &way, &job, &Kept(content), began).await;
+    let mut done = Transacted::new(&job, began);
+    done.transact(session, &way, &Kept(content), false).await;
     let around = Around { began: Some(began), passes_dsn_on: done.passes_dsn_on };
-    let attempt: Attempt = done.attempt;
+    // The customer opened this connection, and no other one leads there.
+    let attempt: Attempt = done.ended(&way);
     queue.settle(job, &Arc::new(way), attempt, around).await;
 }
 
 impl Queue {
-    /// Takes a job of these domains into the caller's hands: one that waits for no release.
-    fn next_for(&self, domains: &[Box<str>]) -> Option<Taken> {
-        let now = self.context.world.clock.now();
+    /// Whether anything waits or is due for one of these domains, lower case.
+    pub fn has_any(&self, domains: &[Box<str>]) -> bool {
+        domains.iter().any(|domain| self.next_in(&self.lock(), domain, None).is_some())
+    }
+
+    /// Takes a domain's next job after that one into the caller's hands.
+    fn next_for(&self, domain: &str, last: Option<JobId>) -> Option<Taken> {
         let mut inner = self.lock();
-        let fits = |entry: &&super::Entry| {
-            domains.iter().any(|domain| **domain == *entry.lane)
-                && matches!(entry.place, Place::Waiting | Place::Ready(_))
-                && entry.released <= now
-        };
-        let id: JobId = inner.state.jobs_sorted().into_iter().find(fits)?.id;
+        let id = self.next_in(&inner, domain, last)?;
         inner.state.claim(id).map(Taken::from)
+    }
+
+    /// One that is in nobody's hands, and waits for no release.
+    fn next_in(&self, inner: &Inner, domain: &str, last: Option<JobId>) -> Option<JobId> {
+        let now = self.context.world.clock.now();
+        let is_free = |id: &JobId| {
+            inner.state.job(*id).is_some_and(|entry| {
+                matches!(entry.place, Place::Waiting | Place::Ready(_)) && entry.released <= now
+            })
+        };
+        inner.state.lanes().jobs_after(domain, last).find(is_free)
     }
 }

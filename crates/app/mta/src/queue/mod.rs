@@ -6,12 +6,14 @@
 //! operations at a time and never across an await.
 
 mod fetch;
+mod lanes;
 mod limit;
 mod operate;
 mod ready;
 mod settle;
 mod start;
 mod state;
+mod transacted;
 pub(crate) mod way;
 mod worker;
 
@@ -313,7 +315,7 @@ impl Queue {
         self.lock().state.learn(site, learned.avoid, until);
         for reason in &learned.reasons {
             tracing::warn!(id = %job.id, %site, reason, "switched a feature off for this site");
-            let change = learned.avoid.to_string();
+            let change = format!("{} is not used", learned.avoid);
             self.context.evidence.learned(now, site, job, &change, reason, until);
         }
     }

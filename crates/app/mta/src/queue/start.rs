@@ -3,12 +3,12 @@
 //! It goes where it goes anyway, so nothing is given to anybody. What an operator holds, and what its
 //! originator wants held back, stays.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use smtp::{Reply, extension::etrn::Node};
 use spool::JobId;
 
-use super::{Inner, Place, Queue, way::Lane};
+use super::{Inner, Queue, way::Lane};
 use crate::config::DomainKind;
 
 impl Queue {
@@ -22,14 +22,16 @@ impl Queue {
             let mut inner = self.lock();
             let jobs = jobs_of(&inner, node);
             let Inner { state, lanes, .. } = &mut *inner;
-            for (_, lane) in &jobs {
+            let started: BTreeSet<Arc<str>> =
+                jobs.iter().filter_map(|&id| Some(state.job(id)?.lane.clone())).collect();
+            for lane in started {
                 // Who asks knows better than we that the site is up again.
-                if let Some(Lane::Known(way)) = lanes.get(lane) {
+                if let Some(Lane::Known(way)) = lanes.get(&lane) {
                     state.forgive(&way.site);
-                    lanes.remove(lane);
+                    lanes.remove(&lane);
                 }
             }
-            jobs.into_iter().filter(|&(id, _)| state.hasten(id, now)).count()
+            jobs.into_iter().filter(|&id| state.hasten(id, now)).count()
         };
         self.bell.notify_one();
         tracing::info!(%client, ?node, started, "queue started by ETRN");
@@ -37,15 +39,6 @@ impl Queue {
             0 => Reply::nothing_waits(),
             count => Reply::queue_started(count),
         }
-    }
-
-    /// Whether anything waits or is due for one of these domains, lower case.
-    pub fn has_any(&self, domains: &[Box<str>]) -> bool {
-        let wanted = |lane: &str| domains.iter().any(|domain| **domain == *lane);
-        let inner = self.lock();
-        inner.state.jobs_sorted().iter().any(|entry| {
-            wanted(&entry.lane) && matches!(entry.place, Place::Waiting | Place::Ready(_))
-        })
     }
 
     /// Domains that are passed on from here to their own servers; a queue by the name of its site.
@@ -62,18 +55,21 @@ impl Queue {
     }
 }
 
-fn jobs_of(inner: &Inner, node: &Node) -> Vec<(JobId, Arc<str>)> {
-    let fits = |lane: &Arc<str>| match node {
-        Node::Domain(domain) => lane.eq_ignore_ascii_case(domain),
+fn jobs_of(inner: &Inner, node: &Node) -> Vec<JobId> {
+    let jobs = inner.state.lanes();
+    match node {
+        Node::Domain(domain) => jobs.jobs(&domain.to_ascii_lowercase()).collect(),
         Node::WithSubdomains(domain) => {
             let domain = domain.to_ascii_lowercase();
-            **lane == *domain || lane.strip_suffix(&*domain).is_some_and(|s| s.ends_with('.'))
+            jobs.jobs(&domain).chain(jobs.jobs_below(&domain)).collect()
         }
-        Node::Queue(name) => match inner.lanes.get(lane) {
-            Some(Lane::Known(way)) => way.site.eq_ignore_ascii_case(name),
-            _ => false,
-        },
-    };
-    let jobs = inner.state.jobs_sorted().into_iter();
-    jobs.filter(|entry| fits(&entry.lane)).map(|entry| (entry.id, entry.lane.clone())).collect()
+        Node::Queue(name) => {
+            let there = inner.lanes.iter().filter(
+                |(_, lane)| matches!(lane, Lane::Known(way) if way.site.eq_ignore_ascii_case(name)),
+            );
+            // In an order of its own, for that of a hash map differs between runs.
+            let names: BTreeSet<&Arc<str>> = there.map(|(name, _)| name).collect();
+            names.into_iter().flat_map(|name| jobs.jobs(name)).collect()
+        }
+    }
 }

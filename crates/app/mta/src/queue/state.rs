@@ -5,7 +5,7 @@
 //! connections. Nothing here ever looks at every job to find one, but for the operator's list.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -14,7 +14,7 @@ use spool::{Content, JobId, Revision};
 use tokio::sync::Notify;
 use transport::Features;
 
-use super::{limit::Limit, ready::Ready};
+use super::{lanes::Lanes, limit::Limit, ready::Ready};
 use crate::carried::{LastTrouble, Parcel};
 
 /// Names a site: see [`super::way::Way::site`].
@@ -118,8 +118,8 @@ pub enum Push {
 pub struct State {
     // Boxed: half of a big table's places are empty.
     jobs: HashMap<JobId, Box<Entry>, ahash::RandomState>,
-    /// Each lane's name once, however many jobs it has.
-    names: HashSet<Arc<str>, ahash::RandomState>,
+    /// All of them by lane.
+    lanes: Lanes,
     /// Octets of content that jobs keep in memory.
     in_memory: u64,
     waiting: BTreeSet<(Timestamp, JobId)>,
@@ -145,10 +145,7 @@ impl State {
     }
 
     fn put(&mut self, mut entry: Entry) {
-        match self.names.get(&entry.lane) {
-            Some(name) => entry.lane = name.clone(),
-            None => drop(self.names.insert(entry.lane.clone())),
-        }
+        entry.lane = self.lanes.insert(entry.lane, entry.id);
         self.in_memory += held_in_memory(&entry);
         self.jobs.insert(entry.id, Box::new(entry));
     }
@@ -162,6 +159,7 @@ impl State {
     /// Takes a job out, wherever it is.
     pub fn remove(&mut self, id: JobId) -> Option<Entry> {
         let entry = self.jobs.remove(&id)?;
+        self.lanes.remove(&entry.lane, id);
         self.in_memory = self.in_memory.saturating_sub(held_in_memory(&entry));
         match &entry.place {
             Place::Waiting => {
@@ -220,6 +218,11 @@ impl State {
         let mut all: Vec<_> = self.jobs.values().map(Box::as_ref).collect();
         all.sort_unstable_by_key(|entry| entry.id);
         all
+    }
+
+    /// Which jobs each lane has.
+    pub fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// How many jobs.
@@ -395,9 +398,8 @@ impl State {
         learned.filter(|&(_, until)| now < until).map_or(Features::NONE, |(avoid, _)| avoid)
     }
 
-    /// Forgets sites that have nothing to do and nothing left to remember, and names nobody uses.
+    /// Forgets sites that have nothing to do and nothing left to remember.
     pub fn sweep(&mut self, now: Timestamp) {
-        self.names.retain(|name| Arc::strong_count(name) > 1);
         self.sites.retain(|_, site| {
             site.down = site.down.take().filter(|down| now < down.until.after(DOWN_REMEMBERED));
             site.learned = site.learned.filter(|&(_, until)| now < until);

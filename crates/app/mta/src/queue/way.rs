@@ -106,7 +106,8 @@ impl Way {
         }
     }
 
-    fn blank(&self) -> Attempt {
+    /// An attempt by this way of which nothing is known.
+    pub(super) fn blank(&self) -> Attempt {
         Attempt {
             next_hop: self.site.to_string(),
             address: None,

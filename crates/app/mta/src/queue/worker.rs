@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use smtp::{Attempt, Cause, Outcome, Stage, Trouble};
+use smtp::{Attempt, Cause, Outcome, Stage};
 use tokio::sync::Notify;
 use transport::{
-    Failure, Features, Mail, Protocol, Session, Target,
+    Failure, Features, Protocol, Session, Target,
     policy::{Demand, Policy},
 };
 
-use super::{Around, By, Down, Queue, SiteKey, Taken, Way, settle};
+use super::{Around, By, Down, Queue, SiteKey, Taken, Way, settle, transacted::Transacted};
 use crate::{kept::Kept, tls_reports::Sight};
 
 /// Takes jobs until there are none for as long as an idle connection is kept.
@@ -155,6 +155,7 @@ impl Line {
         }
         let mut reused = true;
         let began = queue.context.world.clock.now();
+        let mut done = Transacted::new(&job, began);
         loop {
             if self.session.as_mut().is_some_and(|session| session.is_dead()) {
                 self.session = None;
@@ -174,28 +175,30 @@ impl Line {
                 reused = false;
                 match self.open(queue, &job).await {
                     Ok(session) => self.session = Some(session),
+                    Err(failures) if done.is_begun() => {
+                        done.cannot_go_on(failed_to_open(&self.way, &job, &failures));
+                        let around =
+                            Around { began: Some(began), passes_dsn_on: done.passes_dsn_on };
+                        return queue.settle(job, &self.way, done.ended(&self.way), around).await;
+                    }
                     Err(failures) => return self.could_not_open(queue, job, failures).await,
                 }
             }
             let Some(session) = self.session.as_mut() else { return };
-            let attempt = transact(session, &self.way, &job, content, began).await;
+            let stale = done.transact(session, &self.way, content, reused).await;
             self.transactions += 1;
-            let stale = reused && was_closed_before_anything(&attempt.attempt);
             let keep = session.is_reusable() && self.transactions < self.way.transactions_max;
             if !keep || stale {
                 self.hang_up(queue);
             }
-            if stale {
+            // Where the next hop takes no more over one connection (MAILMAX, RFC 9422): here is another.
+            if stale || done.has_more() {
                 continue;
             }
-            self.sour |= attempt
-                .attempt
-                .outcomes
-                .iter()
-                .any(|(_, outcome)| matches!(outcome, Outcome::Deferred(_)));
-            self.note(queue, &job, &attempt);
-            let around = Around { began: Some(began), passes_dsn_on: attempt.passes_dsn_on };
-            return queue.settle(job, &self.way, attempt.attempt, around).await;
+            self.sour |= done.outcomes().any(|outcome| matches!(outcome, Outcome::Deferred(_)));
+            self.note(queue, &job, &done);
+            let around = Around { began: Some(began), passes_dsn_on: done.passes_dsn_on };
+            return queue.settle(job, &self.way, done.ended(&self.way), around).await;
         }
     }
 
@@ -314,12 +317,8 @@ impl Line {
         if !done.learned.reasons.is_empty() {
             queue.learned(&self.way.site, job, &done.learned);
         }
-        let strained = done.attempt.outcomes.iter().any(|(_, outcome)| settle::is_strain(outcome));
-        let works = done
-            .attempt
-            .outcomes
-            .iter()
-            .any(|(_, outcome)| !matches!(outcome, Outcome::Deferred(_)));
+        let strained = done.outcomes().any(settle::is_strain);
+        let works = done.outcomes().any(|outcome| !matches!(outcome, Outcome::Deferred(_)));
         let mut inner = queue.lock();
         if strained {
             inner.state.site_is_strained(&self.way.site);
@@ -403,53 +402,6 @@ fn is_verified(session: &Session) -> bool {
     session.tls().is_some_and(|tls| tls.verified.is_ok())
 }
 
-/// One or, where the next hop takes only so many recipients at once, several transactions.
-pub(super) struct Transacted {
-    pub(super) attempt: Attempt,
-    learned: transport::Learned,
-    pub(super) passes_dsn_on: bool,
-}
-
-pub(super) async fn transact(
-    session: &mut Session,
-    way: &Way,
-    job: &Taken,
-    content: &Kept,
-    now: smtp::Timestamp,
-) -> Transacted {
-    let mut attempt = way.attempt_at(session);
-    let mut learned = transport::Learned::default();
-    let mut envelope = job.carried.envelope_at(now, job.arrived);
-    loop {
-        let relayed = session.relay(&Mail { envelope: envelope.clone(), content }).await;
-        if attempt.transcript.is_empty() {
-            attempt.transcript = relayed.transcript;
-        } else {
-            attempt.transcript.extend(&relayed.transcript);
-        }
-        learned.reasons.extend(relayed.learned.reasons);
-        learned.avoid = learned.avoid.with(relayed.learned.avoid);
-        // Where some were taken and others were too many, the others go in a further transaction.
-        let repeats = session.is_reusable() && relayed.too_many.len() < envelope.recipients.len();
-        let mut again = Vec::new();
-        for (index, (recipient, outcome)) in
-            envelope.recipients.iter().zip(relayed.outcomes).enumerate()
-        {
-            match repeats && relayed.too_many.contains(&index) {
-                true => again.push(recipient.clone()),
-                false => attempt.outcomes.push((recipient.forward_path.clone(), outcome)),
-            }
-        }
-        if again.is_empty() {
-            let passes_dsn_on = session.extensions().has("DSN");
-            return Transacted { attempt, learned, passes_dsn_on };
-        }
-        let mut rest = envelope.as_ref().clone();
-        rest.recipients = again;
-        envelope = Arc::new(rest);
-    }
-}
-
 fn failed_to_open(way: &Way, job: &Taken, failures: &[(String, Failure)]) -> Attempt {
     let mut attempt = way.attempt(
         &job.carried,
@@ -474,19 +426,4 @@ fn failed_to_open(way: &Way, job: &Taken, failures: &[(String, Failure)]) -> Att
         attempt.outcomes = settle::alike(&job.carried, &outcome);
     }
     attempt
-}
-
-/// The peer had closed the kept connection: it did not see this transaction.
-fn was_closed_before_anything(attempt: &Attempt) -> bool {
-    !attempt.outcomes.is_empty()
-        && attempt.outcomes.iter().all(|(_, outcome)| {
-            let Outcome::Deferred(Cause { stage: Stage::Mail, trouble }) = outcome else {
-                return false;
-            };
-            match trouble {
-                Trouble::Closed | Trouble::Network(_) => true,
-                Trouble::Reply(reply) => reply.code == 421,
-                _ => false,
-            }
-        })
 }

@@ -1,0 +1,133 @@
+//! What became of a job: one transaction or, where the next hop takes only so many recipients at once
+//! or so many messages over one connection, several.
+
+use std::sync::Arc;
+
+use smtp::{Attempt, Cause, Envelope, Outcome, Recipient, Stage, Timestamp, Trouble};
+use transport::{Learned, Mail, Session};
+
+use super::{Taken, Way};
+use crate::kept::Kept;
+
+/// Grows by each transaction, until nobody is left.
+pub(super) struct Transacted {
+    attempt: Option<Attempt>,
+    /// What broke.
+    pub(super) learned: Learned,
+    /// The next hop offered DSN.
+    pub(super) passes_dsn_on: bool,
+    envelope: Arc<Envelope>,
+    /// Recipients of the envelope who were too many, and what was said of them.
+    left: Vec<(Recipient, Outcome)>,
+}
+
+impl Transacted {
+    /// Nothing yet.
+    pub(super) fn new(job: &Taken, now: Timestamp) -> Self {
+        Self {
+            attempt: None,
+            learned: Learned::default(),
+            passes_dsn_on: false,
+            envelope: job.carried.envelope_at(now, job.arrived),
+            left: Vec::new(),
+        }
+    }
+
+    /// Carries out what is to be done, as far as this session goes. True if the peer had closed the
+    /// session, which is not its first, before it saw anything: then nothing has happened.
+    pub(super) async fn transact(
+        &mut self,
+        session: &mut Session,
+        way: &Way,
+        content: &Kept,
+        reused: bool,
+    ) -> bool {
+        let mut reused = reused;
+        loop {
+            let envelope = self.envelope.clone();
+            let relayed = session.relay(&Mail { envelope, content }).await;
+            if reused && was_closed_before_anything(&relayed.outcomes) {
+                return true;
+            }
+            reused = false;
+            self.learned.reasons.extend(relayed.learned.reasons);
+            self.learned.avoid = self.learned.avoid.with(relayed.learned.avoid);
+            self.passes_dsn_on = session.extensions().has("DSN");
+            let attempt = self.attempt.get_or_insert_with(|| way.attempt_at(session));
+            if attempt.transcript.is_empty() {
+                attempt.transcript = relayed.transcript;
+            } else {
+                attempt.transcript.extend(&relayed.transcript);
+            }
+            // Where some were taken and others were too many, the others go in a further transaction.
+            let count = self.envelope.recipients.len();
+            let may_repeat = session.is_reusable() || session.is_used_up();
+            let repeats = may_repeat && relayed.too_many.len() < count;
+            self.left.clear();
+            let outcomes = self.envelope.recipients.iter().zip(relayed.outcomes);
+            for (index, (recipient, outcome)) in outcomes.enumerate() {
+                match repeats && relayed.too_many.contains(&index) {
+                    true => self.left.push((recipient.clone(), outcome)),
+                    false => attempt.outcomes.push((recipient.forward_path.clone(), outcome)),
+                }
+            }
+            if self.left.is_empty() {
+                return false;
+            }
+            let recipients = self.left.iter().map(|(recipient, _)| recipient.clone()).collect();
+            self.envelope = Arc::new(Envelope { recipients, ..self.envelope.as_ref().clone() });
+            if !session.is_reusable() {
+                return false;
+            }
+        }
+    }
+
+    /// Whether recipients are left for another connection.
+    pub(super) fn has_more(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    /// Whether any transaction came about.
+    pub(super) fn is_begun(&self) -> bool {
+        self.attempt.is_some()
+    }
+
+    /// The outcomes so far.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        let so_far = self.attempt.iter().flat_map(|attempt| &attempt.outcomes);
+        so_far.map(|(_, outcome)| outcome)
+    }
+
+    /// Those who are left share the outcome of an attempt that came to no session.
+    pub(super) fn cannot_go_on(&mut self, failed: Attempt) {
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.transcript.extend(&failed.transcript);
+        let outcome = failed.outcomes.into_iter().next().map(|(_, outcome)| outcome);
+        for (_, left) in &mut self.left {
+            *left = outcome.clone().unwrap_or_else(|| left.clone());
+        }
+    }
+
+    /// The whole, with what was said of those who are left.
+    pub(super) fn ended(self, way: &Way) -> Attempt {
+        let mut attempt = self.attempt.unwrap_or_else(|| way.blank());
+        let left = self.left.into_iter();
+        attempt.outcomes.extend(left.map(|(recipient, outcome)| (recipient.forward_path, outcome)));
+        attempt
+    }
+}
+
+/// The peer had closed the kept connection: it did not see this transaction.
+fn was_closed_before_anything(outcomes: &[Outcome]) -> bool {
+    !outcomes.is_empty()
+        && outcomes.iter().all(|outcome| {
+            let Outcome::Deferred(Cause { stage: Stage::Mail, trouble }) = outcome else {
+                return false;
+            };
+            match trouble {
+                Trouble::Closed | Trouble::Network(_) => true,
+                Trouble::Reply(reply) => reply.code == 421,
+                _ => false,
+            }
+        })
+}
