@@ -35,7 +35,7 @@ pub(crate) fn learn(used: Features, without_ehlo: bool, outcomes: &mut [Outcome]
         Outcome::Relayed(_) => None,
     });
     let Some((feature, cause)) = suspect else { return learned };
-    learned.add(feature, format!("{feature} may break here ({}): {}", cause.stage, cause.trouble));
+    learned.add(feature, format!("the dialogue broke at {}: {}", cause.stage, cause.trouble));
     for outcome in outcomes {
         if let Outcome::Failed(cause) = outcome
             && suspect_of_refusal(used, cause).is_some()

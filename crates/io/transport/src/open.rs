@@ -53,9 +53,13 @@ pub async fn open(
         Err(failure) if clear_allowed && is_about_tls(&failure.cause) => failure,
         other => return other,
     };
-    let reason = format!("STARTTLS breaks here ({}): {}", broken.cause.stage, broken.cause.trouble);
+    let reason = format!("it breaks at {}: {}", broken.cause.stage, broken.cause.trouble);
     let mut before = broken.transcript;
-    before.record(opening.origin.elapsed(), Party::Note, format!("{reason}; once more, in clear"));
+    before.record(
+        opening.origin.elapsed(),
+        Party::Note,
+        format!("STARTTLS: {reason}; once more, in clear"),
+    );
     let mut learned = Learned::default();
     learned.add(Features::STARTTLS, reason);
     match opening.once(Features::STARTTLS).await {
