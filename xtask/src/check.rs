@@ -69,7 +69,13 @@ fn walk(folder: &Path, found: &mut Vec<String>) -> Outcome {
     Ok(())
 }
 
+/// The one file that calls a C library. Elsewhere nobody may lift what the workspace denies.
+const UNSAFE: &str = "crates/io/gss/src/library.rs";
+
 fn look_at(path: &str, text: &str, found: &mut Vec<String>) {
+    if text.contains(concat!("allow(", "unsafe_code)")) && !path.ends_with(UNSAFE) {
+        found.push(format!("{path}: `unsafe` belongs into {UNSAFE} alone"));
+    }
     if !text.starts_with("//!") && !text.starts_with("#![") {
         found.push(format!("{path}: does not open with its contract (`//! ...`)"));
     }
