@@ -6,10 +6,11 @@
 use std::{sync::Arc, time::Duration};
 
 use libfuzzer_sys::fuzz_target;
+use sasl::Mechanisms;
 use smtp::{
     Proof, Reply, TlsFacts,
     extension::{Features, TABLE},
-    server::{Answer, AuthOffer, LineEndings, Offer, Output, Peer, Protocol, Question, Server},
+    server::{Answer, AuthOffer, LineEndings, Offer, Output, Peer, Protocol, Question, Sasl, SaslAnswer, Server},
 };
 
 struct Receipt;
@@ -24,7 +25,11 @@ fn offer(choice: u8) -> Offer {
     let mut offer = Offer::new("mx.example.test");
     offer.size_max = Some(10_000);
     offer.tls_available = choice & 1 != 0;
-    offer.auth = if choice & 2 != 0 { AuthOffer::Always } else { AuthOffer::InsideTls };
+    let all = Mechanisms::that(|_| true);
+    offer.auth = match choice & 2 != 0 {
+        true => AuthOffer::always(all),
+        false => AuthOffer::inside_tls(all),
+    };
     offer.auth_required = choice & 4 != 0;
     if choice & 8 != 0 {
         offer.features = TABLE.iter().fold(Features::NONE, |all, row| all.with(row.feature));
@@ -51,10 +56,30 @@ fn tls_facts() -> TlsFacts {
     }
 }
 
+/// Anything that a mechanism might say.
+fn sasl_answer(step: &Sasl, yes: bool) -> SaslAnswer {
+    let user = "anna@example.test".to_owned();
+    match step {
+        Sasl::Begin { mechanism, initial: None } if mechanism.is_client_first() => {
+            SaslAnswer::Challenge(Vec::new())
+        }
+        Sasl::Begin { .. } => SaslAnswer::Challenge(b"who is it?".to_vec()),
+        Sasl::Response(response) => match (yes, response.octets().len() % 4) {
+            (true, 0) => SaslAnswer::Done { user, additional: Some(b"v=proof".to_vec()) },
+            (true, 1) => SaslAnswer::Done { user, additional: None },
+            (true, _) => SaslAnswer::Challenge(b"more".to_vec()),
+            (false, 0) => SaslAnswer::Malformed,
+            (false, _) => {
+                SaslAnswer::Refused { user: Some(user), reply: Reply::authentication_failed() }
+            }
+        },
+    }
+}
+
 fn answer_to(question: Question, server: &mut Server<Receipt>, yes: bool) -> Answer<Receipt> {
     let verdict = if yes { Ok(()) } else { Err(Reply::local_error()) };
     match question {
-        Question::Authenticate { .. } => Answer::Authenticated(verdict),
+        Question::Sasl(step) => Answer::Sasl(sasl_answer(&step, yes)),
         Question::ReversePath | Question::Recipient(_) | Question::Begin => Answer::Go(verdict),
         Question::Verify(_) | Question::Expand(_) | Question::StartQueue(_) => {
             Answer::Verified(Reply::not_verified())

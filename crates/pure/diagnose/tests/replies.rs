@@ -57,6 +57,7 @@ fn all() -> Vec<(&'static str, Reply)> {
         auth_needs_tls(),
         unknown_mechanism(),
         challenge(""),
+        ntlm_supported(),
         auth_cancelled(),
         bad_auth_response(),
         authenticated(),

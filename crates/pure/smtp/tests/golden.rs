@@ -1,6 +1,7 @@
 //! Plays the servers' golden pages against the server machine, whole and in pieces.
 
 mod pages;
+mod sasl_driver;
 mod server_driver;
 
 use pages::{Block, Entry, Page};

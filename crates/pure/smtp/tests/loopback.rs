@@ -1,6 +1,8 @@
 //! Both machines back to back in memory, with what each says cut at random: the envelope and the content
 //! arrive as they were sent, octet for octet, and each recipient gets the verdict that policy gave.
 
+mod sasl_driver;
+
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use proptest::{
@@ -8,6 +10,8 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use sasl::Mechanisms;
+use sasl_driver::{Login, PASSWORD, USER};
 use smtp::{
     Address, BodyType, Envelope, Notify, Outcome, Proof, Recipient, Reply, Ret, TlsFacts,
     client::{self, Client, Credentials, Features, Plan, Transaction},
@@ -51,6 +55,7 @@ struct Receiver {
     content: Vec<u8>,
     kept: Vec<Message>,
     handshake: bool,
+    login: Login,
 }
 
 impl Receiver {
@@ -59,7 +64,8 @@ impl Receiver {
         let peer = Peer::new(address, address);
         let server = Server::new(Arc::new(offer), peer, Duration::ZERO);
         let (unread, content, kept) = Default::default();
-        Self { server, unread, content, kept, handshake: false }
+        let login = Login::default();
+        Self { server, unread, content, kept, handshake: false, login }
     }
 
     fn hear(&mut self, octets: &[u8]) {
@@ -105,10 +111,7 @@ impl Receiver {
                 self.kept.push((envelope, std::mem::take(&mut self.content)));
                 Answer::Kept(Ok(Kept))
             }
-            Question::Authenticate { user, password, .. } => {
-                assert_eq!((user.as_str(), password.expose()), ("ann", "secret"));
-                Answer::Authenticated(Ok(()))
-            }
+            Question::Sasl(step) => Answer::Sasl(self.login.step(step).1),
             Question::Verify(_) | Question::Expand(_) | Question::StartQueue(_) => {
                 Answer::Verified(Reply::new(252, (2, 0, 0), "perhaps"))
             }
@@ -188,7 +191,10 @@ fn offer(case: &Case) -> Offer {
         offer.features = offer.features.without(feature);
     }
     offer.tls_available = tls;
-    offer.auth = if auth { AuthOffer::Always } else { AuthOffer::Never };
+    offer.auth = match auth {
+        true => AuthOffer::always(Mechanisms::BY_PASSWORD),
+        false => AuthOffer::NEVER,
+    };
     offer.errors_max = 10_000;
     offer.refusals_max = 10_000;
     offer
@@ -198,7 +204,7 @@ fn plan(case: &Case) -> Plan {
     let mut plan = Plan::new("mx.a.test");
     plan.avoid = case.avoid;
     if case.offered[5] {
-        let (user, password) = ("ann".to_owned(), "secret".to_owned());
+        let (user, password) = (USER.to_owned(), PASSWORD.to_owned());
         plan.credentials = Some(Arc::new(Credentials { user, password, in_clear_allowed: true }));
     }
     plan

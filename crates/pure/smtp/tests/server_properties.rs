@@ -1,6 +1,7 @@
 //! What holds of the server machine whatever a client sends.
 
 mod pages;
+mod sasl_driver;
 mod server_driver;
 
 use proptest::{collection::vec, prelude::*};

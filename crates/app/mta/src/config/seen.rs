@@ -63,7 +63,9 @@ fn at_listener(
         ListenerTls::Implicit => vec![("inside TLS", true)],
     };
     for (place, tls) in grounds {
-        let ground = Ground { offer: &offer, features, tls, authenticated: false, now };
+        // Whoever has a certificate may see EXTERNAL besides.
+        let (certificate, authenticated) = (false, false);
+        let ground = Ground { offer: &offer, features, tls, certificate, authenticated, now };
         let reply = extension::ehlo_reply(&ground);
         line(page, format_args!("  {place}:"));
         reply.lines().skip(1).for_each(|keyword| line(page, format_args!("    {keyword}")));

@@ -6,6 +6,7 @@ use policy::{
     Case, Refusal,
     rates::{Count, Per, Rate},
 };
+use sasl::Mechanisms;
 use smtp::{
     Stage, Timestamp,
     client::Features,
@@ -125,6 +126,9 @@ impl Door {
             }
             Event::Authenticated { mechanism, user } => {
                 tracing::info!(%client, listener, %mechanism, user, "authenticated");
+            }
+            Event::AuthenticationAborted { mechanism } => {
+                tracing::info!(%client, listener, %mechanism, "authentication given up");
             }
             Event::AuthenticationFailed { user, reply, .. } => {
                 tracing::warn!(%client, listener, user = user.as_deref(), %reply, "authentication failed");
@@ -298,9 +302,9 @@ pub fn offer(
         size_max: (limits.size_max > 0).then_some(limits.size_max),
         recipients_max: limits.recipients_max as usize,
         auth: match (listener.offers_auth(), listener.auth.without_tls) {
-            (false, _) => AuthOffer::Never,
-            (true, false) => AuthOffer::InsideTls,
-            (true, true) => AuthOffer::Always,
+            (false, _) => AuthOffer::NEVER,
+            (true, false) => AuthOffer::inside_tls(Mechanisms::BY_PASSWORD),
+            (true, true) => AuthOffer::always(Mechanisms::BY_PASSWORD),
         },
         auth_required: listener.requires_auth(),
         tls_available: tls_available && listener.tls == ListenerTls::StartTls,

@@ -6,10 +6,7 @@
 use std::sync::Arc;
 
 use policy::{Case, Refusal};
-use smtp::{
-    Address, Recipient, Reply, ReversePath,
-    server::{Secret, Server},
-};
+use smtp::{Address, Recipient, Reply, ReversePath, server::Server};
 use spool::Receipt;
 
 pub use super::next_hop::Forward;
@@ -136,41 +133,6 @@ pub fn begin(queue: &Queue, machine: &Server<Receipt>) -> Result<(), Refusal> {
         false => {
             let why = format!("the disk has no room for {size} octets more");
             Err(Refusal { rule: "disk space", reply: Reply::no_room(), why })
-        }
-    }
-}
-
-/// Is it the user? The hash is slow on purpose, so it is computed where blocking hurts nobody. Who has
-/// failed too often is not even looked at.
-pub async fn authenticate(
-    queue: &Arc<Queue>,
-    machine: &Server<Receipt>,
-    user: String,
-    password: Secret,
-) -> Result<(), Reply> {
-    let config = queue.context.config();
-    let client = machine.peer().address.ip();
-    let policy = &queue.context.policy;
-    if let Err(refusal) = policy.login(client, &user) {
-        tracing::warn!(%client, user, rule = refusal.rule, why = refusal.why, "login not looked at");
-        return Err(refusal.reply);
-    }
-    if config.users.verify_remembered(&user, password.expose().as_bytes()).is_some() {
-        return Ok(());
-    }
-    let asked = user.clone();
-    let verified = tokio::task::spawn_blocking(move || {
-        config.users.verify(&asked, password.expose().as_bytes()).is_some()
-    });
-    match verified.await {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            policy.login_failed(client, &user);
-            Err(Reply::authentication_failed())
-        }
-        Err(error) => {
-            tracing::error!(%error, "the password check broke");
-            Err(Reply::authentication_unavailable())
         }
     }
 }

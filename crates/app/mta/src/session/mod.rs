@@ -7,6 +7,7 @@
 mod inform;
 pub mod judge;
 mod keep;
+mod login;
 mod next_hop;
 
 use std::{cell::RefCell, io, pin::pin, sync::Arc, time::Duration};
@@ -20,7 +21,7 @@ use spool::Receipt;
 use tokio::{io::AsyncWriteExt, sync::watch, time::Instant};
 use transport::Wire;
 
-use self::{judge::Manners, keep::Keeping};
+use self::{judge::Manners, keep::Keeping, login::Login};
 use crate::{
     listen::Door,
     queue::{self, Queue},
@@ -49,6 +50,7 @@ pub struct Session {
     pending: Vec<u8>,
     keeping: Keeping,
     manners: Manners,
+    login: Login,
     /// Why the last question was answered with a no: the event that follows tells it.
     refused: Option<judge::Refused>,
     /// ATRN was granted for these: the roles are to be swapped.
@@ -75,6 +77,7 @@ impl Session {
             pending: Vec::new(),
             keeping,
             manners: Manners::default(),
+            login: Login::default(),
             refused: None,
             reversed: None,
             ended: false,
@@ -169,6 +172,9 @@ impl Session {
                     Output::Ask(question) => self.answer(question).await?,
                     Output::StartTls => self.start_tls().await?,
                     Output::Event(event) => {
+                        if matches!(event, Event::AuthenticationAborted { .. }) {
+                            self.login = Login::default();
+                        }
                         if matches!(event, Event::Aborted { .. } | Event::ContentRefused { .. }) {
                             self.keeping.drop_staged();
                         }
@@ -293,10 +299,10 @@ impl Session {
             Question::Client(claim) => {
                 Answer::Client(inform::client(&self.door, self.machine.peer(), &claim))
             }
-            Question::Authenticate { user, password, .. } => {
+            Question::Sasl(step) => {
                 self.flush().await?;
-                let (queue, machine) = (&self.queue, &self.machine);
-                Answer::Authenticated(judge::authenticate(queue, machine, user, password).await)
+                let Self { queue, machine, login, .. } = self;
+                Answer::Sasl(login.step(queue, machine, step).await)
             }
             Question::Keep => {
                 Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await)

@@ -17,27 +17,19 @@ pub(super) const ROW: Extension = Extension {
     advertise,
 };
 
-/// The mechanisms, as EHLO lists them.
-pub(super) const MECHANISMS: &str = "PLAIN LOGIN";
-
 /// Whether AUTH=, MAIL's parameter, is read.
 pub(super) fn is_offered(ground: &Ground<'_>) -> bool {
-    ground.offer.auth != AuthOffer::Never && ground.features.has(Features::AUTH)
+    ground.offer.auth != AuthOffer::NEVER && ground.features.has(Features::AUTH)
 }
 
 /// Whether a client is invited now: once a session (section 4).
 pub(super) fn invites(ground: &Ground<'_>) -> bool {
-    !ground.authenticated
-        && match ground.offer.auth {
-            AuthOffer::Never => false,
-            AuthOffer::InsideTls => ground.tls,
-            AuthOffer::Always => true,
-        }
+    !ground.authenticated && !ground.mechanisms().is_empty()
 }
 
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
     if is_offered(ground) && invites(ground) {
-        lines.push(format!("AUTH {MECHANISMS}"));
+        lines.push(format!("AUTH {}", ground.mechanisms()));
     }
 }
 

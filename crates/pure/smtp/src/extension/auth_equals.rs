@@ -2,6 +2,8 @@
 //! for (old Outlook Express, some printers). No keyword of RFC 5321's grammar, and shown to nobody who
 //! has authenticated. The command is AUTH.
 
+use sasl::Mechanisms;
+
 use super::{Extension, Features, Ground, Lines, Offered, auth};
 
 /// Its row in the table.
@@ -16,10 +18,10 @@ pub(super) const ROW: Extension = Extension {
 };
 
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
-    if ground.features.has(Features::AUTH_EQUALS)
-        && auth::is_offered(ground)
-        && auth::invites(ground)
-    {
-        lines.push(format!("AUTH={}", auth::MECHANISMS));
+    // Those clients know no others.
+    let mechanisms = ground.mechanisms().of(Mechanisms::BY_PASSWORD);
+    let offered = ground.features.has(Features::AUTH_EQUALS) && auth::is_offered(ground);
+    if offered && auth::invites(ground) && !mechanisms.is_empty() {
+        lines.push(format!("AUTH={mechanisms}"));
     }
 }

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use sasl::Mechanisms;
+
 use crate::{
     command::parameters,
     envelope::{Envelope, Recipient},
@@ -106,10 +108,19 @@ pub struct Ground<'o> {
     pub features: Features,
     /// It runs inside TLS.
     pub tls: bool,
+    /// The client has shown a certificate there.
+    pub certificate: bool,
     /// AUTH succeeded.
     pub authenticated: bool,
     /// The time of day.
     pub now: Timestamp,
+}
+
+impl Ground<'_> {
+    /// The SASL mechanisms that there are in this session.
+    pub fn mechanisms(&self) -> Mechanisms {
+        self.offer.auth.mechanisms(self.tls, self.certificate)
+    }
 }
 
 /// Every extension, in the order of the EHLO reply.

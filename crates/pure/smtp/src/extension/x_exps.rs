@@ -19,12 +19,12 @@ pub(super) const ROW: Extension = Extension {
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
     let offered = ground.features.has(Features::X_EXPS) && is_offered(ground);
     if offered && auth::invites(ground) {
-        lines.push(format!("X-EXPS {}", auth::MECHANISMS));
+        lines.push(format!("X-EXPS {}", ground.mechanisms()));
     }
 }
 
 /// Whether the command is known, under either spelling of its keyword.
 pub(crate) fn is_offered(ground: &Ground<'_>) -> bool {
     let either = Features::X_EXPS.with(Features::X_EXPS_LOGIN).of(ground.features);
-    !either.is_empty() && ground.offer.auth != AuthOffer::Never
+    !either.is_empty() && ground.offer.auth != AuthOffer::NEVER
 }

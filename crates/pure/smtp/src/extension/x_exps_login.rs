@@ -1,5 +1,7 @@
 //! `X-EXPS=LOGIN` (Exchange): X-EXPS in the form that `AUTH=LOGIN` has. The command is X-EXPS.
 
+use sasl::Mechanism;
+
 use super::{Extension, Features, Ground, Lines, Offered, auth, x_exps};
 
 /// Its row in the table.
@@ -15,7 +17,8 @@ pub(super) const ROW: Extension = Extension {
 
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
     let offered = ground.features.has(Features::X_EXPS_LOGIN) && x_exps::is_offered(ground);
-    if offered && auth::invites(ground) {
+    let login = ground.mechanisms().has(Mechanism::Login);
+    if offered && login && auth::invites(ground) {
         lines.push("X-EXPS=LOGIN");
     }
 }

@@ -230,8 +230,13 @@ impl Reply {
     }
 
     /// `334` with a challenge in base64 (RFC 4954 section 4).
-    pub fn challenge(base64: &'static str) -> Self {
-        Self::bare(334, base64)
+    pub fn challenge(base64: &str) -> Self {
+        Self::bare(334, base64.to_owned())
+    }
+
+    /// `334` to AUTH NTLM without its first message (MS-SMTPNTLM section 2.2.1.2).
+    pub fn ntlm_supported() -> Self {
+        Self::bare(334, "ntlm supported")
     }
 
     /// `501`: the client gave the exchange up with `*`.

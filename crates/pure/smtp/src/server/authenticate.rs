@@ -1,40 +1,36 @@
-//! AUTH (RFC 4954): PLAIN (RFC 4616) and LOGIN, up to the question whether it is he.
+//! AUTH (RFC 4954), and X-EXPS: the framing of an exchange. What is in it, is for a mechanism to know:
+//! each of the client's parts goes to the driver as [`Sasl`], whose answer says what comes next.
 //!
 //! No part of an exchange gets into the transcript but the verb, the mechanism and `*`.
 
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use sasl::{Mechanism, Secret};
 
 use super::{
-    AuthOffer, Event, Mechanism, Question, Secret, Server,
+    AuthOffer, Event, Question, Sasl, SaslAnswer, Server,
     commands::RefusalKind,
-    state::{Asked, Exchange, State},
+    state::{Asked, Exchange, State, Turn},
 };
 use crate::{
     command::Verb,
     reply::{Missing, Proof, Reply},
 };
 
-/// `Username:` and `Password:`, as LOGIN's clients expect them.
-const LOGIN_USER: &str = "VXNlcm5hbWU6";
-const LOGIN_PASSWORD: &str = "UGFzc3dvcmQ6";
-
 impl<P: Proof> Server<P> {
     /// Whether AUTH can ever be done on this listener.
     pub(super) fn is_auth_possible(&self) -> bool {
-        match self.offer.auth {
-            AuthOffer::Never => false,
-            AuthOffer::InsideTls => self.offer.tls_available || self.tls().is_some(),
-            AuthOffer::Always => true,
-        }
+        let AuthOffer { in_clear, inside_tls } = self.offer.auth;
+        let tls = self.offer.tls_available || self.tls().is_some();
+        !in_clear.is_empty() || (tls && !inside_tls.is_empty())
     }
 
     /// Writes the command down without what is secret in it.
     pub(super) fn hear_auth(&mut self, now: Duration, word: &str, argument: &str) {
         let (mechanism, rest) = argument.split_once(' ').unwrap_or((argument, ""));
         // RFC 4422 section 3.1: capitals. What does not look like a mechanism might be a password.
-        let known = ["PLAIN", "LOGIN"].iter().any(|known| known.eq_ignore_ascii_case(mechanism));
+        let known = Mechanism::by_name(mechanism).is_some();
         let capital =
             |o: u8| o.is_ascii_uppercase() || o.is_ascii_digit() || o == b'-' || o == b'_';
         let shown = known || (mechanism.len() <= 20 && mechanism.bytes().all(capital));
@@ -52,30 +48,32 @@ impl<P: Proof> Server<P> {
             return self.refuse_auth(now, reply);
         }
         let mut words = argument.split(' ').filter(|word| !word.is_empty());
-        let mechanism = match words.next() {
-            Some(word) if word.eq_ignore_ascii_case("PLAIN") => Mechanism::Plain,
-            Some(word) if word.eq_ignore_ascii_case("LOGIN") => Mechanism::Login,
-            _ => return self.refuse_auth(now, Reply::unknown_mechanism()),
+        let mechanism = match self.mechanism(words.next().unwrap_or_default()) {
+            Ok(mechanism) => mechanism,
+            Err(reply) => return self.refuse_auth(now, reply),
         };
         let initial = words.next();
         if words.next().is_some() {
             return self.refuse_auth(now, Reply::syntax(verb.usage()));
         }
-        let exchange = match mechanism {
-            Mechanism::Plain => Exchange::Plain,
-            Mechanism::Login => Exchange::LoginUser,
-        };
-        match (initial, mechanism) {
+        let initial = match initial {
             // RFC 4954 section 4: `=` is an initial response of no octets.
-            (Some("="), _) => self.respond(now, exchange, ""),
-            (Some(initial), _) => self.respond(now, exchange, initial),
-            (None, Mechanism::Plain) => self.challenge(now, exchange, ""),
-            (None, Mechanism::Login) => self.challenge(now, exchange, LOGIN_USER),
-        }
+            Some("=") => Some(Vec::new()),
+            Some(base64) => match STANDARD.decode(base64) {
+                Ok(octets) => Some(octets),
+                Err(_) => return self.refuse_auth(now, Reply::bad_auth_response()),
+            },
+            // MS-SMTPNTLM section 2.2.1.2: the first message is asked for in words.
+            None if mechanism == Mechanism::Ntlm => {
+                return self.challenge(now, mechanism, Turn::First, &Reply::ntlm_supported());
+            }
+            None => None,
+        };
+        self.ask_sasl(mechanism, Sasl::Begin { mechanism, initial: initial.map(Secret::new) });
     }
 
     fn may_authenticate(&self) -> Result<(), Reply> {
-        if self.offer.auth == AuthOffer::InsideTls && self.tls().is_none() {
+        if self.offer.auth.in_clear.is_empty() && self.tls().is_none() {
             return Err(Reply::auth_needs_tls());
         }
         if !self.facts.helo.as_ref().is_some_and(|helo| helo.extended) {
@@ -91,94 +89,96 @@ impl<P: Proof> Server<P> {
         }
     }
 
+    /// The mechanism of that name, if this client is offered it now.
+    fn mechanism(&self, name: &str) -> Result<Mechanism, Reply> {
+        let offered = self.ground(&self.offer, self.since).mechanisms();
+        match Mechanism::by_name(name) {
+            Some(mechanism) if offered.has(mechanism) => Ok(mechanism),
+            Some(mechanism)
+                if self.offer.auth.inside_tls.has(mechanism) && self.tls().is_none() =>
+            {
+                Err(Reply::auth_needs_tls())
+            }
+            _ => Err(Reply::unknown_mechanism()),
+        }
+    }
+
     /// A line inside the exchange.
     pub(super) fn hear_response(&mut self, now: Duration, line: &[u8]) {
         let State::Authenticating(exchange) = std::mem::replace(&mut self.state, State::Ready)
         else {
             return;
         };
+        let Exchange { mechanism, turn } = exchange;
         if line == b"*" {
             self.voice.hear(now, line);
+            self.report(Event::AuthenticationAborted { mechanism });
             return self.refuse_auth(now, Reply::auth_cancelled());
         }
         self.voice.hear(now, b"****");
-        match std::str::from_utf8(line) {
-            Ok(line) => self.respond(now, exchange, line),
-            Err(_) => self.refuse_auth(now, Reply::bad_auth_response()),
-        }
-    }
-
-    fn challenge(&mut self, now: Duration, exchange: Exchange, base64: &'static str) {
-        self.state = State::Authenticating(exchange);
-        self.voice.say(now, &Reply::challenge(base64));
-    }
-
-    fn respond(&mut self, now: Duration, exchange: Exchange, base64: &str) {
-        let text = STANDARD.decode(base64).ok().and_then(|octets| String::from_utf8(octets).ok());
-        let Some(text) = text else {
+        let Ok(octets) = STANDARD.decode(line) else {
+            self.report(Event::AuthenticationAborted { mechanism });
             return self.refuse_auth(now, Reply::bad_auth_response());
         };
-        match exchange {
-            Exchange::Plain => self.plain(now, &text),
-            Exchange::LoginUser => {
-                self.challenge(now, Exchange::LoginPassword { user: text }, LOGIN_PASSWORD);
+        match turn {
+            Turn::First => {
+                let initial = Some(Secret::new(octets));
+                self.ask_sasl(mechanism, Sasl::Begin { mechanism, initial });
             }
-            Exchange::LoginPassword { user } => self.examine(now, Mechanism::Login, user, text),
+            Turn::Next => self.ask_sasl(mechanism, Sasl::Response(Secret::new(octets))),
+            Turn::Last { user } if octets.is_empty() => self.authenticated(now, mechanism, user),
+            // RFC 4422 section 3.6: there is nothing left to say.
+            Turn::Last { .. } => self.refuse_auth(now, Reply::bad_auth_response()),
         }
     }
 
-    /// RFC 4616 section 2: authorization identity, NUL, authentication identity, NUL, password.
-    fn plain(&mut self, now: Duration, message: &str) {
-        let mut parts = message.split('\0');
-        let (Some(authorization), Some(user), Some(password), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return self.refuse_auth(now, Reply::bad_auth_response());
-        };
-        if !authorization.is_empty() && authorization != user {
-            // Nobody acts for another here.
-            let user = Some(user.to_owned());
-            return self.failed(now, Mechanism::Plain, user, Reply::authentication_failed());
-        }
-        self.examine(now, Mechanism::Plain, user.to_owned(), password.to_owned());
+    fn ask_sasl(&mut self, mechanism: Mechanism, step: Sasl) {
+        self.ask(Question::Sasl(step), Asked::Sasl(mechanism));
     }
 
-    fn examine(&mut self, now: Duration, mechanism: Mechanism, user: String, password: String) {
-        if user.is_empty() || password.is_empty() {
-            let user = Some(user).filter(|user| !user.is_empty());
-            return self.failed(now, mechanism, user, Reply::authentication_failed());
-        }
-        let asked = Asked::Authenticate { mechanism, user: user.clone() };
-        let password = Secret::new(password);
-        self.ask(Question::Authenticate { mechanism, user, password }, asked);
+    fn challenge(&mut self, now: Duration, mechanism: Mechanism, turn: Turn, reply: &Reply) {
+        self.state = State::Authenticating(Exchange { mechanism, turn });
+        self.voice.say(now, reply);
     }
 
-    pub(super) fn authenticated(
+    pub(super) fn sasl_answered(
         &mut self,
         now: Duration,
         mechanism: Mechanism,
-        user: String,
-        result: Result<(), Reply>,
+        answer: SaslAnswer,
     ) {
-        match result {
-            Ok(()) => {
-                self.facts.user = Some(user.as_str().into());
-                self.auth_refused = false;
-                self.voice.say(now, &Reply::authenticated());
-                self.voice.end_opening();
-                self.report(Event::Authenticated { mechanism, user });
+        match answer {
+            SaslAnswer::Challenge(octets) => {
+                let reply = Reply::challenge(&STANDARD.encode(octets));
+                self.challenge(now, mechanism, Turn::Next, &reply);
             }
-            Err(reply) => self.failed(now, mechanism, Some(user), reply),
+            SaslAnswer::Done { user, additional: None } => {
+                self.authenticated(now, mechanism, user);
+            }
+            // RFC 4954 section 4: a success has no data here, so it comes as one more challenge.
+            SaslAnswer::Done { user, additional: Some(octets) } => {
+                let reply = Reply::challenge(&STANDARD.encode(octets));
+                self.challenge(now, mechanism, Turn::Last { user }, &reply);
+            }
+            SaslAnswer::Malformed => self.refuse_auth(now, Reply::bad_auth_response()),
+            SaslAnswer::Refused { user, reply } => {
+                let over = reply.is_permanent() && self.is_over(RefusalKind::Auth);
+                let told = reply.clone();
+                self.report(Event::AuthenticationFailed { mechanism, user, reply: told });
+                match over {
+                    true => self.too_many(now),
+                    false => self.voice.say(now, &reply),
+                }
+            }
         }
     }
 
-    fn failed(&mut self, now: Duration, mechanism: Mechanism, user: Option<String>, reply: Reply) {
-        let over = reply.is_permanent() && self.is_over(RefusalKind::Auth);
-        self.report(Event::AuthenticationFailed { mechanism, user, reply: reply.clone() });
-        if over {
-            return self.too_many(now);
-        }
-        self.voice.say(now, &reply);
+    fn authenticated(&mut self, now: Duration, mechanism: Mechanism, user: String) {
+        self.facts.user = Some(user.as_str().into());
+        self.auth_refused = false;
+        self.voice.say(now, &Reply::authenticated());
+        self.voice.end_opening();
+        self.report(Event::Authenticated { mechanism, user });
     }
 
     /// AUTH is refused without a look at any credentials.

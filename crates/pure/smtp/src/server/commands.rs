@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Event, Output, Protocol, Question, Server,
     line::{Limits, Step},
-    state::{Asked, Helo, State},
+    state::{Asked, Exchange, Helo, State},
 };
 use crate::{
     address,
@@ -85,8 +85,9 @@ impl<P: Proof> Server<P> {
 
     /// A line that can't be read as a command. Inside AUTH it ends the exchange.
     fn refuse_line(&mut self, now: Duration, reply: Reply, what: &str) {
-        if matches!(self.state, State::Authenticating(_)) {
+        if let State::Authenticating(Exchange { mechanism, .. }) = self.state {
             self.state = State::Ready;
+            self.report(Event::AuthenticationAborted { mechanism });
         }
         self.voice.trim(now, self.state.transaction().is_some());
         self.voice.note(now, format!("C: {what}, thrown away"));

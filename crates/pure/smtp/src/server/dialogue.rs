@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sasl::{Mechanism, Secret, server::Why};
+
 use super::Peer;
 use crate::{
     address::ForwardPath,
@@ -29,15 +31,8 @@ pub enum Output {
 /// What only policy or storage can tell. Each is answered by the [`Answer`] that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Is it he? -> [`Answer::Authenticated`]
-    Authenticate {
-        /// The SASL mechanism.
-        mechanism: Mechanism,
-        /// The authentication identity; never empty.
-        user: String,
-        /// Never empty.
-        password: Secret,
-    },
+    /// AUTH: what does the mechanism say to this? -> [`Answer::Sasl`]
+    Sasl(Sasl),
     /// May this reverse-path start a transaction? It is in
     /// [`Server::envelope`](super::Server::envelope). -> [`Answer::Go`]
     ReversePath,
@@ -65,8 +60,8 @@ pub enum Question {
 /// An answer to the open [`Question`].
 #[derive(Debug)]
 pub enum Answer<P> {
-    /// To [`Question::Authenticate`].
-    Authenticated(Result<(), Reply>),
+    /// To [`Question::Sasl`].
+    Sasl(SaslAnswer),
     /// To [`Question::ReversePath`], [`Question::Recipient`] and [`Question::Begin`].
     Go(Result<(), Reply>),
     /// To [`Question::Verify`], [`Question::Expand`] and [`Question::StartQueue`].
@@ -79,13 +74,55 @@ pub enum Answer<P> {
     Kept(Result<P, Reply>),
 }
 
-/// The SASL mechanisms that are spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mechanism {
-    /// RFC 4616.
-    Plain,
-    /// draft-murchison-sasl-login: user and password, each asked for.
-    Login,
+/// What the client said inside AUTH, without base64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sasl {
+    /// A new exchange: whatever was left of another is to be dropped.
+    Begin {
+        /// One that the client is offered now.
+        mechanism: Mechanism,
+        /// Its first response, where it came with AUTH.
+        initial: Option<Secret>,
+    },
+    /// The response to the last challenge.
+    Response(Secret),
+}
+
+/// What comes of that. After all but a challenge the exchange is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SaslAnswer {
+    /// Send this and wait for the client's response: a [`Sasl::Response`], or
+    /// [`Event::AuthenticationAborted`].
+    Challenge(Vec<u8>),
+    /// It is this user.
+    Done {
+        /// The identity that the session has from now on.
+        user: String,
+        /// What the mechanism says along with success.
+        additional: Option<Vec<u8>>,
+    },
+    /// No response of this mechanism; no login was tried.
+    Malformed,
+    /// It is not, or nobody could tell.
+    Refused {
+        /// Who it said it is, as far as it came to that.
+        user: Option<String>,
+        /// What the client hears.
+        reply: Reply,
+    },
+}
+
+impl SaslAnswer {
+    /// What the client hears of a refusal: nobody can tell from it which user there is.
+    pub fn refused(user: Option<String>, why: &Why) -> Self {
+        match why {
+            Why::Malformed(_) => Self::Malformed,
+            Why::Unavailable => Self::Refused { user, reply: Reply::authentication_unavailable() },
+            Why::Credentials | Why::Binding | Why::Downgraded | Why::Context(_) => {
+                Self::Refused { user, reply: Reply::authentication_failed() }
+            }
+        }
+    }
 }
 
 /// What the log hears of. Constant words with fields; replies and commands are in the transcript.
@@ -120,6 +157,12 @@ pub enum Event {
         user: Option<String>,
         /// What was said.
         reply: Reply,
+    },
+    /// The client has given up its exchange with AUTH, or broken its form: what the driver has of it is to
+    /// be dropped.
+    AuthenticationAborted {
+        /// Which it was.
+        mechanism: Mechanism,
     },
     /// The content was refused by the machine itself or by [`Question::Keep`]'s answer; whatever was
     /// staged of it is to be dropped.
@@ -196,37 +239,6 @@ pub enum BareLineEnd {
     Cr,
     /// LF without CR.
     Lf,
-}
-
-/// A password. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Shows it: for the comparison with a hash, not for a log.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
-    }
-}
-
-impl fmt::Display for Mechanism {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "PLAIN",
-            Self::Login => "LOGIN",
-        })
-    }
 }
 
 impl fmt::Display for BareLineEnd {

@@ -38,7 +38,7 @@ mod state;
 mod transaction;
 mod voice;
 
-pub use dialogue::{Answer, BareLineEnd, Event, Mechanism, Output, Question, Secret};
+pub use dialogue::{Answer, BareLineEnd, Event, Output, Question, Sasl, SaslAnswer};
 pub use offer::{AuthOffer, LineEndings, Offer, Peer, Protocol, Timeouts};
 
 use std::{collections::VecDeque, marker::PhantomData, sync::Arc, time::Duration};
@@ -166,8 +166,8 @@ impl<P: Proof> Server<P> {
         let asked = self.asked.take().expect("an answer needs an open question");
         self.since = now;
         match (asked, answer) {
-            (Asked::Authenticate { mechanism, user }, Answer::Authenticated(result)) => {
-                self.authenticated(now, mechanism, user, result);
+            (Asked::Sasl(mechanism), Answer::Sasl(answer)) => {
+                self.sasl_answered(now, mechanism, answer);
             }
             (Asked::ReversePath, Answer::Go(result)) => self.reverse_path_answered(now, result),
             (Asked::Recipient(recipient), Answer::Go(result)) => {
@@ -271,6 +271,7 @@ impl<P: Proof> Server<P> {
             offer,
             features: self.features(),
             tls: self.tls().is_some(),
+            certificate: self.tls().is_some_and(|facts| !facts.certificate.is_empty()),
             authenticated: self.facts.user.is_some(),
             now: self.peer.origin.after(now),
         }

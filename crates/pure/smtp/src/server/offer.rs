@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use sasl::{Mechanism, Mechanisms};
+
 use crate::{extension::Features, time::Timestamp, transcript::TlsFacts};
 
 /// What the server says of itself, which extensions it speaks, and its limits.
@@ -40,7 +42,7 @@ pub struct Offer {
     /// A line that is too long is thrown away up to its end. After so many octets without one the
     /// connection is closed.
     pub discard_length_max: usize,
-    /// Whether AUTH is offered.
+    /// Whether AUTH is offered, and what of it.
     pub auth: AuthOffer,
     /// MAIL needs AUTH first (RFC 6409 section 4.3).
     pub auth_required: bool,
@@ -69,15 +71,39 @@ pub enum Protocol {
     Lmtp,
 }
 
-/// Where AUTH is offered (RFC 4954).
+/// Where AUTH is offered, and which mechanisms (RFC 4954). With none at all the command is not
+/// implemented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthOffer {
-    /// Nowhere: the command is not implemented.
-    Never,
-    /// Inside TLS. Before it, AUTH is refused without looking at the credentials.
-    InsideTls,
-    /// Inside TLS or not: passwords may cross the wire in clear.
-    Always,
+pub struct AuthOffer {
+    /// Inside TLS. EXTERNAL is offered only to a client that has shown a certificate.
+    pub inside_tls: Mechanisms,
+    /// In clear, where others can read along; without those that ask for TLS. If there are none, AUTH
+    /// before TLS is refused without looking at anything.
+    pub in_clear: Mechanisms,
+}
+
+impl AuthOffer {
+    /// No AUTH.
+    pub const NEVER: Self = Self::inside_tls(Mechanisms::NONE);
+
+    /// These inside TLS, and none in clear.
+    pub const fn inside_tls(mechanisms: Mechanisms) -> Self {
+        Self { inside_tls: mechanisms, in_clear: Mechanisms::NONE }
+    }
+
+    /// These inside TLS or not: passwords may cross the wire in clear.
+    pub const fn always(mechanisms: Mechanisms) -> Self {
+        Self { inside_tls: mechanisms, in_clear: mechanisms }
+    }
+
+    /// What a client is offered in such a session.
+    pub fn mechanisms(&self, tls: bool, certificate: bool) -> Mechanisms {
+        match (tls, certificate) {
+            (true, true) => self.inside_tls,
+            (true, false) => self.inside_tls.without(Mechanism::External),
+            (false, _) => self.in_clear.of(Mechanisms::that(|row| !row.inside_tls)),
+        }
+    }
 }
 
 /// RFC 5321 section 4.5.3.2.7: at least five minutes.
@@ -158,7 +184,7 @@ impl Offer {
             no_soliciting: "".into(),
             command_length_max: 2_048,
             discard_length_max: 256 * 1024,
-            auth: AuthOffer::Never,
+            auth: AuthOffer::NEVER,
             auth_required: false,
             tls_available: false,
             tls_required: false,

@@ -1,6 +1,8 @@
 //! Where a session is, and the facts that live and die with that.
 
-use super::{content::Scanner, dialogue::Mechanism};
+use sasl::Mechanism;
+
+use super::content::Scanner;
 use crate::{
     envelope::{Envelope, Recipient},
     reply::Reply,
@@ -66,21 +68,28 @@ pub(super) struct Chunk {
     pub(super) last: bool,
 }
 
-/// How far AUTH has come.
+/// An exchange of SASL that waits for the client.
 #[derive(Debug)]
-pub(super) enum Exchange {
-    /// PLAIN: everything is still to come.
-    Plain,
-    /// LOGIN: the user is to come.
-    LoginUser,
-    /// LOGIN: the password is to come.
-    LoginPassword { user: String },
+pub(super) struct Exchange {
+    pub(super) mechanism: Mechanism,
+    pub(super) turn: Turn,
+}
+
+/// What the client's next response is.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// Its first, and the driver has heard nothing yet.
+    First,
+    /// One among others.
+    Next,
+    /// Empty, and then it is this user.
+    Last { user: String },
 }
 
 /// The question that is open, and what the answer is for.
 #[derive(Debug)]
 pub(super) enum Asked {
-    Authenticate { mechanism: Mechanism, user: String },
+    Sasl(Mechanism),
     ReversePath,
     Recipient(Recipient),
     Verify,

@@ -5,13 +5,17 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use sasl::Mechanisms;
 use smtp::{
     Proof, Recipient, Reply, Timestamp, TlsFacts,
     extension::{Features, TABLE, etrn::Node},
-    server::{Answer, AuthOffer, LineEndings, Offer, Output, Peer, Protocol, Question, Server},
+    server::{
+        Answer, AuthOffer, LineEndings, Offer, Output, Peer, Protocol, Question, Sasl, SaslAnswer,
+        Server,
+    },
 };
 
-use crate::pages::Entry;
+use crate::{pages::Entry, sasl_driver::Login};
 
 /// Stands for the spool's.
 pub struct Receipt(String);
@@ -37,6 +41,7 @@ pub struct Driver {
     messages: usize,
     closed: bool,
     starting_tls: bool,
+    login: Login,
 }
 
 pub fn tls_facts() -> TlsFacts {
@@ -68,17 +73,17 @@ pub fn offer(words: &[String]) -> Offer {
             "tls-only" => (offer.tls_available, offer.tls_required) = (true, true),
             "submission" | "implicit" => {
                 offer.tls_available = true;
-                offer.auth = AuthOffer::InsideTls;
+                offer.auth = AuthOffer::inside_tls(Mechanisms::BY_PASSWORD);
                 offer.auth_required = true;
             }
-            "auth" => offer.auth = AuthOffer::Always,
+            "auth" => offer.auth = AuthOffer::always(Mechanisms::BY_PASSWORD),
             "plain" => offer.features = Features::NONE,
             // Every keyword there is.
             "everything" => {
                 offer.features =
                     TABLE.iter().fold(Features::NONE, |all, row| all.with(row.feature));
                 offer.tls_available = true;
-                offer.auth = AuthOffer::Always;
+                offer.auth = AuthOffer::always(Mechanisms::BY_PASSWORD);
                 offer.expn = true;
                 offer.deliver_by_min = 60;
                 offer.future_release_max = 86_400;
@@ -122,6 +127,7 @@ impl Driver {
             messages: 0,
             closed: false,
             starting_tls: false,
+            login: Login::default(),
         }
     }
 
@@ -196,17 +202,24 @@ impl Driver {
                 Answer::Client(of_page.map_or(Ok(Box::new(peer)), Err))
             }
             Question::Keep => Answer::Kept(self.keep(of_page)),
-            Question::Authenticate { user, password, .. } => {
-                let known = user == "tester@example.test" && password.expose() == "secret";
-                let refusal = (!known).then(Reply::authentication_failed);
-                Answer::Authenticated(of_page.or(refusal).map_or(Ok(()), Err))
-            }
+            Question::Sasl(step) => Answer::Sasl(self.sign_in(step)),
             Question::Recipient(recipient) => {
                 Answer::Go(of_page.or(self.refusal_of(&recipient)).map_or(Ok(()), Err))
             }
             Question::ReversePath | Question::Begin => Answer::Go(of_page.map_or(Ok(()), Err)),
         };
         self.server.answer(self.now, answer);
+    }
+
+    fn sign_in(&mut self, step: Sasl) -> SaslAnswer {
+        let (asked, answer) = self.login.step(step);
+        for text in asked {
+            if let Some(at) = self.expected.iter().position(|(expected, _)| *expected == text) {
+                self.expected.remove(at);
+            }
+            self.asked.push(text);
+        }
+        answer
     }
 
     fn keep(&mut self, refusal: Option<Reply>) -> Result<Receipt, Reply> {
@@ -245,9 +258,8 @@ impl Driver {
     fn text_of(&self, question: &Question) -> String {
         let path = |path: Option<&str>| format!("<{}>", path.unwrap_or_default());
         match question {
-            Question::Authenticate { mechanism, user, .. } => {
-                format!("authenticate {user} by {mechanism}")
-            }
+            Question::Sasl(Sasl::Begin { mechanism, .. }) => format!("begin {mechanism}"),
+            Question::Sasl(Sasl::Response(_)) => "response".into(),
             Question::ReversePath => {
                 let envelope = self.server.envelope().expect("a transaction to be");
                 let text = envelope.reverse_path.as_ref().map(|address| address.as_str());
