@@ -2,19 +2,28 @@
 
 mod dovecot;
 mod exim;
+mod opensmtpd;
 mod postfix;
+mod sendmail;
 mod unbound;
 
 pub use dovecot::Dovecot;
 pub use exim::Exim;
+pub use opensmtpd::OpenSmtpd;
 pub use postfix::Postfix;
+pub use sendmail::Sendmail;
 pub use unbound::Unbound;
 
 use std::{
     fs,
-    path::Path,
-    process::Child,
+    path::{Path, PathBuf},
+    process::{Child, Command},
     time::{Duration, Instant},
+};
+
+use crate::{
+    bed::binary,
+    program::{is_root, run, skip},
 };
 
 /// What a peer asks of the next hop that all its mail goes to, and of its own clients.
@@ -39,6 +48,40 @@ fn certificate(folder: &Path) -> String {
     let key = rcgen::PublicKeyData::subject_public_key_info(&made.signing_key);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &key);
     digest.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Where `cargo x packages` unpacked a server: in the target folder that our program is in, or in the
+/// default one.
+fn unpacked(name: &str, program: &str) -> Option<PathBuf> {
+    let beside = |path: &Path| Some(path.ancestors().nth(2)?.join("peers").join(name));
+    let standard = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers").join(name);
+    let test = std::env::current_exe().ok();
+    let folders = [test.and_then(|path| beside(path.parent()?)), beside(binary())];
+    let mut folders = folders.into_iter().flatten().chain([standard]);
+    let found = folders.find(|folder| folder.join(program).is_file());
+    if found.is_none() {
+        skip(&format!("{name} is not installed; run `cargo x packages`"));
+    }
+    found
+}
+
+/// The libraries that were unpacked with it, for LD_LIBRARY_PATH.
+fn libraries(unpacked: &Path) -> String {
+    let folders = fs::read_dir(unpacked.join("usr/lib")).into_iter().flatten().flatten();
+    let folders = folders.map(|entry| entry.path().display().to_string());
+    folders.collect::<Vec<_>>().join(":")
+}
+
+/// A shell script that has file systems and a host name of its own; its arguments are to be added. `None`
+/// (after saying why) where that is not allowed.
+fn secluded(who: &str, script: &str) -> Option<Command> {
+    if !is_root() || run(Command::new("unshare").args(["-m", "-u", "true"])).status() != 0 {
+        skip(&format!("{who} needs a view of the system of its own, which only root may make"));
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-m", "-u", "sh", "-c", script]);
+    Some(command)
 }
 
 /// Waits until the peer takes connections.

@@ -1,10 +1,10 @@
-//! Postfix and Exim on loopback, each as our client and as our next hop, with STARTTLS and AUTH.
+//! Postfix, Exim, OpenSMTPD and sendmail on loopback, each as our client and as our next hop, with STARTTLS and AUTH.
 
 use harness::{
     bed::{Bed, PASSWORD, USER},
     client::Client,
     maildir,
-    peers::{Exim, Postfix, Wants},
+    peers::{Exim, OpenSmtpd, Postfix, Sendmail, Wants},
     sink::{Sink, Taken},
 };
 
@@ -124,11 +124,7 @@ fn exim_is_the_smarthost_that_wants_auth() {
     let sink = Sink::start();
     let wants = Wants { login: Some(("relay", "passWord1")), ..Wants::default() };
     let Some(exim) = Exim::start(sink.port, wants) else { return };
-    let route = format!(
-        "[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{}\"\ntls = \"required\"\n\
-         auth = {{ user = \"relay\", password = \"passWord1\" }}\n",
-        exim.port
-    );
+    let route = smarthost(exim.port);
     let mut bed = Bed::start(&route);
     let sent = sample("to-exim");
     hand_over(bed.mx, "carol@next.test", &sent);
@@ -151,4 +147,81 @@ fn exim_takes_chunks() {
     at_sink(&sink, &sent, "by exim.peer.test with esmtps");
     let why = bed.command(&["why", "carol@next.test"]).good();
     assert!(why.contains("BDAT"), "CHUNKING was offered: {why}");
+}
+
+/// A route for all mail to `next.test`, with TLS and a login.
+fn smarthost(port: u16) -> String {
+    format!(
+        "[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{port}\"\ntls = \"required\"\n\
+         auth = {{ user = \"relay\", password = \"passWord1\" }}\n"
+    )
+}
+
+#[test]
+fn opensmtpd_relays_to_us() {
+    let bed = Bed::start("");
+    let wants = Wants { tls: true, ..Wants::default() };
+    let Some(opensmtpd) = OpenSmtpd::start(bed.mx, wants) else { return };
+    let sent = sample("from-opensmtpd");
+    hand_over(opensmtpd.port, "anna@here.test", &sent);
+    in_mailbox(&bed, &sent, "ESMTPS");
+}
+
+#[test]
+fn opensmtpd_logs_in_here() {
+    let bed = bed_with_user();
+    let wants = Wants { tls: true, auth: Some((USER, PASSWORD)), ..Wants::default() };
+    let Some(opensmtpd) = OpenSmtpd::start(bed.submission, wants) else { return };
+    let sent = sample("opensmtpd-auth");
+    hand_over(opensmtpd.port, "anna@here.test", &sent);
+    in_mailbox(&bed, &sent, "ESMTPSA");
+}
+
+/// As a server Debian 12's offers STARTTLS and breaks off each handshake: mail goes through all the same,
+/// and it is told how.
+#[test]
+fn opensmtpd_is_the_next_hop() {
+    let sink = Sink::start();
+    let Some(opensmtpd) = OpenSmtpd::start(sink.port, Wants::default()) else { return };
+    let bed = Bed::start(&format!("[routes]\n\"next.test\" = \"127.0.0.1:{}\"\n", opensmtpd.port));
+    let sent = sample("to-opensmtpd");
+    hand_over(bed.mx, "carol@next.test", &sent);
+    let taken = at_sink(&sink, &sent, "by opensmtpd.peer.test (OpenSMTPD) with ESMTP");
+    assert_eq!(taken.recipients, ["carol@next.test"]);
+    let in_clear = String::from_utf8_lossy(&taken.content).contains("(OpenSMTPD) with ESMTP id");
+    let why = bed.command(&["why", "carol@next.test"]).good();
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    let learned = "STARTTLS is not used, because it breaks at TLS handshake";
+    assert_eq!(why.contains(learned), in_clear, "{why}");
+}
+
+#[test]
+fn sendmail_relays_to_us() {
+    let bed = Bed::start("");
+    let Some(sendmail) = Sendmail::start(bed.mx, Wants::default()) else { return };
+    let sent = sample("from-sendmail");
+    hand_over(sendmail.port, "anna@here.test", &sent);
+    in_mailbox(&bed, &sent, "ESMTPS");
+}
+
+#[test]
+fn sendmail_logs_in_here() {
+    let bed = bed_with_user();
+    let wants = Wants { auth: Some((USER, PASSWORD)), ..Wants::default() };
+    let Some(sendmail) = Sendmail::start(bed.submission, wants) else { return };
+    let sent = sample("sendmail-auth");
+    hand_over(sendmail.port, "anna@here.test", &sent);
+    in_mailbox(&bed, &sent, "ESMTPSA");
+}
+
+#[test]
+fn sendmail_is_the_smarthost_that_wants_auth() {
+    let sink = Sink::start();
+    let wants = Wants { login: Some(("relay", "passWord1")), ..Wants::default() };
+    let Some(sendmail) = Sendmail::start(sink.port, wants) else { return };
+    let bed = Bed::start(&smarthost(sendmail.port));
+    let sent = sample("to-sendmail");
+    hand_over(bed.mx, "carol@next.test", &sent);
+    let taken = at_sink(&sink, &sent, "by sendmail.peer.test (8.");
+    assert_eq!(taken.recipients, ["carol@next.test"]);
 }

@@ -6,15 +6,14 @@
 use std::{
     fs::{self, File},
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use tempfile::TempDir;
 
-use super::{Wants, certificate, end, ready};
+use super::{Wants, certificate, end, ready, unpacked};
 use crate::{
-    bed::binary,
     ports,
     program::{is_root, run, skip},
 };
@@ -37,7 +36,7 @@ impl Exim {
     ///
     /// When it does not start.
     pub fn start(next_hop: u16, wants: Wants<'_>) -> Option<Self> {
-        let unpacked = unpacked()?;
+        let unpacked = unpacked("exim", "usr/sbin/exim4")?;
         if !is_root() {
             skip("Exim can only be started by root, who may change to its user");
             return None;
@@ -72,20 +71,6 @@ impl Drop for Exim {
             eprintln!("Exim's log:\n{}", self.log());
         }
     }
-}
-
-/// Where `cargo x packages` unpacked it: in the target folder that our program is in, or in the default one.
-fn unpacked() -> Option<PathBuf> {
-    let beside = |path: &Path| path.ancestors().nth(2).map(|target| target.join("peers/exim"));
-    let standard = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/exim");
-    let folders =
-        [std::env::current_exe().ok().and_then(|path| beside(path.parent()?)), beside(binary())];
-    let mut folders = folders.into_iter().flatten().chain([standard]);
-    let found = folders.find(|folder| folder.join("usr/sbin/exim4").is_file());
-    if found.is_none() {
-        skip("Exim is not installed; run `cargo x packages`");
-    }
-    found
 }
 
 /// User and group number.
