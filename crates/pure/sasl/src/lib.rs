@@ -10,8 +10,13 @@
 //! [`Secret`].
 
 mod binding;
+pub mod client;
+mod cram;
+mod digest;
+mod gs2;
 pub mod gss;
 mod mechanism;
+mod ntlm;
 mod prepare;
 pub mod scram;
 mod secret;
@@ -20,3 +25,13 @@ pub mod server;
 pub use binding::{Binding, Bindings};
 pub use mechanism::{Mechanism, Mechanisms, NotAMechanism, Row};
 pub use secret::Secret;
+
+/// What NTLM stores of a password (MS-NLMP section 3.3.2, NTOWFv1): as good as the password itself.
+pub fn nt_hash(password: &str) -> Secret {
+    ntlm::nt_hash(password)
+}
+
+/// Lower case hexadecimal.
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

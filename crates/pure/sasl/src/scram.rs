@@ -22,6 +22,9 @@ pub const ITERATIONS: u32 = 4_096;
 /// So many a client computes for a server that asks for it; more would be a burden laid on us.
 pub const ITERATIONS_MAX: u32 = 1_000_000;
 
+/// Octets of a new salt.
+pub const SALT_LENGTH: usize = 16;
+
 /// What a server stores of a password (RFC 5802 section 3): it can check a client by it, and prove itself,
 /// and not log in with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +104,17 @@ impl Keys {
         Self { hash, salt, iterations, stored, server: Secret::new(server) }
     }
 
+    /// Whether a client's proof is right: who made it knew ClientKey.
+    pub(crate) fn verify(&self, message: &str, proof: &[u8]) -> bool {
+        let signature = self.hash.hmac(self.stored.octets(), message.as_bytes());
+        Secret::new(self.hash.digest(&xor(proof, &signature))) == self.stored
+    }
+
+    /// ServerSignature.
+    pub(crate) fn signature(&self, message: &str) -> Vec<u8> {
+        self.hash.hmac(self.server.octets(), message.as_bytes())
+    }
+
     /// As RFC 5803 section 2 has it in directories: `SCRAM-SHA-256$4096:salt$stored:server`. To be stored
     /// where passwords' hashes are.
     pub fn to_text(&self) -> String {
@@ -121,6 +135,30 @@ pub(crate) fn derive(
 ) -> (Vec<u8>, Vec<u8>) {
     let salted = hash.salted(prepare::password(password).as_bytes(), salt, iterations);
     (hash.hmac(&salted, b"Client Key"), hash.hmac(&salted, b"Server Key"))
+}
+
+pub(crate) fn xor(one: &[u8], other: &[u8]) -> Vec<u8> {
+    one.iter().zip(other).map(|(one, other)| one ^ other).collect()
+}
+
+/// Printable, without a comma, and not of no length (RFC 5802 section 7).
+pub(crate) fn is_nonce(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b',')
+}
+
+/// `n=user,r=nonce`: attributes in the order that RFC 5802 section 7 has them in. Those that follow them
+/// are extensions, and passed over; one that comes in front (`m=`) must be understood, and is not.
+pub(crate) struct Attributes<'t>(std::str::Split<'t, char>);
+
+impl<'t> Attributes<'t> {
+    pub(crate) fn of(text: &'t str) -> Self {
+        Self(text.split(','))
+    }
+
+    /// The value of the next one, if it is of that name.
+    pub(crate) fn next(&mut self, name: char) -> Option<&'t str> {
+        self.0.next()?.strip_prefix(name)?.strip_prefix('=')
+    }
 }
 
 impl FromStr for Keys {

@@ -10,11 +10,21 @@
 //! Nobody learns here who exists: for an unknown user the same steps are walked with the same lengths
 //! and the same salt each time, and fail at the end.
 
+mod cram;
+mod digest;
+mod external;
+mod gssapi;
+mod ntlm;
+mod oauth;
 mod plain;
+mod scram;
 
 use std::sync::Arc;
 
-use crate::{Bindings, Mechanism, Secret, gss, scram};
+use crate::{
+    Bindings, Mechanism, Secret, gss, hex,
+    scram::{self as scram_keys, Hash},
+};
 
 /// What the server knows before the client says anything. Made for each exchange.
 #[derive(Clone, Debug)]
@@ -64,7 +74,7 @@ pub enum Ask {
         /// As typed.
         user: String,
         /// For which hash.
-        hash: scram::Hash,
+        hash: Hash,
     },
     /// CRAM and DIGEST-MD5: the password itself. -> [`Answer::Password`]
     SharedSecret {
@@ -111,11 +121,16 @@ pub enum Answer {
     /// Whoever could tell is not to be had now.
     Unavailable,
     /// To [`Ask::ScramKeys`].
-    ScramKeys(scram::Keys),
+    ScramKeys(scram_keys::Keys),
     /// To [`Ask::SharedSecret`].
     Password(Secret),
-    /// To [`Ask::NtHash`]: 16 octets.
-    NtHash(Secret),
+    /// To [`Ask::NtHash`].
+    NtHash {
+        /// Who that is, without a domain or with it, as the back end names its users.
+        user: String,
+        /// 16 octets, see [`crate::nt_hash`].
+        hash: Secret,
+    },
     /// To [`Ask::Gss`].
     Gss(gss::Answer),
 }
@@ -212,9 +227,20 @@ impl Exchange {
     /// An exchange that is about to begin.
     pub fn new(mechanism: Mechanism, context: Context) -> Self {
         let machine: Box<dyn Machine> = match mechanism {
+            Mechanism::External => Box::new(external::External::default()),
+            Mechanism::Gssapi => Box::new(gssapi::Gssapi::new()),
+            Mechanism::ScramSha256Plus => Box::new(scram::Scram::new(Hash::Sha256, true)),
+            Mechanism::ScramSha256 => Box::new(scram::Scram::new(Hash::Sha256, false)),
+            Mechanism::ScramSha1Plus => Box::new(scram::Scram::new(Hash::Sha1, true)),
+            Mechanism::ScramSha1 => Box::new(scram::Scram::new(Hash::Sha1, false)),
+            Mechanism::OAuthBearer => Box::new(oauth::OAuth::new(oauth::Form::Bearer)),
+            Mechanism::XOAuth2 => Box::new(oauth::OAuth::new(oauth::Form::XOAuth2)),
+            Mechanism::DigestMd5 => Box::new(digest::DigestMd5::default()),
+            Mechanism::CramSha1 => Box::new(cram::Cram::new(crate::cram::Hash::Sha1)),
+            Mechanism::CramMd5 => Box::new(cram::Cram::new(crate::cram::Hash::Md5)),
+            Mechanism::Ntlm => Box::new(ntlm::Ntlm::default()),
             Mechanism::Plain => Box::new(plain::Plain::default()),
             Mechanism::Login => Box::new(plain::Login::default()),
-            _ => Box::new(Unwritten),
         };
         Self { mechanism, context, machine, awaits: Awaits::Begin }
     }
@@ -285,19 +311,5 @@ fn name(octets: &[u8]) -> Result<String, Why> {
     match std::str::from_utf8(octets) {
         Ok(text) if !text.chars().any(char::is_control) => Ok(text.to_owned()),
         _ => Err(Why::Malformed("a name that is no text")),
-    }
-}
-
-struct Unwritten;
-
-impl Machine for Unwritten {
-    fn respond(&mut self, _: &Context, _: &[u8]) -> Next {
-        Next::Refuse(Why::Unavailable)
-    }
-    fn answer(&mut self, _: &Context, _: Answer) -> Next {
-        Next::Refuse(Why::Unavailable)
-    }
-    fn user(&self) -> Option<&str> {
-        None
     }
 }

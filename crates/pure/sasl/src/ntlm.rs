@@ -1,0 +1,14 @@
+//! NTLM (MS-NLMP), version 2 only: its three messages, and what both sides compute.
+//!
+//! Version 1 can be broken by whoever hears it, and is neither said nor taken. Signing and sealing are not
+//! asked for: over SMTP there is nothing that they would protect.
+
+mod messages;
+mod response;
+
+pub(crate) use messages::{
+    Authenticate, Challenge, INTEGRITY_AT, Negotiate, flags, pair, target_info,
+};
+pub(crate) use response::{
+    Response, binding_hash, find, integrity, key, nt_hash, proof, session_key, utf16,
+};
