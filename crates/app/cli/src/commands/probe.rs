@@ -188,19 +188,7 @@ impl Probe {
         plan.source.clone_from(&self.source);
         let wait = Duration::from_secs(self.timeout);
         plan.connect_timeout = plan.connect_timeout.min(wait);
-        let waits = &mut plan.timeouts;
-        for own in [
-            &mut waits.greeting,
-            &mut waits.ehlo,
-            &mut waits.mail,
-            &mut waits.rcpt,
-            &mut waits.data,
-            &mut waits.content,
-            &mut waits.end_of_data,
-            &mut waits.quit,
-        ] {
-            *own = wait.min(*own);
-        }
+        plan.timeouts.limit(wait);
         plan
     }
 

@@ -260,20 +260,8 @@ impl Send {
         }
         if let Some(seconds) = self.timeout {
             let wait = Duration::from_secs(seconds);
-            let waits = &mut plan.timeouts;
-            for own in [
-                &mut plan.connect_timeout,
-                &mut waits.greeting,
-                &mut waits.ehlo,
-                &mut waits.mail,
-                &mut waits.rcpt,
-                &mut waits.data,
-                &mut waits.content,
-                &mut waits.end_of_data,
-                &mut waits.quit,
-            ] {
-                *own = wait.min(*own);
-            }
+            plan.connect_timeout = plan.connect_timeout.min(wait);
+            plan.timeouts.limit(wait);
         }
         Ok(plan)
     }

@@ -106,6 +106,16 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// None longer than that, for somebody who sits and waits.
+    pub fn limit(&mut self, longest: Duration) {
+        let Self { greeting, ehlo, mail, rcpt, data, content, end_of_data, quit } = self;
+        for own in [greeting, ehlo, mail, rcpt, data, content, end_of_data, quit] {
+            *own = longest.min(*own);
+        }
+    }
+}
+
 impl Plan {
     /// SMTP under that name, STARTTLS where offered, no credentials, nothing avoided.
     pub fn new(ehlo_name: impl Into<Box<str>>) -> Self {

@@ -121,6 +121,11 @@ impl Ground<'_> {
     pub fn mechanisms(&self) -> Mechanisms {
         self.offer.auth.mechanisms(self.tls, self.certificate)
     }
+
+    /// Whether TLS can be started by the verb of that feature. RFC 3207 section 4.2: not inside TLS.
+    pub(crate) fn may_start_tls(&self, verb: Features) -> bool {
+        self.offer.tls_available && !self.tls && self.features.has(verb)
+    }
 }
 
 /// Every extension, in the order of the EHLO reply.
@@ -240,6 +245,22 @@ pub fn read_mail(ground: &Ground<'_>, text: &str, envelope: &mut Envelope) -> Re
 /// Reads what stands behind RCPT's path into the recipient; errors as for MAIL.
 pub fn read_rcpt(ground: &Ground<'_>, text: &str, recipient: &mut Recipient) -> Result<(), Reply> {
     read(&RCPT, ground, text, recipient)
+}
+
+/// A parameter that is a mere word.
+fn without_value(keyword: &str, value: Option<&str>) -> Result<(), Reply> {
+    match value {
+        None => Ok(()),
+        Some(_) => Err(Reply::bad_parameter(format!("{keyword} has no value"))),
+    }
+}
+
+/// A parameter whose value is nothing to us.
+fn any_value(keyword: &str, value: Option<&str>) -> Result<(), Reply> {
+    match value {
+        Some(value) if !value.is_empty() => Ok(()),
+        _ => Err(Reply::bad_parameter(format!("{keyword} has a value"))),
+    }
 }
 
 fn read<T>(

@@ -32,9 +32,7 @@ pub(super) fn read(
     value: Option<&str>,
     envelope: &mut Envelope,
 ) -> Result<(), Reply> {
-    if value.is_some() {
-        return Err(Reply::bad_parameter("REQUIRETLS has no value"));
-    }
+    super::without_value("REQUIRETLS", value)?;
     envelope.require_tls = true;
     Ok(())
 }

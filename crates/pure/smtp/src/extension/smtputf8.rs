@@ -31,9 +31,7 @@ pub(super) fn read(
     value: Option<&str>,
     envelope: &mut Envelope,
 ) -> Result<(), Reply> {
-    if value.is_some() {
-        return Err(Reply::bad_parameter("SMTPUTF8 has no value"));
-    }
+    super::without_value("SMTPUTF8", value)?;
     envelope.smtputf8 = true;
     Ok(())
 }

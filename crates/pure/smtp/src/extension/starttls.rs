@@ -19,7 +19,6 @@ fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
     }
 }
 
-/// RFC 3207 section 4.2: not inside TLS.
 pub(super) fn is_offered(ground: &Ground<'_>) -> bool {
-    ground.offer.tls_available && !ground.tls && ground.features.has(Features::STARTTLS)
+    ground.may_start_tls(Features::STARTTLS)
 }

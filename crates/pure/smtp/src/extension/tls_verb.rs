@@ -21,5 +21,5 @@ fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
 }
 
 pub(crate) fn is_offered(ground: &Ground<'_>) -> bool {
-    ground.offer.tls_available && !ground.tls && ground.features.has(Features::TLS)
+    ground.may_start_tls(Features::TLS)
 }

@@ -23,8 +23,5 @@ fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
 }
 
 pub(super) fn read<T>(_: &Ground<'_>, value: Option<&str>, _: &mut T) -> Result<(), Reply> {
-    match value {
-        Some(value) if !value.is_empty() => Ok(()),
-        _ => Err(Reply::bad_parameter("XSHADOW has a value")),
-    }
+    super::any_value("XSHADOW", value)
 }

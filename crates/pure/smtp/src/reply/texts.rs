@@ -5,6 +5,7 @@
 
 mod extended;
 
+use std::borrow::Cow;
 use std::{fmt::Write, time::Duration};
 
 use super::Reply;
@@ -157,7 +158,7 @@ impl Reply {
     }
 
     /// `501`: a parameter's value; `right` says what it has to be.
-    pub fn bad_parameter(right: &'static str) -> Self {
+    pub fn bad_parameter(right: impl Into<Cow<'static, str>>) -> Self {
         Self::new(501, (5, 5, 4), right)
     }
 
