@@ -3,6 +3,7 @@
 mod dovecot;
 mod exim;
 mod opensmtpd;
+mod kdc;
 mod postfix;
 mod sendmail;
 mod unbound;
@@ -10,6 +11,7 @@ mod unbound;
 pub use dovecot::Dovecot;
 pub use exim::Exim;
 pub use opensmtpd::OpenSmtpd;
+pub use kdc::{Kdc, REALM};
 pub use postfix::Postfix;
 pub use sendmail::Sendmail;
 pub use unbound::Unbound;

@@ -21,10 +21,22 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("m4", "m4"),
     ("saslpasswd2", "sasl2-bin"),
+    ("krb5kdc", "krb5-kdc"),
+    ("kadmin.local", "krb5-admin-server"),
+    ("kinit", "krb5-user"),
 ];
 
-/// Packages without a program: swaks speaks TLS with the first, Postfix and sendmail log in with the second.
-const PARTS: &[&str] = &["libnet-ssleay-perl", "libsasl2-modules"];
+/// Packages without a program: swaks speaks TLS with the first and logs in by the next three, Postfix
+/// and sendmail log in by the next two, Dovecot lets in by the last.
+const PARTS: &[&str] = &[
+    "libnet-ssleay-perl",
+    "libauthen-ntlm-perl",
+    "libauthen-sasl-perl",
+    "libdigest-hmac-perl",
+    "libsasl2-modules",
+    "libsasl2-modules-gssapi-mit",
+    "dovecot-gssapi",
+];
 
 /// A mail server that dpkg would not install beside Postfix.
 struct Unpacked {

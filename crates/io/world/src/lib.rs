@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod disk;
 pub mod dns;
+pub mod kerberos;
 pub mod net;
 pub mod process;
 pub mod random;
