@@ -2,16 +2,16 @@
 
 mod dovecot;
 mod exim;
-mod opensmtpd;
 mod kdc;
+mod opensmtpd;
 mod postfix;
 mod sendmail;
 mod unbound;
 
 pub use dovecot::Dovecot;
 pub use exim::Exim;
-pub use opensmtpd::OpenSmtpd;
 pub use kdc::{Kdc, REALM};
+pub use opensmtpd::OpenSmtpd;
 pub use postfix::Postfix;
 pub use sendmail::Sendmail;
 pub use unbound::Unbound;

@@ -97,6 +97,11 @@ impl Reason {
         }
     }
 
+    /// Whether it is the server that is not set up, whoever wants to be let in.
+    pub fn is_of_server(self) -> bool {
+        matches!(self, Self::NoLibrary | Self::KeytabUnreadable | Self::NoServiceKey | Self::Other)
+    }
+
     /// Whether a later try may succeed with nothing changed on this machine.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::KdcUnreachable | Self::ClockSkew | Self::TicketExpired)

@@ -12,7 +12,7 @@ use smtp::{
     extension::{self, Offered},
 };
 
-use super::{Limits, Network, one_or_many, units};
+use super::{Gssapi, Limits, Network, one_or_many, units};
 
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Listener {
     pub tls: ListenerTls,
     /// AUTH.
     pub auth: Auth,
+    /// Kerberos for those who sign in here; GSSAPI is offered as soon as it is there. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gssapi: Option<Gssapi>,
     /// MAIL needs AUTH first. Default: yes for submission (RFC 6409 section 4.3), else no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_auth: Option<bool>,
@@ -162,6 +165,7 @@ impl Default for Listener {
             role: Role::default(),
             tls: ListenerTls::default(),
             auth: Auth::default(),
+            gssapi: None,
             require_auth: None,
             require_tls: false,
             networks: Vec::new(),

@@ -10,6 +10,7 @@
 pub mod check;
 pub mod compiled;
 pub mod domain;
+pub mod gssapi;
 pub mod limits;
 pub mod listener;
 pub mod load;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compiled::{Compiled, Disposition};
 pub use domain::{Domain, DomainKind, Mailboxes, Relay};
+pub use gssapi::Gssapi;
 pub use limits::Limits;
 pub use listener::{Auth, Disclosure, LineEndings, Listener, ListenerTls, Protocol, Role};
 pub use next_hop::NextHop;

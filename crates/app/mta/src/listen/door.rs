@@ -6,7 +6,7 @@ use policy::{
     Case, Refusal,
     rates::{Count, Per, Rate},
 };
-use sasl::Mechanisms;
+use sasl::{Mechanism, Mechanisms};
 use smtp::{
     Stage, Timestamp,
     client::Features,
@@ -16,7 +16,7 @@ use spool::Receipt;
 use transport::ServerConfig;
 
 use crate::{
-    config::{self, Compiled, Disclosure, Limits, Listener, ListenerTls, Role},
+    config::{self, Compiled, Disclosure, Gssapi, Limits, Listener, ListenerTls, Role},
     queue::Queue,
     session::judge::Refused,
 };
@@ -79,6 +79,11 @@ impl Door {
             rates: &self.rates,
             ..Case::new(client)
         }
+    }
+
+    /// Kerberos, for those who sign in here.
+    pub fn gssapi(&self) -> Option<&Gssapi> {
+        self.listener.gssapi.as_ref()
     }
 
     /// Which of the features that are not for everybody a client may use.
@@ -301,11 +306,7 @@ pub fn offer(
         no_soliciting: listener.no_soliciting.join(",").into(),
         size_max: (limits.size_max > 0).then_some(limits.size_max),
         recipients_max: limits.recipients_max as usize,
-        auth: match (listener.offers_auth(), listener.auth.without_tls) {
-            (false, _) => AuthOffer::NEVER,
-            (true, false) => AuthOffer::inside_tls(Mechanisms::BY_PASSWORD),
-            (true, true) => AuthOffer::always(Mechanisms::BY_PASSWORD),
-        },
+        auth: auth(listener),
         auth_required: listener.requires_auth(),
         tls_available: tls_available && listener.tls == ListenerTls::StartTls,
         tls_required: listener.require_tls,
@@ -320,5 +321,18 @@ pub fn offer(
             config::LineEndings::Normalize => LineEndings::Normalize,
         },
         ..Offer::new(config.config.hostname.as_str())
+    }
+}
+
+fn auth(listener: &Listener) -> AuthOffer {
+    let passwords = Mechanisms::BY_PASSWORD;
+    let mechanisms = match listener.gssapi {
+        Some(_) => passwords.with(Mechanism::Gssapi),
+        None => passwords,
+    };
+    match (listener.offers_auth(), listener.auth.without_tls) {
+        (false, _) => AuthOffer::NEVER,
+        (true, false) => AuthOffer::inside_tls(mechanisms),
+        (true, true) => AuthOffer::always(mechanisms),
     }
 }

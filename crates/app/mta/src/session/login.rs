@@ -12,22 +12,28 @@ use smtp::{
 };
 use spool::Receipt;
 
-use crate::queue::Queue;
+use super::kerberos::{self, SecurityContext};
+use crate::{listen::Door, queue::Queue};
 
 /// The exchange that is under way, if one is.
 #[derive(Default)]
-pub struct Login(Option<Box<Exchange>>);
+pub struct Login {
+    exchange: Option<Box<Exchange>>,
+    security: SecurityContext,
+}
 
 impl Login {
     /// What the mechanism says to the client's part.
     pub async fn step(
         &mut self,
         queue: &Arc<Queue>,
+        door: &Door,
         machine: &Server<Receipt>,
         step: Sasl,
     ) -> SaslAnswer {
         let (mut exchange, mut step) = match step {
             Sasl::Begin { mechanism, initial } => {
+                self.security = SecurityContext::default();
                 let context = match context(queue) {
                     Ok(context) => context,
                     Err(error) => {
@@ -40,7 +46,7 @@ impl Login {
                 (exchange, step)
             }
             Sasl::Response(response) => {
-                let Some(mut exchange) = self.0.take() else { return SaslAnswer::Malformed };
+                let Some(mut exchange) = self.exchange.take() else { return SaslAnswer::Malformed };
                 let step = exchange.respond(response.octets());
                 (exchange, step)
             }
@@ -48,7 +54,7 @@ impl Login {
         loop {
             step = match step {
                 Step::Challenge(octets) => {
-                    self.0 = Some(exchange);
+                    self.exchange = Some(exchange);
                     return SaslAnswer::Challenge(octets);
                 }
                 Step::Ask(Ask::Password { user, password }) => {
@@ -57,10 +63,29 @@ impl Login {
                         Err(reply) => return SaslAnswer::Refused { user: Some(user), reply },
                     }
                 }
+                Step::Ask(Ask::Gss(ask)) => {
+                    let Some(settings) = door.gssapi() else {
+                        return SaslAnswer::refused(None, &Why::Unavailable);
+                    };
+                    let (world, client) = (&queue.context.world, machine.peer().address);
+                    let bindings = Bindings::default();
+                    let answer = self.security.answer(world, settings, &bindings, client, ask);
+                    exchange.answer(answer.await)
+                }
+                Step::Ask(Ask::Principal { principal, authorization }) => {
+                    let meant = door.gssapi().map(|settings| {
+                        kerberos::user(settings, &principal, authorization.as_deref())
+                    });
+                    exchange.answer(meant.unwrap_or(Answer::No))
+                }
                 // No other mechanism is offered.
                 Step::Ask(_) => exchange.answer(Answer::Unavailable),
                 Step::Done { user, additional } => return SaslAnswer::Done { user, additional },
-                Step::Refused { user, why } => return SaslAnswer::refused(user, &why),
+                Step::Refused { user, why } => {
+                    let client = machine.peer().address;
+                    tracing::warn!(%client, user, %why, "login refused");
+                    return SaslAnswer::refused(user, &why);
+                }
             }
         }
     }

@@ -7,6 +7,7 @@
 mod inform;
 pub mod judge;
 mod keep;
+mod kerberos;
 mod login;
 mod next_hop;
 
@@ -301,8 +302,8 @@ impl Session {
             }
             Question::Sasl(step) => {
                 self.flush().await?;
-                let Self { queue, machine, login, .. } = self;
-                Answer::Sasl(login.step(queue, machine, step).await)
+                let Self { queue, door, machine, login, .. } = self;
+                Answer::Sasl(login.step(queue, door, machine, step).await)
             }
             Question::Keep => {
                 Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await)

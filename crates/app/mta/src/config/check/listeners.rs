@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use smtp::client::Features;
 
 use super::Found;
-use crate::config::{Config, Listener, ListenerTls, Network, Role};
+use crate::config::{Config, Gssapi, Listener, ListenerTls, Network, Role};
 
 /// Strangers: addresses of documentation (RFC 5737).
 const EVERYBODY: [&str; 2] = ["203.0.113.1", "198.51.100.1"];
@@ -40,6 +40,9 @@ impl Found<'_, '_> {
             self.keywords(&at("advertise"), &listener.advertise);
             self.extensions(&path, listener);
             self.security(&path, listener);
+            if let Some(gssapi) = &listener.gssapi {
+                self.gssapi(&at("gssapi"), listener, gssapi);
+            }
         }
     }
 
@@ -77,6 +80,21 @@ impl Found<'_, '_> {
                 let help = "name only your own proxies: whoever is trusted can claim any address";
                 self.error(&at(key), format!("everybody is trusted with `{key}`"), help);
             }
+        }
+    }
+
+    /// Whether Kerberos can work at all: a keytab is tried as a session would.
+    fn gssapi(&mut self, path: &[&str], listener: &Listener, gssapi: &Gssapi) {
+        if !listener.offers_auth() {
+            self.error(path, "GSSAPI without AUTH", "set `auth.offered = true`");
+        }
+        if gssapi.realms.is_empty() {
+            let help = "write `realms = { \"EXAMPLE.ORG\" = \"example.org\" }`";
+            self.error(path, "no realm's principals are users here", help);
+        }
+        if let Err(trouble) = gss::Context::accepting(&gssapi.keys(), None) {
+            let help = "`keytab` names a file with the key of `smtp/HOST@REALM`";
+            self.error(&[path, &["keytab"]].concat(), trouble.to_string(), help);
         }
     }
 
