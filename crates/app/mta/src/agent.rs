@@ -187,16 +187,17 @@ impl Agent {
         for (listener, _) in &config.listeners {
             let door = Arc::new(Door::new(&config, listener, identity.clone()));
             for &address in &listener.address {
-                wanted.insert(Endpoint::Ip(address), door.clone());
+                wanted.insert(Endpoint::Ip(address), (door.clone(), 0));
             }
             if let Some(path) = &listener.socket {
-                wanted.insert(Endpoint::Unix(path.as_path().into()), door.clone());
+                let mode = listener.socket_mode.bits();
+                wanted.insert(Endpoint::Unix(path.as_path().into()), (door.clone(), mode));
             }
         }
         let known: Vec<_> = self.open().keys().cloned().collect();
         for address in known {
             match wanted.remove(&address) {
-                Some(door) => self
+                Some((door, _)) => self
                     .open()
                     .get(&address)
                     .into_iter()
@@ -204,12 +205,12 @@ impl Agent {
                 None => drop(self.open().remove(&address).map(|open| open.gone.send_replace(true))),
             }
         }
-        for (address, door) in wanted {
+        for (address, (door, mode)) in wanted {
             let name = door.name.clone();
             let net = &context.world.net;
             let listener = match &address {
                 Endpoint::Ip(address) => net.listen(*address),
-                Endpoint::Unix(path) => net.listen_unix(path),
+                Endpoint::Unix(path) => net.listen_unix(path, mode),
             };
             let listener = listener.map_err(|source| StartError::Listen {
                 address: place(&address),

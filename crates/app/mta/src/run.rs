@@ -17,6 +17,9 @@ use crate::{
 /// Attempts and sessions under way may take so long to finish when the process ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Who may open the control socket: this user, who may do everything.
+const CONTROL_MODE: u32 = 0o600;
+
 /// Runs until told to stop. `started` is called once mail is accepted.
 pub async fn run(
     world: World,
@@ -29,7 +32,7 @@ pub async fn run(
     let agent = Agent::start(config, world.clone(), Pace::Thread).await?;
     let listener = world
         .net
-        .listen_unix(&socket)
+        .listen_unix(&socket, CONTROL_MODE)
         .map_err(|source| StartError::Data { path: socket.clone(), source })?;
     let (wishes, mut wished) = mpsc::channel(4);
     let desk = control::serve(agent.clone(), listener, file, wishes);

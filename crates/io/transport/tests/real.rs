@@ -92,7 +92,7 @@ async fn lmtp_over_a_unix_socket() {
     let world = real_world();
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("lmtp");
-    let listener = world.net.listen_unix(&path).expect("listening");
+    let listener = world.net.listen_unix(&path, 0o600).expect("listening");
     let script = "S: 220 x\nC: LHLO a.test\nS: 250-x\nS: 250 PIPELINING\nC: MAIL\nC: RCPT\nC: RCPT\nC: DATA\nS: 250 x\nS: 250 x\nS: 250 x\nS: 354 x\ncontent\nS: 250 one\nS: 452 4.2.2 two is full\nC: QUIT\nS: 221 x";
     let playing = peer::play_on(listener, None, &[script]);
     let plan = Plan { protocol: Protocol::Lmtp, ..Plan::new("a.test") };

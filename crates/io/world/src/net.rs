@@ -104,14 +104,14 @@ impl Net {
         }
     }
 
-    /// Listens on a Unix socket that only this user may connect to (mode 0600). A socket that a dead
-    /// process left behind is replaced.
+    /// Listens on a Unix socket that those may connect to whom `mode` allows it (0600: only this user); in
+    /// the simulated world there is one user. A socket that a dead process left behind is replaced.
     ///
     /// # Errors
     /// `AddrInUse` if somebody answers there, `AlreadyExists` if there is a file that is no socket.
-    pub fn listen_unix(&self, path: &Path) -> io::Result<Listener> {
+    pub fn listen_unix(&self, path: &Path, mode: u32) -> io::Result<Listener> {
         match self {
-            Self::Real => listener::listen_unix(path),
+            Self::Real => listener::listen_unix(path, mode),
             Self::Sim(host) => host.listen(Endpoint::Unix(path.into())).map(Listener::Sim),
         }
     }

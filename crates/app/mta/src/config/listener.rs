@@ -12,7 +12,7 @@ use smtp::{
     extension::{self, Offered},
 };
 
-use super::{Gssapi, Limits, Network, one_or_many, units};
+use super::{Gssapi, Limits, Network, SocketMode, one_or_many, units};
 
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,10 +45,13 @@ pub struct Listener {
     pub door: Option<bool>,
     /// SMTP, or LMTP (RFC 2033) for programs that hand in mail for our domains.
     pub protocol: Protocol,
-    /// A Unix socket to listen on, besides `address` or instead of it. Who may open it (its owner) counts
-    /// as 127.0.0.1.
+    /// A Unix socket to listen on, besides `address` or instead of it. Who may open it counts as
+    /// 127.0.0.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
+    /// Who may open it, as chmod has it: a wider one for programs of other users. Default: the server's
+    /// user alone.
+    pub socket_mode: SocketMode,
     /// EHLO keywords that are offered besides those that are anyway: docs/extensions.md lists them.
     pub advertise: Vec<String>,
     /// EHLO keywords that are not offered, for clients or boxes in between that break on one.
@@ -171,6 +174,7 @@ impl Default for Listener {
             networks: Vec::new(),
             protocol: Protocol::default(),
             socket: None,
+            socket_mode: SocketMode::default(),
             door: None,
             advertise: Vec::new(),
             hide: Vec::new(),

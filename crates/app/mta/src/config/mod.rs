@@ -23,6 +23,7 @@ pub mod route;
 pub mod seen;
 pub mod show;
 pub mod site;
+pub mod socket_mode;
 pub mod storage;
 pub mod users;
 pub mod users_file;
@@ -50,6 +51,7 @@ pub use problem::{ConfigErrors, Problem, Warning};
 pub use queue::{Dns, DoubleBounce, Dsn, Queue, Retry, Timeouts};
 pub use route::{Credentials, Route};
 pub use site::Site;
+pub use socket_mode::SocketMode;
 pub use storage::{Control, Evidence, Log, LogFormat, LogLevel, Spool, Tls, TlsReports};
 pub use users::User;
 

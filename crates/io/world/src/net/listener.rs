@@ -80,13 +80,13 @@ pub(super) fn listen_tcp(at: SocketAddr) -> io::Result<Listener> {
     Ok(Listener::Tcp(TcpListener::from_std(socket.into())?))
 }
 
-pub(super) fn listen_unix(path: &Path) -> io::Result<Listener> {
+pub(super) fn listen_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     // Before `listen`: until then nobody can connect, whatever the umask was.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     socket.listen(BACKLOG)?;
     Ok(Listener::Unix(UnixListener::from_std(socket.into())?, path.into()))
 }
@@ -158,7 +158,7 @@ mod tests {
         let path = directory.path().join("lmtp");
         let listeners = [
             Net::Real.listen("127.0.0.1:0".parse().unwrap()).unwrap(),
-            Net::Real.listen_unix(&path).unwrap(),
+            Net::Real.listen_unix(&path, 0o600).unwrap(),
         ];
         for listener in listeners {
             let connect = async {
@@ -205,16 +205,16 @@ mod tests {
     async fn a_unix_socket_is_private_and_a_stale_one_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("control");
-        let first = Net::Real.listen_unix(&path).unwrap();
+        let first = Net::Real.listen_unix(&path, 0o600).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let taken = Net::Real.listen_unix(&path).unwrap_err();
+        let taken = Net::Real.listen_unix(&path, 0o600).unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse, "{taken}");
         drop(first);
         assert!(path.exists(), "a dead process leaves it behind");
-        Net::Real.listen_unix(&path).expect("nobody answers there");
+        Net::Real.listen_unix(&path, 0o600).expect("nobody answers there");
         let file = directory.path().join("file");
         fs::write(&file, "precious").unwrap();
-        let occupied = Net::Real.listen_unix(&file).unwrap_err();
+        let occupied = Net::Real.listen_unix(&file, 0o600).unwrap_err();
         assert_eq!(occupied.kind(), io::ErrorKind::AlreadyExists, "{occupied}");
         assert_eq!(fs::read(&file).unwrap(), b"precious");
     }

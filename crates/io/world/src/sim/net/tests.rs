@@ -321,7 +321,7 @@ fn listeners_and_their_addresses() {
         assert!(again.local().unwrap().socket().unwrap().port() >= PORT_FIRST);
 
         let path = Path::new("/run/lmtp");
-        let lmtp = a.listen_unix(path).unwrap();
+        let lmtp = a.listen_unix(path, 0o600).unwrap();
         let (mut client, mut server) =
             tokio::try_join!(a.connect_unix(path), lmtp.accept()).unwrap();
         server.write_all(b"220\r\n").await.unwrap();
