@@ -130,6 +130,12 @@ impl<P: Proof> Server<P> {
             self.report(Event::NotSmtp { protocol: "HTTP" });
             return self.say_and_close(now, &Reply::not_smtp());
         }
+        if self.facts.helo.is_none() && word == "PROXY" {
+            // Whom it speaks for is believed of configured proxies only, and asked before the greeting.
+            self.voice.hear(now, line.as_bytes());
+            self.report(Event::NotSmtp { protocol: "PROXY" });
+            return self.say_and_close(now, &Reply::not_smtp());
+        }
         // A client that did not wait for the refusal of AUTH sends its password as a command.
         let line = if self.auth_refused { "****" } else { line };
         self.voice.hear(now, line.as_bytes());

@@ -189,7 +189,7 @@ pub enum Event {
         /// Which.
         octet: u8,
     },
-    /// The client speaks something else: `TLS` or `HTTP`.
+    /// The client speaks something else: `TLS`, `HTTP`, or `PROXY` in front of SMTP.
     NotSmtp {
         /// What it looks like.
         protocol: &'static str,
