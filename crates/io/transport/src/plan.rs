@@ -149,7 +149,7 @@ impl Plan {
         };
         // LMTP is the last step: it hands nothing on (RFC 2033).
         match self.require_tls && self.protocol == Protocol::Smtp {
-            true => Arc::new(policy.for_require_tls(&target.host)),
+            true => Arc::new(policy.for_require_tls(&target.host, &self.tls_names)),
             false => policy,
         }
     }

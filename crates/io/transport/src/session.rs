@@ -204,21 +204,13 @@ impl Session {
 
     /// Whether another transaction may follow.
     pub fn is_reusable(&self) -> bool {
-        self.is_well() && !self.has_had_all()
+        self.driver.client.is_reusable() && self.driver.is_connected()
     }
 
     /// Whether only the peer's limit (MAILMAX, RFC 9422) stands against another transaction: over a
     /// new connection there may be more.
     pub fn is_used_up(&self) -> bool {
-        self.is_well() && self.has_had_all()
-    }
-
-    fn is_well(&self) -> bool {
-        self.driver.client.is_reusable() && self.driver.is_connected()
-    }
-
-    fn has_had_all(&self) -> bool {
-        self.limits().mail_max.is_some_and(|most| self.transactions() >= most)
+        self.driver.client.is_used_up() && self.driver.is_connected()
     }
 
     /// Whether the peer has closed or spoken (`421`) since the last transaction; to be asked before

@@ -106,7 +106,7 @@ impl Queue {
     ) -> Sorted {
         let mut sorted = Sorted::default();
         let age = now.since(job.arrived);
-        let is_too_old = age >= way.retry.give_up;
+        let is_too_old = job.is_over(now, way.retry.give_up);
         for recipient in &job.carried.envelope.recipients {
             let found = attempt.outcomes.iter().find(|(path, _)| *path == recipient.forward_path);
             let outcome = found.map_or_else(no_outcome, |(_, outcome)| outcome.clone());

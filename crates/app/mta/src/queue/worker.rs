@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use smtp::{Attempt, Cause, Outcome, Stage};
 use tokio::sync::Notify;
-use transport::{
-    Failure, Features, Protocol, Session, Target,
-    policy::{Demand, Policy},
-};
+use transport::{Failure, Features, Protocol, Session, Target};
 
 use super::{Around, By, Down, Queue, SiteKey, Taken, Way, settle, transacted::Transacted};
 use crate::{kept::Kept, tls_reports::Sight};
@@ -238,8 +235,6 @@ impl Line {
         self.transactions = 0;
         let mut failures = Vec::new();
         for target in self.way.in_order(targets, &queue.context.world.random) {
-            let strictly = strict.then(|| strictly(target));
-            let target = strictly.as_ref().unwrap_or(target);
             let tls = queue.context.outgoing_tls();
             match transport::open(&queue.context.world, tls.general(), target, &plan).await {
                 Ok(session) => {
@@ -383,19 +378,6 @@ fn count_failure(queue: &Queue, lane: &str, target: &Target, failure: &Failure) 
         why: &why,
     };
     keeper.count(queue.context.world.clock.now(), &sight);
-}
-
-/// The same host, with a certificate that names it: what it publishes, else by an issuer we trust.
-fn strictly(target: &Target) -> Target {
-    match &target.policy {
-        Some(policy) if policy.demand.authenticates() => target.clone(),
-        Some(policy) if matches!(policy.demand, Demand::Unusable { .. }) => target.clone(),
-        _ => {
-            let demand = Demand::Certificate { names: Vec::new() };
-            let policy = Policy::of_route(demand, "TLS: verified, by REQUIRETLS");
-            target.clone().with_policy(Arc::new(policy))
-        }
-    }
 }
 
 fn is_verified(session: &Session) -> bool {

@@ -125,9 +125,9 @@ impl Policy {
 
 impl Policy {
     /// The same host for a message that was sent with REQUIRETLS (RFC 8689 section 4.2.1): its name must
-    /// be sure, and it must prove it.
+    /// be sure, and it must prove it, or one of those that the route has for it.
     #[must_use]
-    pub fn for_require_tls(&self, host: &str) -> Self {
+    pub fn for_require_tls(&self, host: &str, names: &[String]) -> Self {
         let mut own = self.clone();
         own.why.push_str("; the message asks for REQUIRETLS");
         if matches!(own.demand, Demand::Unusable { .. })
@@ -136,7 +136,7 @@ impl Policy {
             return own;
         }
         own.demand = match own.name_is_sure {
-            true => Demand::Certificate { names: Vec::new() },
+            true => Demand::Certificate { names: names.to_vec() },
             false => {
                 let text = format!(
                     "the message asks for REQUIRETLS, and neither DNSSEC nor MTA-STS vouches for `{host}`"

@@ -236,8 +236,21 @@ impl Client {
 
     /// Whether a transaction can begin now. After as many as the next hop's MAILMAX allows, none can.
     pub fn is_reusable(&self) -> bool {
-        let idle = matches!(self.state, State::Ready { .. }) && self.wire.awaited.is_empty();
-        idle && self.limits().mail_max.is_none_or(|most| self.transactions < most)
+        self.is_idle() && !self.has_had_all()
+    }
+
+    /// Whether only the next hop's MAILMAX (RFC 9422) stands against another transaction: over a new
+    /// connection there may be more.
+    pub fn is_used_up(&self) -> bool {
+        self.is_idle() && self.has_had_all()
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.state, State::Ready { .. }) && self.wire.awaited.is_empty()
+    }
+
+    fn has_had_all(&self) -> bool {
+        self.limits().mail_max.is_some_and(|most| self.transactions >= most)
     }
 
     /// The limits that the next hop names and that are kept (RFC 9422).

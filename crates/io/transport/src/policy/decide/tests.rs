@@ -205,7 +205,7 @@ async fn require_tls_raises_what_is_asked() {
         (TlsLevel::Never, "signed.test", "unusable"),
     ] {
         let (_, policy) = ask(level, domain, &no_sts()).await;
-        let raised = match policy.for_require_tls("mx").demand {
+        let raised = match policy.for_require_tls("mx", &[]).demand {
             Demand::Dane(_) => "dane",
             Demand::Certificate { .. } => "certificate",
             Demand::Unusable { .. } => "unusable",
