@@ -60,6 +60,10 @@ fn dane_with_signed_zones_and_postfix() {
         tlsa("mx.bogus.test.", &format!("3 1 1 {forged}")),
         host("unusable"),
         tlsa("mx.unusable.test.", &format!("1 1 1 {key}")),
+        host("loose"),
+        tlsa("mx.loose.test.", &format!("3 1 1 {other}")),
+        host("strict"),
+        tlsa("mx.strict.test.", &format!("3 1 1 {other}")),
         host("none"),
         "away.test. IN MX 10 mx.open.\n".to_owned(),
     ]
@@ -79,6 +83,13 @@ fn dane_with_signed_zones_and_postfix() {
         hand_over(bed.mx, &[&format!("carol@{domain}.test")]);
     }
     hand_over(bed.mx, &["carol@d.open"]);
+    // Who says so does without what is published (RFC 8689 section 5), not without what our route asks for.
+    for recipient in ["dora@loose.test", "dora@strict.test"] {
+        let mut client = Client::hello(bed.mx);
+        let content = [b"TLS-Required: No\r\n", CONTENT].concat();
+        let reply = client.transaction("anna@here.test", &[recipient], &content);
+        assert!(reply.as_ref().is_ok_and(|reply| reply.starts_with("250")), "{reply:?}");
+    }
 
     let told = why(&bed, "carol@right.test", "relayed");
     assert!(
@@ -99,7 +110,10 @@ fn dane_with_signed_zones_and_postfix() {
     assert!(told.contains("its addresses are insecure"), "{told}");
     let told = why(&bed, "carol@d.open", "relayed");
     assert!(told.contains("the MX records are not secure"), "{told}");
-    assert_eq!(sink.wait(5).len(), 5);
+    let told = why(&bed, "dora@loose.test", "relayed");
+    assert!(told.contains("not insisted on: the message says `TLS-Required: No`"), "{told}");
+    why(&bed, "dora@strict.test", "deferred");
+    assert_eq!(sink.wait(6).len(), 6);
 
     let report = bed.command(&["tls-report", "wrong.test"]).good();
     for text in [

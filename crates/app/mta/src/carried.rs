@@ -1,8 +1,9 @@
 //! The envelope of a queued job, as the spool keeps it: one octet of version, then postcard.
 //!
-//! | version | is                                                                     |
-//! | 1       | [`Carried`]                                                            |
-//! | 2       | the same, then what the message was promised; written only where it is |
+//! | version | is                                                                        |
+//! | 1       | [`Carried`]                                                               |
+//! | 2       | the same, then what the message was promised; written only where it is    |
+//! | 3       | the same, then whether it does without TLS; written only where it does so |
 //!
 //! It holds the recipients that are left, and what of their past the next attempt, `queue` and DSNs
 //! must know. The spool takes it as octets; only this file knows what they mean.
@@ -42,9 +43,10 @@ pub struct LastTrouble {
     pub cause: Cause,
 }
 
-/// Without promises, and with them.
+/// Without promises, with them, and without what next hops publish about TLS.
 const PLAIN: u8 = 1;
-const VERSION: u8 = 2;
+const PROMISED: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The octets were not written by this version of Mailwright, or are damaged.
 #[derive(Debug, thiserror::Error)]
@@ -120,11 +122,18 @@ impl Carried {
     pub fn to_octets(&self) -> Bytes {
         let mut octets = Vec::with_capacity(160);
         let promises = Promises::of(&self.envelope);
-        octets.push(if promises.is_none() { PLAIN } else { VERSION });
+        let version = match (self.envelope.tls_optional, promises.is_none()) {
+            (true, _) => VERSION,
+            (false, false) => PROMISED,
+            (false, true) => PLAIN,
+        };
+        octets.push(version);
         // Writing to memory fails only for types postcard has no form for; these have one, as the
         // round-trip test shows.
-        let written = postcard::to_extend(self, octets).and_then(|octets| {
-            if promises.is_none() { Ok(octets) } else { postcard::to_extend(&promises, octets) }
+        let written = postcard::to_extend(self, octets).and_then(|octets| match version {
+            PLAIN => Ok(octets),
+            PROMISED => postcard::to_extend(&promises, octets),
+            _ => postcard::to_extend(&(&promises, self.envelope.tls_optional), octets),
         });
         written.map(Bytes::from).unwrap_or_default()
     }
@@ -133,10 +142,15 @@ impl Carried {
     pub fn from_octets(octets: &[u8]) -> Result<Self, NotCarried> {
         match octets.split_first() {
             Some((&PLAIN, rest)) => Ok(postcard::from_bytes(rest)?),
-            Some((&VERSION, rest)) => {
+            Some((&version @ (PROMISED | VERSION), rest)) => {
                 let (mut carried, rest) = postcard::take_from_bytes::<Self>(rest)?;
-                let promises: Promises = postcard::from_bytes(rest)?;
-                promises.put_into(Arc::make_mut(&mut carried.envelope));
+                let (promises, tls_optional) = match version {
+                    PROMISED => (postcard::from_bytes::<Promises>(rest)?, false),
+                    _ => postcard::from_bytes(rest)?,
+                };
+                let envelope = Arc::make_mut(&mut carried.envelope);
+                promises.put_into(envelope);
+                envelope.tls_optional = tls_optional;
                 Ok(carried)
             }
             Some((&version, _)) => Err(NotCarried::Version(version)),
@@ -185,6 +199,7 @@ fn with_recipients(envelope: &Envelope, recipients: Vec<Recipient>) -> Envelope 
         envid: envelope.envid.clone(),
         auth: envelope.auth.clone(),
         require_tls: envelope.require_tls,
+        tls_optional: envelope.tls_optional,
         deliver_by: envelope.deliver_by,
         hold: envelope.hold,
         priority: envelope.priority,
@@ -225,6 +240,10 @@ mod tests {
         envelope.recipients[0].valid_since = Some(since);
         assert_eq!(promised.to_octets()[0], 2);
         assert_eq!(Carried::from_octets(&promised.to_octets()).unwrap(), promised);
+        let mut optional = plain.clone();
+        Arc::make_mut(&mut optional.envelope).tls_optional = true;
+        assert_eq!(optional.to_octets()[0], 3);
+        assert_eq!(Carried::from_octets(&optional.to_octets()).unwrap(), optional);
         let octets = promised.to_octets();
         assert!(Carried::from_octets(&octets[..octets.len() - 1]).is_err());
     }

@@ -40,6 +40,8 @@ pub struct Facts {
     pub transfer_encoding: Option<TransferEncoding>,
     /// Solicitation as it stands, its lines joined (RFC 3865 section 2.6).
     pub solicitation: Option<Box<str>>,
+    /// `TLS-Required: No` (RFC 8689 section 5).
+    pub tls_optional: bool,
     /// Octets above 127 occur in the header section.
     pub eight_bit: bool,
     /// ... and they are all UTF-8 (RFC 6532).
@@ -101,6 +103,7 @@ enum Awaited {
     MessageId,
     TransferEncoding,
     Solicitation,
+    TlsRequired,
 }
 
 /// Of a line that comes in pieces no more than this is kept: enough for every field looked at.
@@ -197,6 +200,7 @@ impl Scan {
                 return Awaited::MessageId;
             }
             12 if is(b"solicitation") => return Awaited::Solicitation,
+            12 if is(b"tls-required") => return Awaited::TlsRequired,
             25 if is(b"content-transfer-encoding") => return Awaited::TransferEncoding,
             _ => {}
         }
@@ -218,6 +222,8 @@ impl Scan {
             Awaited::TransferEncoding if self.facts.transfer_encoding.is_none() => {
                 self.facts.transfer_encoding = Some(TransferEncoding::parse(value));
             }
+            // RFC 8689 section 5 has no other value.
+            Awaited::TlsRequired => self.facts.tls_optional |= value.eq_ignore_ascii_case(b"no"),
             Awaited::Solicitation => {
                 let joined = self.facts.solicitation.take().unwrap_or_default();
                 let value = String::from_utf8_lossy(value);
@@ -393,6 +399,7 @@ mod tests {
             eight_bit: true,
             utf8: true,
             solicitation: None,
+            tls_optional: false,
         };
         assert_eq!(facts, expected);
         for size in 1..=SAMPLE.len() {

@@ -30,6 +30,10 @@ pub struct Envelope {
     /// REQUIRETLS: to no next hop that does not promise the same, inside verified TLS (RFC 8689).
     #[serde(skip)]
     pub require_tls: bool,
+    /// The content says `TLS-Required: No` (RFC 8689 section 5): what next hops publish about TLS does not
+    /// stop it.
+    #[serde(skip)]
+    pub tls_optional: bool,
     /// BY= (RFC 2852).
     #[serde(skip)]
     pub deliver_by: Option<DeliverBy>,
@@ -156,6 +160,7 @@ impl Envelope {
             envid: None,
             auth: None,
             require_tls: false,
+            tls_optional: false,
             deliver_by: None,
             hold: None,
             priority: None,

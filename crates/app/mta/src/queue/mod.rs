@@ -86,7 +86,7 @@ pub struct Taken {
 impl Inner {
     /// How a job's lane goes at present, if that is known.
     fn way_of(&self, job: &Taken) -> Option<Arc<Way>> {
-        let lane = match self.lanes.get(&lane_name(&job.lane, job.carried.reroute.as_deref())) {
+        let lane = match self.lanes.get(&lane_name(&job.lane, &job.carried)) {
             Some(Lane::Known(way)) => way,
             _ => return None,
         };
@@ -94,9 +94,14 @@ impl Inner {
     }
 }
 
-/// What a lane's way is found by: an operator's next hop makes it another one.
-fn lane_name(lane: &Arc<str>, reroute: Option<&str>) -> Arc<str> {
-    reroute.map_or_else(|| lane.clone(), |hop| format!("{lane} via {hop}").into())
+/// What a lane's way is found by: an operator's next hop makes it another one, and so does a message that
+/// does without TLS.
+fn lane_name(lane: &Arc<str>, carried: &Carried) -> Arc<str> {
+    match (&carried.reroute, carried.envelope.tls_optional) {
+        (Some(hop), _) => format!("{lane} via {hop}").into(),
+        (None, true) => format!("{lane} (TLS-Required: No)").into(),
+        (None, false) => lane.clone(),
+    }
 }
 
 impl Queue {
@@ -209,15 +214,15 @@ impl Queue {
         now: Timestamp,
     ) -> Option<(Taken, Arc<Way>, Down)> {
         let Inner { state, lanes, .. } = inner;
-        let reroute = state.job(id)?.carried.open().reroute.clone();
-        let name = lane_name(&lane, reroute.as_deref());
+        let carried = state.job(id)?.carried.open();
+        let name = lane_name(&lane, &carried);
         let way = match lanes.get_mut(&name) {
             Some(Lane::Known(way)) if now < way.until => way.clone(),
             Some(Lane::Routing(waiting)) => {
                 waiting.push(id);
                 return None;
             }
-            _ => match way::without_lookup(&self.context, &lane, reroute.as_deref()) {
+            _ => match way::without_lookup(&self.context, &lane, carried.reroute.as_deref()) {
                 Some(way) => {
                     let way = Arc::new(way);
                     lanes.insert(name, Lane::Known(way.clone()));
@@ -225,7 +230,11 @@ impl Queue {
                 }
                 None => {
                     lanes.insert(name.clone(), Lane::Routing(vec![id]));
-                    self.context.tasks.spawn(self.clone().look_up(name, lane));
+                    self.context.tasks.spawn(self.clone().look_up(
+                        name,
+                        lane,
+                        carried.envelope.tls_optional,
+                    ));
                     return None;
                 }
             },
@@ -255,8 +264,9 @@ impl Queue {
     }
 
     /// Finds a lane's next hops by DNS, then sends on the jobs that waited for them.
-    async fn look_up(self: Arc<Self>, name: Arc<str>, lane: Arc<str>) {
+    async fn look_up(self: Arc<Self>, name: Arc<str>, lane: Arc<str>, tls_optional: bool) {
         let found = way::by_lookup(&self.context, &lane).await;
+        let found = found.map(|way| if tls_optional { Arc::new(way.not_insisting()) } else { way });
         let waiting = {
             let mut inner = self.lock();
             let waiting = match inner.lanes.remove(&name) {

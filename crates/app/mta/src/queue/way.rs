@@ -8,7 +8,7 @@ mod plan;
 use std::{sync::Arc, time::Duration};
 
 use smtp::{Attempt, Outcome, Timestamp, Transcript};
-use transport::{Plan, Protocol, Session, Target};
+use transport::{Demand, Plan, Policy, Protocol, Session, Target};
 use world::Random;
 
 use super::SiteKey;
@@ -126,6 +126,26 @@ impl Way {
             By::Hosts { plan, .. } if plan.protocol == Protocol::Lmtp => Action::Delivered,
             By::Hosts { .. } => Action::Relayed,
         }
+    }
+
+    /// The same for a message that says `TLS-Required: No` (RFC 8689 section 5): what the domain or its hosts
+    /// publish about TLS does not stop it. What the route asks for does.
+    pub fn not_insisting(&self) -> Self {
+        let mut own = self.clone();
+        let By::Hosts { targets, plan } = &mut own.by else { return own };
+        let mut lowered = false;
+        for target in targets.iter_mut().flatten().filter(|_| !plan.tls.is_binding()) {
+            if let Some(policy) = target.policy.as_ref().filter(|p| p.demand.authenticates()) {
+                let policy = Policy { demand: Demand::Opportunistic, ..policy.as_ref().clone() };
+                target.policy = Some(Arc::new(policy));
+                lowered = true;
+            }
+        }
+        if lowered {
+            own.site = format!("{} (TLS-Required: No)", own.site).into();
+            own.why.push("not insisted on: the message says `TLS-Required: No`".to_owned());
+        }
+        own
     }
 
     /// How long a site that was found down `times` in a row is left alone.

@@ -1,11 +1,11 @@
 //! From complete content to a [`Receipt`]: trace field, hop count, lanes, spool; then the queue.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use message::{header::Scan, submission, trace};
 use smtp::{
-    Reply, extension,
+    Envelope, Reply, extension,
     server::{Protocol, Server},
 };
 use spool::{Accepted, Arrival, KeepError, MessageId, NewContent, Receipt, Staged};
@@ -87,7 +87,13 @@ impl Keeping {
             message_id.get_or_insert_with(|| format!("<{unique}@{host}>").into());
         }
         let Some(envelope) = machine.envelope() else { return Err(Reply::local_error()) };
-        let intake = intake::sort(&config, envelope, message_id.clone(), at);
+        // RFC 8689 section 5: REQUIRETLS has the last word.
+        let tls_optional = facts.tls_optional && !envelope.require_tls;
+        let envelope: Cow<'_, Envelope> = match tls_optional {
+            true => Cow::Owned(Envelope { tls_optional, ..envelope.clone() }),
+            false => Cow::Borrowed(envelope),
+        };
+        let intake = intake::sort(&config, &envelope, message_id.clone(), at);
         let size = machine.content_length();
         let content = match staged {
             Some(staged) => NewContent::Staged(staged),
