@@ -1,16 +1,26 @@
 //! A client of few words, for tests that say each line themselves.
 
 use std::{
-    io::{BufRead, BufReader, Error, Result, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader, Error, Read, Result, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    path::Path,
     time::Duration,
 };
 
+use socket2::{Domain, Socket, Type};
+
+/// What is read from and written to.
+trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
+
 /// One connection in clear. Errors are the connection's: for a test that kills servers, an end is no surprise.
-#[derive(Debug)]
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
+
+/// How long a server may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Connects, and reads the greeting.
@@ -19,12 +29,83 @@ impl Client {
     ///
     /// No connection, or a greeting that is no 220.
     pub fn connect(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Self::over(TcpStream::connect(("127.0.0.1", port))?)?.greeted()
+    }
+
+    /// The same from another address of the loopback, 127.x.x.x.
+    ///
+    /// # Errors
+    ///
+    /// No connection, or a greeting that is no 220.
+    ///
+    /// # Panics
+    ///
+    /// When `source` is none of this machine.
+    pub fn from(source: &str, port: u16) -> Result<Self> {
+        Self::unheard(source, port)?.greeted()
+    }
+
+    /// A connection from there whose greeting is not awaited.
+    ///
+    /// # Errors
+    ///
+    /// No connection.
+    ///
+    /// # Panics
+    ///
+    /// When `source` is none of this machine.
+    pub fn unheard(source: &str, port: u16) -> Result<Self> {
+        let at = |text: String| text.parse::<SocketAddr>().expect("an address").into();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&at(format!("{source}:0"))).expect("all of 127.0.0.0/8 is ours");
+        socket.connect(&at(format!("127.0.0.1:{port}")))?;
+        Self::over(socket.into())
+    }
+
+    /// Connects to a Unix socket, and reads the greeting.
+    ///
+    /// # Errors
+    ///
+    /// No connection, or a greeting that is no 220.
+    pub fn at(socket: &Path) -> Result<Self> {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Self { stream: BufReader::new(Box::new(stream)) }.greeted()
+    }
+
+    fn over(stream: TcpStream) -> Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        let mut client = Self { stream: BufReader::new(stream) };
-        let greeting = client.reply()?;
-        if greeting.starts_with("220") { Ok(client) } else { Err(Error::other(greeting)) }
+        Ok(Self { stream: BufReader::new(Box::new(stream)) })
+    }
+
+    fn greeted(mut self) -> Result<Self> {
+        let greeting = self.reply()?;
+        if greeting.starts_with("220") { Ok(self) } else { Err(Error::other(greeting)) }
+    }
+
+    /// Greeted, and past EHLO.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    #[track_caller]
+    pub fn hello(port: u16) -> Self {
+        let mut client = Self::connect(port).expect("the server answers");
+        client.expect("EHLO client.test", "250");
+        client
+    }
+
+    /// Says a line; the reply begins so.
+    ///
+    /// # Panics
+    ///
+    /// When it does not, or there is none.
+    #[track_caller]
+    pub fn expect(&mut self, line: &str, reply: &str) -> String {
+        let said = self.say(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert!(said.starts_with(reply), "{line}: {said:?}, not {reply}");
+        said
     }
 
     /// Says a line, and gives the whole reply.

@@ -17,6 +17,10 @@ pub struct Taken {
     pub mail: String,
     /// The forward-paths, without parameters.
     pub recipients: Vec<String>,
+    /// The RCPT commands.
+    pub rcpt: Vec<String>,
+    /// Which connection it came over, counted from 0.
+    pub session: usize,
     /// Unstuffed.
     pub content: Vec<u8>,
     /// When its end was read.
@@ -59,6 +63,15 @@ impl Default for Habits {
     }
 }
 
+impl Habits {
+    /// Offers these keywords besides.
+    pub fn offering(more: &[&str]) -> Self {
+        let mut habits = Self::default();
+        habits.offers.extend(more.iter().map(|&keyword| keyword.to_owned()));
+        habits
+    }
+}
+
 /// Listens until the process ends.
 #[derive(Clone)]
 pub struct Sink {
@@ -79,17 +92,25 @@ impl Sink {
     ///
     /// When no port can be had.
     pub fn with(habits: Habits) -> Self {
-        let port = crate::ports::free();
+        Self::at(crate::ports::free(), habits)
+    }
+
+    /// Starts one with habits at a port that was dead until now.
+    ///
+    /// # Panics
+    ///
+    /// When the port is taken.
+    pub fn at(port: u16, habits: Habits) -> Self {
         let listener =
             TcpListener::bind(("127.0.0.1", port)).expect("the port was free a moment ago");
         let taken = Arc::new(Mutex::new(Vec::new()));
         let sink = Self { port, taken };
         let keeper = sink.clone();
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            for (number, stream) in listener.incoming().flatten().enumerate() {
                 let (keeper, habits) = (keeper.clone(), habits.clone());
                 // A client that goes in the middle of a session is what some tests are about.
-                thread::spawn(move || Session::run(stream, &habits, &keeper).ok());
+                thread::spawn(move || Session::run(stream, number, &habits, &keeper).ok());
             }
         });
         sink
@@ -121,17 +142,19 @@ impl Sink {
 struct Session<'a> {
     stream: BufReader<TcpStream>,
     habits: &'a Habits,
+    number: usize,
     mail: String,
     recipients: Vec<String>,
+    rcpt: Vec<String>,
     content: Vec<u8>,
 }
 
 impl<'a> Session<'a> {
-    fn run(stream: TcpStream, habits: &'a Habits, sink: &Sink) -> Result<()> {
+    fn run(stream: TcpStream, number: usize, habits: &'a Habits, sink: &Sink) -> Result<()> {
         stream.set_nodelay(true)?;
         let stream = BufReader::with_capacity(64 * 1024, stream);
-        let (mail, recipients, content) = Default::default();
-        let mut session = Self { stream, habits, mail, recipients, content };
+        let (mail, recipients, rcpt, content) = Default::default();
+        let mut session = Self { stream, habits, number, mail, recipients, rcpt, content };
         session.say("220 sink.test ESMTP")?;
         let mut line = String::new();
         loop {
@@ -159,6 +182,7 @@ impl<'a> Session<'a> {
             "RCPT" => {
                 let path = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
                 self.recipients.push(path.map_or(line, |(path, _)| path).to_owned());
+                self.rcpt.push(line.to_owned());
                 self.say("250 2.1.5 ok")?;
             }
             "DATA" => {
@@ -215,6 +239,8 @@ impl<'a> Session<'a> {
         let mut taken = Taken {
             mail: std::mem::take(&mut self.mail),
             recipients: std::mem::take(&mut self.recipients),
+            rcpt: std::mem::take(&mut self.rcpt),
+            session: self.number,
             content: std::mem::take(&mut self.content),
             at: Instant::now(),
             verdict: Verdict::Accept,
@@ -236,6 +262,7 @@ impl<'a> Session<'a> {
     fn forget(&mut self) {
         self.mail.clear();
         self.recipients.clear();
+        self.rcpt.clear();
         self.content.clear();
     }
 

@@ -1,0 +1,86 @@
+//! The extensions over real sockets: what was offered is done, and towards others what they offer is used.
+//!
+//! What single lines are answered with is in tests/golden; here is what follows from it.
+
+mod asking;
+mod exchange;
+mod fetching;
+mod limits;
+mod lmtp;
+mod promises;
+mod require_tls;
+mod trust;
+
+use std::{panic, time::Duration};
+
+use harness::{
+    bed::{Bed, PASSWORD, USER},
+    client::Client,
+    program::wait_for,
+};
+
+const CONTENT: &[u8] =
+    b"From: <sender@from.test>\r\nSubject: x\r\nMessage-ID: <1@from.test>\r\n\r\ntext\r\n";
+
+/// Another machine, as far as the server can tell.
+const STRANGER: &str = "127.0.0.77";
+
+/// A route that begins to be tried again soon.
+fn route(domain: &str, port: u16) -> String {
+    format!(
+        "[routes.\"{domain}\"]\nnext_hop = \"127.0.0.1:{port}\"\nretry = {{ first = \"1s\", longest = \"1s\" }}\n"
+    )
+}
+
+/// A further listener on that port.
+fn listener(port: u16, more: &str) -> String {
+    format!("[[listener]]\nname = \"own\"\naddress = \"127.0.0.1:{port}\"\n{more}\n")
+}
+
+/// Says AUTH in clear, where a listener lets it.
+#[track_caller]
+fn log_in(client: &mut Client) {
+    let response = base64(format!("\0{USER}\0{PASSWORD}").as_bytes());
+    client.expect(&format!("AUTH PLAIN {response}"), "235");
+}
+
+fn base64(octets: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in octets.chunks(3) {
+        let number = group.iter().fold(0_u32, |sum, &octet| sum << 8 | u32::from(octet));
+        let number = number << (8 * (3 - group.len()));
+        for at in 0..4 {
+            let digit = (number >> (18 - 6 * at) & 63) as usize;
+            text.push(if at <= group.len() { char::from(DIGITS[digit]) } else { '=' });
+        }
+    }
+    text
+}
+
+/// Hands over a message: MAIL and RCPT as given, then the content.
+#[track_caller]
+fn hand_over(client: &mut Client, mail: &str, rcpt: &[&str]) -> String {
+    client.expect(mail, "250");
+    for rcpt in rcpt {
+        client.expect(rcpt, "250");
+    }
+    client.expect("DATA", "354");
+    client.write(CONTENT).expect("the server reads");
+    client.expect(".", "250")
+}
+
+/// What `why` says of it, once it says that, in one line.
+#[track_caller]
+fn why(bed: &Bed, subject: &str, expected: &str) -> String {
+    // Told in lines of a terminal's width: they are joined before they are compared.
+    let joined = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut last = String::new();
+    let found = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+        wait_for(expected, Duration::from_secs(20), || {
+            last = joined(bed.command(&["why", subject, "--full"]).text());
+            last.contains(expected).then(|| last.clone())
+        })
+    }));
+    found.unwrap_or_else(|_| panic!("`{expected}` is not in: {last}"))
+}

@@ -1,0 +1,80 @@
+//! REQUIRETLS (RFC 8689): to no next hop that does not promise the same inside verified TLS.
+
+use harness::{
+    bed::Bed,
+    maildir,
+    peers::{Postfix, Wants},
+    program::python,
+    sink::Sink,
+};
+
+use crate::why;
+
+/// STARTTLS, and then what is asked for: Python has TLS at hand.
+const SEND: &str = r#"
+import smtplib, ssl, sys
+port, mail, recipients, head = int(sys.argv[1]), sys.argv[2], sys.argv[3].split(','), sys.argv[4]
+client = smtplib.SMTP('127.0.0.1', port, 'client.test', timeout=60)
+assert client.docmd('EHLO client.test')[0] == 250
+clear = client.docmd('MAIL FROM:<anna@here.test> REQUIRETLS')
+assert clear[0] == 555, clear
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+client.starttls(context=context)
+offer = client.docmd('EHLO client.test')[1].decode()
+assert 'REQUIRETLS' in offer, offer
+for line in [mail] + ['RCPT TO:<%s>' % recipient for recipient in recipients]:
+    reply = client.docmd(line)
+    assert reply[0] == 250, (line, reply)
+reply = client.data('Subject: x\r\n%s\r\ntext\r\n' % head)
+assert reply[0] == 250, reply
+client.quit()
+"#;
+
+#[track_caller]
+fn send(bed: &Bed, mail: &str, recipients: &[&str], head: &str) {
+    let port = bed.mx.to_string();
+    python(SEND, &[&port, mail, &recipients.join(","), head]).good();
+}
+
+const STRICT: &str = "MAIL FROM:<anna@here.test> REQUIRETLS";
+
+#[test]
+fn it_goes_on_only_where_it_is_kept() {
+    let far = Bed::start("[domains.\"far.test\"]\nmailboxes = [\"carol\"]\n");
+    let sink = Sink::start();
+    let Some(postfix) = Postfix::start(sink.port, Wants::default()) else { return };
+    let route = |domain: &str, port: u16, issuers: &std::path::Path, name: &str| {
+        format!(
+            "[domains.\"{domain}\"]\nkind = \"relay\"\n[routes.\"{domain}\"]\nnext_hop = \"127.0.0.1:{port}\"\n\
+             tls_authorities = \"{}\"\ntls_names = \"{name}\"\ntls = \"verified\"\n",
+            issuers.display()
+        )
+    };
+    let certificate = far.data().join("tls/certificate.pem");
+    let tables = [
+        // Offers it, and proves its name.
+        route("far.test", far.mx, &certificate, "mx.here.test"),
+        // Proves its name, and does not offer it.
+        route("old.test", postfix.port, &postfix.certificate(), "peer.test"),
+        // Offers no TLS.
+        route("clear.test", sink.port, &certificate, "mx.here.test"),
+    ];
+    let bed = Bed::start(&tables.concat());
+    send(&bed, STRICT, &["carol@far.test"], "");
+    let kept = maildir::wait(&far.data().join("mail/far.test/carol"), 1);
+    let kept = String::from_utf8_lossy(&kept[0]);
+    assert!(kept.contains("with ESMTPS") && kept.contains("text\r\n"), "{kept}");
+    let told = why(&bed, "carol@far.test", "relayed");
+    assert!(told.contains("REQUIRETLS"), "{told}");
+
+    send(&bed, STRICT, &["carol@old.test"], "");
+    let report = maildir::wait(&bed.mailbox("anna"), 1);
+    let report = String::from_utf8_lossy(&report[0]);
+    assert!(report.contains("Status: 5.7.30"), "{report}");
+    send(&bed, STRICT, &["carol@clear.test"], "");
+    let report = maildir::wait(&bed.mailbox("anna"), 2);
+    let report = report.iter().map(|report| String::from_utf8_lossy(report)).collect::<String>();
+    assert_eq!(report.matches("Status: 5.7.30").count(), 2, "{report}");
+    assert!(sink.taken().is_empty(), "nothing got away");
+}
