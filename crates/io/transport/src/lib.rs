@@ -12,6 +12,7 @@
 pub mod content;
 mod convert;
 mod drive;
+pub mod http;
 mod interference;
 mod limits;
 pub mod maildir;

@@ -1,27 +1,21 @@
 //! Fetching a policy: `https://mta-sts.DOMAIN/.well-known/mta-sts.txt` (RFC 8461 section 3.3), over our
 //! own TLS. Redirects are not followed, caches of HTTP not asked, and there are limits of size and time.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
-use world::{World, net::Connect};
+use tokio::time::timeout;
+use world::World;
 
-use super::{NotAPolicy, StsPolicy, http};
+use super::{NotAPolicy, StsPolicy};
 use crate::{
+    http::{self, HttpError, Request, Response, Url},
     policy::TlsResult,
-    tls::{self, ClientTls, Verify},
-    wire::Wire,
+    tls::ClientTls,
 };
 
 /// Section 3.3 advises both.
 const SIZE_MAX: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(20);
-/// Addresses of the web server that are tried.
-const ADDRESSES_MAX: usize = 4;
 
 /// Why a policy can't be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,66 +75,19 @@ pub async fn fetch(
 }
 
 async fn get(world: &World, tls: &ClientTls, host: &str, port: u16) -> Result<Vec<u8>, FetchError> {
-    let found = world.dns.addresses(host).await;
-    let addresses = found.map_err(|error| FetchError::Fetch(error.to_string()))?.records;
-    let mut trouble = FetchError::Fetch(format!("`{host}` has no address"));
-    for address in addresses.into_iter().take(ADDRESSES_MAX) {
-        let to = SocketAddr::new(address, port);
-        match world.net.connect(Connect { to, source: None, timeout: CONNECT_PATIENCE }).await {
-            Ok(stream) => {
-                let verify = Verify::Require { names: Vec::new() };
-                let (wire, _, _) =
-                    tls::connect(stream, tls, host, &verify).await.map_err(|broken| {
-                        let (host, why) = (host.to_owned(), broken.why);
-                        match broken.is_about_certificate {
-                            true => FetchError::Certificate { host, why },
-                            false => FetchError::Fetch(format!("`{host}` at {to}: {why}")),
-                        }
-                    })?;
-                return exchange(wire, host).await;
-            }
-            Err(error) => {
-                trouble = FetchError::Fetch(format!("cannot connect to `{host}` at {to}: {error}"));
-            }
+    let url = Url::https(host, port, "/.well-known/mta-sts.txt");
+    let request = Request { accept: "text/plain", size_max: SIZE_MAX, ..Request::get(&url) };
+    match http::fetch(world, tls, &request).await {
+        Ok(response) => judge(response, host),
+        Err(HttpError { host, why, is_about_certificate: true }) => {
+            Err(FetchError::Certificate { host, why })
         }
+        Err(error) => Err(FetchError::Fetch(error.to_string())),
     }
-    Err(trouble)
 }
 
-async fn exchange(mut wire: Wire, host: &str) -> Result<Vec<u8>, FetchError> {
-    let failed = |why: String| FetchError::Fetch(format!("`{host}`: {why}"));
-    let request = format!(
-        "GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: {host}\r\nAccept: text/plain\r\n\
-         User-Agent: Mailwright\r\nConnection: close\r\n\r\n"
-    );
-    let network = |error: io::Error| failed(error.to_string());
-    wire.write_all(request.as_bytes()).await.map_err(network)?;
-    wire.flush().await.map_err(network)?;
-    let mut octets = Vec::new();
-    let response = loop {
-        let mut piece = [0; 4096];
-        let ended = match wire.read(&mut piece).await {
-            Ok(0) => true,
-            // Cut off without a `close_notify`, as web servers do: the length tells whether it is whole.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => true,
-            Ok(count) => {
-                octets.extend_from_slice(&piece[..count]);
-                false
-            }
-            Err(error) => return Err(network(error)),
-        };
-        if let Some(response) = http::read(&octets, ended).map_err(failed)? {
-            break response;
-        }
-        if octets.len() > SIZE_MAX {
-            return Err(failed(format!("its answer is longer than {SIZE_MAX} octets")));
-        }
-    };
-    judge(response, host)
-}
-
-fn judge(response: http::Response, host: &str) -> Result<Vec<u8>, FetchError> {
-    let http::Response { status, content_type, body } = response;
+fn judge(response: Response, host: &str) -> Result<Vec<u8>, FetchError> {
+    let Response { status, content_type, body } = response;
     let why = match (status, content_type.as_str()) {
         (200, "text/plain") if body.len() <= SIZE_MAX => return Ok(body),
         (200, "text/plain") => format!("its policy is longer than {SIZE_MAX} octets"),

@@ -13,7 +13,6 @@
 //! disk too: an attacker who can block the fetch shall have to block it for as long as `max_age`.
 
 mod fetch;
-mod http;
 mod policy;
 mod store;
 

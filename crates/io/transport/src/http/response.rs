@@ -1,15 +1,17 @@
-//! One HTTP/1.1 response as a policy comes in it (RFC 9112): status, type, body. Pure.
+//! One HTTP/1.1 response (RFC 9112): status, type, body. Pure.
 //!
 //! What the length of the body rests on is taken as RFC 9112 section 6.3 has it: chunks, Content-Length,
 //! or the end of the connection.
 
 /// A response that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Response {
-    pub(super) status: u16,
+pub struct Response {
+    /// The status code.
+    pub status: u16,
     /// Lower case, without parameters; empty if there is none.
-    pub(super) content_type: String,
-    pub(super) body: Vec<u8>,
+    pub content_type: String,
+    /// What it is about.
+    pub body: Vec<u8>,
 }
 
 const FIELDS_MAX: usize = 64;
