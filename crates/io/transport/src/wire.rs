@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use rustls::{CommonState, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use world::net::{Endpoint, Idle, Stream};
 
@@ -53,6 +54,32 @@ impl Wire {
     /// Whether TLS stands.
     pub fn is_encrypted(&self) -> bool {
         !matches!(self, Self::Plain(_))
+    }
+
+    /// The certificate that the client showed, and that a trusted issuer vouches for: DER.
+    pub fn client_certificate(&self) -> Option<Vec<u8>> {
+        let Self::ServerTls(tls) = self else { return None };
+        Some(tls.get_ref().1.peer_certificates()?.first()?.to_vec())
+    }
+
+    /// What both ends know and nobody in between does (RFC 9266): TLS 1.3 only, where it is unique without
+    /// an extension that can't be seen from here.
+    pub fn exporter(&self) -> Option<[u8; 32]> {
+        const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+        let exported = match self {
+            Self::Plain(_) => return None,
+            Self::ServerTls(tls) => {
+                let session = tls.get_ref().1;
+                is_latest(session)
+                    .then(|| session.export_keying_material([0; 32], LABEL, Some(&[])))
+            }
+            Self::ClientTls(tls) => {
+                let session = tls.get_ref().1;
+                is_latest(session)
+                    .then(|| session.export_keying_material([0; 32], LABEL, Some(&[])))
+            }
+        };
+        exported?.ok()
     }
 
     /// The other end.
@@ -133,6 +160,10 @@ impl Wire {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
     }
+}
+
+fn is_latest(session: &CommonState) -> bool {
+    session.protocol_version() == Some(ProtocolVersion::TLSv1_3)
 }
 
 impl AsyncRead for Wire {

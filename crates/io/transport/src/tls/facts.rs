@@ -8,7 +8,10 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 pub(super) fn of_server(session: &ServerConnection) -> TlsFacts {
     let name = session.server_name().map(ToOwned::to_owned);
-    let verified = Err("clients are not asked for a certificate".to_owned());
+    let verified = match session.peer_certificates() {
+        Some(_) => Ok("one of the listener's `client_ca`".to_owned()),
+        None => Err("the client has shown no certificate".to_owned()),
+    };
     facts(session, name, verified)
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use rustls::{
-    ServerConfig,
-    server::{ClientHello, ResolvesServerCert},
+    RootCertStore, ServerConfig,
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
 };
 use world::World;
@@ -121,6 +121,18 @@ impl ServerIdentity {
     /// # Errors
     /// No identity was given, or rustls lacks what it needs.
     pub fn config(identities: &[Self]) -> Result<Arc<ServerConfig>, TlsError> {
+        Self::config_asking(identities, None)
+    }
+
+    /// The same; clients are asked for a certificate of the issuers in a PEM file, and need not have one.
+    /// One of somebody else ends the handshake.
+    ///
+    /// # Errors
+    /// As for [`config`](Self::config), and what is wrong with the file.
+    pub fn config_asking(
+        identities: &[Self],
+        issuers: Option<&Path>,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
         let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
         let Some(first) = identities.first() else {
             return Err(TlsError::Setup("there is no certificate".to_owned()));
@@ -132,11 +144,14 @@ impl ServerIdentity {
             }
         }
         let resolver = Identities { by_name, first: Arc::clone(&first.certified) };
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(setup)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(resolver));
+            .map_err(setup)?;
+        let builder = match issuers {
+            Some(file) => builder.with_client_cert_verifier(client_verifier(file)?),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(setup)?;
         Ok(Arc::new(config))
     }
@@ -149,6 +164,18 @@ impl fmt::Debug for ServerIdentity {
             .field("names", &self.names)
             .finish_non_exhaustive()
     }
+}
+
+fn client_verifier(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let wrong = |why: String| TlsError::Wrong { file: file.display().to_string(), why };
+    let mut roots = RootCertStore::empty();
+    for section in pem::certificates(&pem::read(file)?, &file.display().to_string())? {
+        roots.add(section.der).map_err(|error| wrong(format!("line {}: {error}", section.line)))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| wrong(error.to_string()))
 }
 
 struct Identities {
