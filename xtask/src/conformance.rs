@@ -157,8 +157,11 @@ connections_per_client_max = 0
 messages_per_session_max = 100
 
 # The suite guesses passwords all day, from one address: no guard against that in the bed.
-[door]
-rate = []
+[door.logins]
+per_client = 0
+per_network = 0
+per_user = 0
+delay = "0s"
 
 [retry]
 first = "2s"

@@ -22,3 +22,13 @@ pub fn world(resolver: &Settings) -> Result<World, Problem> {
         random: Random::real(),
     })
 }
+
+/// The servers of a configuration.
+pub fn resolver(config: &mta::config::Config) -> Settings {
+    Settings {
+        servers: config.dns.servers.clone(),
+        timeout: config.dns.timeout,
+        trust_ad: config.dns.trust_ad.into(),
+        ..Settings::default()
+    }
+}

@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use accounts::{Accounts, AccountsError};
 use arc_swap::ArcSwap;
 use policy::Policy;
 use smtp::Timestamp;
 use spool::local::{LocalSpool, Settings};
 use tokio::sync::watch;
-use transport::{ServerConfig, mta_sts};
+use transport::mta_sts;
 use world::{
     World,
     net::{Endpoint, Listener},
@@ -23,7 +24,8 @@ use world::{
 use crate::{
     config::{Compiled, Config, ConfigErrors, Role, load::load_users},
     context::{Context, Remembered},
-    customer, evidence, identity,
+    customer, decoys, evidence,
+    identity::{self, Identity},
     listen::{self, Census, Door, Entrance},
     outgoing_tls::OutgoingTls,
     queue::Queue,
@@ -92,6 +94,12 @@ pub enum StartError {
     /// What is asked at the door.
     #[error("`[door]` can't be used")]
     Door(#[from] policy::PolicyError),
+    /// Who knows users.
+    #[error("`[[accounts]]` can't be used")]
+    Accounts(#[from] AccountsError),
+    /// The key of [`decoys`].
+    #[error("no randomness for the key that unknown users' salts are made with")]
+    Decoys(#[source] std::io::Error),
     /// The certificate.
     #[error("cannot use the certificate")]
     Tls(#[from] transport::TlsError),
@@ -119,6 +127,8 @@ impl Agent {
         let identity = identity::prepare(&world, &config)?;
         let users = load_users(&config).map_err(StartError::Config)?;
         let compiled = Compiled::new(config, users)?;
+        let accounts = prepare_accounts(&world, &compiled).await?;
+        let decoys = decoys::prepare(&world, &compiled.config)?;
         let path = compiled.config.spool_directory();
         let settings = spool_settings(&compiled.config);
         let spool_pace = match pace {
@@ -135,6 +145,7 @@ impl Agent {
         let remembered = Remembered {
             mta_sts: open_mta_sts(&world, &compiled.config),
             tls_reports: open_tls_reports(&world, &compiled.config),
+            decoys,
         };
         let context = Context::new(world, spool, recorder, policy, remembered, compiled, tls);
         let queue = Queue::new(Arc::new(context));
@@ -146,7 +157,7 @@ impl Agent {
             closing: watch::Sender::new(false),
             open: Mutex::default(),
         });
-        agent.open_listeners(identity).await?;
+        agent.open_listeners(identity, &accounts).await?;
         let closing = agent.closing.subscribe();
         queue.context.tasks.spawn(tls_reports::run(queue.clone(), closing.clone()));
         queue.context.tasks.spawn(refresh_mta_sts(queue.clone(), closing));
@@ -172,20 +183,27 @@ impl Agent {
         let identity = identity::prepare(&self.queue.context.world, &config)?;
         let users = load_users(&config).map_err(StartError::Config)?;
         let compiled = Compiled::new(config, users)?;
+        let accounts = prepare_accounts(&self.queue.context.world, &compiled).await?;
         let set = door_settings(&self.queue.context.world, &compiled.config)?;
         self.queue.context.policy.reconfigure(set)?;
         self.queue.context.reconfigure(compiled, tls);
         self.queue.forget_ways();
-        self.open_listeners(identity).await
+        self.open_listeners(identity, &accounts).await
     }
 
     /// Brings the open listeners in line with the configuration.
-    async fn open_listeners(&self, identity: Option<Arc<ServerConfig>>) -> Result<(), StartError> {
+    async fn open_listeners(
+        &self,
+        identity: Option<Identity>,
+        accounts: &Accounts,
+    ) -> Result<(), StartError> {
         let context = &self.queue.context;
         let config = context.config();
         let mut wanted = BTreeMap::new();
         for (listener, _) in &config.listeners {
-            let door = Arc::new(Door::new(&config, listener, identity.clone()));
+            let issuers = listener.client_ca.as_deref();
+            let tls = identity.as_ref().map(|identity| identity.asking(issuers));
+            let door = Arc::new(Door::new(&config, listener, tls, accounts));
             for &address in &listener.address {
                 wanted.insert(Endpoint::Ip(address), (door.clone(), 0));
             }
@@ -295,6 +313,17 @@ impl Agent {
     fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<Endpoint, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The back ends, as far as they can be reached: the others are told, and asked when they are needed.
+async fn prepare_accounts(world: &World, config: &Compiled) -> Result<Accounts, StartError> {
+    let accounts = Accounts::new(world, &config.config.accounts, &config.users)?;
+    for told in accounts.prepare().await {
+        if let accounts::Verdict::Unavailable(why) = told.verdict {
+            tracing::warn!(accounts = told.back_end, why, "can't be asked for now");
+        }
+    }
+    Ok(accounts)
 }
 
 /// Where it listens, as people write it.

@@ -34,16 +34,20 @@ pub struct Context {
     pub tls_reports: Option<Keeper>,
     /// Rung at each change of the configuration.
     pub reconfigured: Notify,
+    /// The key that the salts of users who don't exist are made with.
+    pub decoys: Arc<sasl::Secret>,
     config: ArcSwap<Compiled>,
     outgoing_tls: ArcSwap<OutgoingTls>,
 }
 
-/// What is remembered of other people's TLS.
+/// What is remembered besides mail.
 pub struct Remembered {
     /// Policies.
     pub mta_sts: Option<mta_sts::Store>,
     /// Counts.
     pub tls_reports: Option<Keeper>,
+    /// See [`Context::decoys`].
+    pub decoys: sasl::Secret,
 }
 
 impl Context {
@@ -68,6 +72,7 @@ impl Context {
             config: ArcSwap::from_pointee(config),
             mta_sts: remembered.mta_sts,
             tls_reports: remembered.tls_reports,
+            decoys: Arc::new(remembered.decoys),
             outgoing_tls: ArcSwap::from_pointee(outgoing_tls),
         }
     }

@@ -116,6 +116,8 @@ impl Desk {
             }
             Request::Why { subject } => self.why(&subject).await,
             Request::DoorCheck { visit } => door::check(&self.agent, &visit).await,
+            Request::Logins => door::logins(&self.agent),
+            Request::Unlock { text } => vec![door::unlock(&self.agent, &text)],
             Request::Greylist { text, forget, count_max } => {
                 door::greylist(&self.agent, &text, forget, count_max)
             }

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use accounts::Accounts;
 use smtp::server::{Peer, Server};
 use tokio::time::Instant;
 use transport::{Credentials, Plan, Session as Outgoing, Target};
@@ -101,7 +102,12 @@ async fn reverse(entrance: &Entrance, config: &Arc<Compiled>, odmr: &Odmr, mut s
         tls: ListenerTls::None,
         ..Listener::default()
     };
-    let door = Arc::new(Door::new(config, &listener, None));
+    let door = Arc::new(Door::new(
+        config,
+        &listener,
+        None,
+        &Accounts::nobody(&entrance.queue.context.world),
+    ));
     let origin = entrance.queue.context.world.clock.now();
     let local = wire.local().ok().and_then(|end| end.socket()).unwrap_or(address);
     let peer = Peer { tls, origin, ..Peer::new(address, local) };

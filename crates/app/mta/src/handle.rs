@@ -92,6 +92,13 @@ pub enum Request {
         /// No more than so many; the end says how many there are in all.
         count_max: Option<u64>,
     },
+    /// [`Response::LoginsOf`] for each of whom failed logins are remembered, those locked the longest first.
+    Logins,
+    /// Forget failed logins.
+    Unlock {
+        /// An address, a network as it is listed, or a user; empty: all.
+        text: String,
+    },
     /// [`Response::TlsReport`] for each domain that TLS sessions were counted for.
     TlsReport {
         /// `2026-11-20`; today if none.
@@ -196,6 +203,8 @@ pub enum Response {
     Verdict(Box<DoorVerdict>),
     /// To `Greylist`, one each.
     Greylisted(Box<policy::greylist::Shown>),
+    /// To `Logins`, one each.
+    LoginsOf(Box<policy::guard::Shown>),
     /// To `TlsReport`, one each: a report as RFC 8460 section 4.4 has it.
     TlsReport {
         /// The report.

@@ -1,6 +1,11 @@
 //! The certificate that clients see: the configured one, or one that we made ourselves at first start.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use transport::{ServerConfig, ServerIdentity, TlsError};
 use world::{
@@ -10,8 +15,22 @@ use world::{
 
 use crate::config::{Config, ListenerTls};
 
+/// The certificate, made ready for each listener that has TLS.
+pub struct Identity {
+    plain: Arc<ServerConfig>,
+    /// By `client_ca`.
+    asking: BTreeMap<PathBuf, Arc<ServerConfig>>,
+}
+
+impl Identity {
+    /// What a listener with those issuers of clients' certificates shows.
+    pub fn asking(&self, issuers: Option<&Path>) -> Arc<ServerConfig> {
+        issuers.and_then(|issuers| self.asking.get(issuers)).unwrap_or(&self.plain).clone()
+    }
+}
+
 /// Loads or makes it; none if no listener has TLS.
-pub fn prepare(world: &World, config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+pub fn prepare(world: &World, config: &Config) -> Result<Option<Identity>, TlsError> {
     if config.listeners().iter().all(|listener| listener.tls == ListenerTls::None) {
         return Ok(None);
     }
@@ -31,7 +50,13 @@ pub fn prepare(world: &World, config: &Config) -> Result<Option<Arc<ServerConfig
     for warning in identity.warnings(world) {
         tracing::warn!(warning, "certificate");
     }
-    ServerIdentity::config(&[identity]).map(Some)
+    let identities = [identity];
+    let mut asking = BTreeMap::new();
+    for file in config.listeners().iter().filter_map(|listener| listener.client_ca.clone()) {
+        let config = ServerIdentity::config_asking(&identities, Some(&file))?;
+        asking.insert(file, config);
+    }
+    Ok(Some(Identity { plain: ServerIdentity::config(&identities)?, asking }))
 }
 
 fn make(

@@ -8,6 +8,7 @@ pub mod config;
 pub mod context;
 mod control;
 mod customer;
+mod decoys;
 pub mod events;
 pub mod evidence;
 pub mod handle;

@@ -97,6 +97,39 @@ impl Recorder {
         });
     }
 
+    /// A login was refused.
+    pub fn login_refused(
+        &self,
+        at: Timestamp,
+        listener: &str,
+        machine: &Server<Receipt>,
+        user: Option<&str>,
+        reply: &Reply,
+        because: Option<&judge::Refused>,
+    ) {
+        let Some(log) = &self.log else { return };
+        let mut transcript = machine.transaction_transcript();
+        if let Some(because) = because {
+            let at = transcript.lines().last().map_or(Duration::ZERO, |line| line.at);
+            let note = format!("{}: {}", because.refusal.rule, because.refusal.why);
+            transcript.record(at, Party::Note, note);
+        }
+        let client = Client { user: user.map(Cow::Borrowed), ..client(listener, machine) };
+        log.record(&Entry {
+            at,
+            kind: Kind::Refused(Refused {
+                client,
+                stage: Stage::Auth,
+                reverse_path: None,
+                recipients: Vec::new(),
+                message_id: None,
+                reply: Cow::Borrowed(reply),
+                rule: Cow::Borrowed(because.map_or("protocol", |because| because.refusal.rule)),
+                transcript: Cow::Owned(transcript),
+            }),
+        });
+    }
+
     /// We wrote a message of our own.
     pub fn dsn(
         &self,

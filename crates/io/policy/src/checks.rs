@@ -67,8 +67,14 @@ pub(crate) struct Ground<'a> {
 
 /// The rule of [`Policy::login`].
 pub const LOGIN_RATE: &str = "login-rate";
+/// The rule of credentials that are not right.
+pub const WRONG_LOGIN: &str = "wrong-login";
+/// The rule of logins that nobody can look at now.
+pub const LOGIN_UNAVAILABLE: &str = "login-unavailable";
 /// The rule of clients that don't wait for the greeting.
 pub const EARLY_TALKER: &str = "early-talker";
+
+const AT_AUTH: &str = "seen only at AUTH";
 
 use Stage::{Auth, Connect, Mail, Rcpt};
 
@@ -95,7 +101,15 @@ pub const CHECKS: &[Check] = &[
         "limits.greeting_wait, waited_keep, teaser",
         Run::Driver("seen only on a connection"),
     ),
-    row(LOGIN_RATE, Auth, "failed logins in a time: 454", "rate", Run::Driver("seen only at AUTH")),
+    row(LOGIN_RATE, Auth, "failed logins in a time: 454", "logins", Run::Driver(AT_AUTH)),
+    row(WRONG_LOGIN, Auth, "the credentials are not right: 535", "accounts", Run::Driver(AT_AUTH)),
+    row(
+        LOGIN_UNAVAILABLE,
+        Auth,
+        "nobody can look at the credentials now: 454",
+        "accounts",
+        Run::Driver(AT_AUTH),
+    ),
     row(
         "message-rate",
         Mail,

@@ -13,6 +13,7 @@ mod checks;
 pub mod dnsbl;
 pub mod facts;
 pub mod greylist;
+pub mod guard;
 pub mod names;
 mod policy;
 pub mod rates;
@@ -22,7 +23,7 @@ pub mod verdict;
 pub mod waited;
 
 pub use case::Case;
-pub use checks::{CHECKS, Check, EARLY_TALKER, LOGIN_RATE, Stage};
+pub use checks::{CHECKS, Check, EARLY_TALKER, LOGIN_RATE, LOGIN_UNAVAILABLE, Stage, WRONG_LOGIN};
 pub use policy::{Ourselves, Policy, PolicyError, Set, directory};
 pub use settings::Settings;
 pub use verdict::{Detail, Ended, Outcome, Refusal, Verdict};

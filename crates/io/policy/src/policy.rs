@@ -21,8 +21,9 @@ use crate::{
     checks::{self, CHECKS, Stage},
     facts::Asker,
     greylist::{self, Greylist},
+    guard::{self, Failed, Guard, Try},
     names::{self, Files, NamesError},
-    rates::{Count, Doer, Rate, Rates},
+    rates::{Count, Rate, Rates},
     settings::Settings,
     waited::Waited,
 };
@@ -37,6 +38,7 @@ pub struct Policy {
     pub(crate) asker: Asker,
     pub(crate) rates: Rates,
     pub(crate) asked: Asked,
+    guard: Guard,
     /// Who has waited for the greeting.
     pub waited: Waited,
     pub(crate) clock: Clock,
@@ -122,6 +124,7 @@ impl Policy {
             asker: Asker::new(world.dns.clone()),
             rates: Rates::default(),
             asked: Asked::default(),
+            guard: Guard::default(),
             waited: Waited::default(),
             told: Waited::default(),
             clock: world.clock,
@@ -226,27 +229,42 @@ impl Policy {
     }
 
     /// Whether a login may be looked at. The reply says when the next one may.
-    pub fn login(&self, client: IpAddr, user: &str) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// Somebody is locked: the client, its network, or the user for clients that he never came from.
+    pub fn login(&self, client: IpAddr, user: &str) -> Result<Try, Refusal> {
         let set = self.set();
-        let doer = Doer { client: Some(client), user: Some(user), ..Doer::default() };
-        let rates = set.settings.rate.iter();
-        let would = self.rates.would(rates, Count::AuthFailures, &doer, 1, self.clock.now());
-        would.map_err(|reached| {
+        let tried = self.guard.attempt(&set.settings.logins, client, user, self.clock.now());
+        tried.map_err(|lock| {
             self.count(checks::LOGIN_RATE);
-            Refusal {
-                rule: checks::LOGIN_RATE,
-                reply: Reply::login_locked(reached.wait),
-                why: format!("the limit of {} is reached", reached.rate),
-            }
+            let reply = Reply::login_locked(lock.wait);
+            Refusal { rule: checks::LOGIN_RATE, reply, why: lock.to_string() }
         })
     }
 
-    /// A login failed.
-    pub fn login_failed(&self, client: IpAddr, user: &str) {
-        let set = self.set();
-        let doer = Doer { client: Some(client), user: Some(user), ..Doer::default() };
-        let rates = set.settings.rate.iter();
-        self.rates.add(rates, Count::AuthFailures, &doer, 1, self.clock.now());
+    /// A login was wrong; the refusal goes out after [`Failed::wait`].
+    pub fn login_failed(&self, tried: Try, password: Option<&[u8]>) -> Failed {
+        self.count(checks::WRONG_LOGIN);
+        let failed = tried.failed(&self.set().settings.logins, password, self.clock.now());
+        if let Some(lock) = &failed.locked {
+            tracing::warn!(subject = %lock.subject, kind = lock.subject.kind(), wait = ?lock.wait, "locked");
+        }
+        failed
+    }
+
+    /// A login was right.
+    pub fn login_succeeded(&self, tried: Try) {
+        tried.succeeded(&self.set().settings.logins, self.clock.now());
+    }
+
+    /// Whose failed logins are remembered.
+    pub fn logins(&self) -> Vec<guard::Shown> {
+        self.guard.list(self.clock.now())
+    }
+
+    /// Forgets failed logins: see [`Guard::unlock`].
+    pub fn unlock(&self, text: &str) -> usize {
+        self.guard.unlock(text)
     }
 
     fn counted(&self, verdict: Verdict) -> Verdict {

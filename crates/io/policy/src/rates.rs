@@ -49,8 +49,6 @@ pub enum Count {
     Recipients,
     /// Octets of content that were taken.
     Octets,
-    /// Failed AUTHs.
-    AuthFailures,
 }
 
 /// Whose deeds are counted together.
@@ -232,7 +230,6 @@ impl Count {
             Self::Messages => "messages",
             Self::Recipients => "recipients",
             Self::Octets => "of content",
-            Self::AuthFailures => "failed logins",
         }
     }
 }

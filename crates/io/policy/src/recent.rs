@@ -32,6 +32,23 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
+    /// The entry, which is young again; a new one if there was none.
+    pub fn get_or_insert_with(&mut self, key: &K, new: impl FnOnce() -> V) -> &mut V
+    where
+        K: Clone,
+    {
+        let value = self.remove(key).unwrap_or_else(new);
+        if self.young.len() >= self.half {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.entry(key.clone()).or_insert(value)
+    }
+
+    /// All entries, in no order: sort what is shown.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.young.iter().chain(&self.old)
+    }
+
     /// Puts an entry in, or another value for it.
     pub fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.half && !self.young.contains_key(&key) {

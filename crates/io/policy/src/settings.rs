@@ -7,10 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use notation::{Network, units};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    dnsbl::List,
-    rates::{Count, Per, Rate},
-};
+use crate::{dnsbl::List, rates::Rate};
 
 /// The whole table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +53,43 @@ pub struct Settings {
     pub ask_next_hop: AskNextHop,
     /// DNS lists.
     pub list: Vec<List>,
-    /// Limits on how often. What is given here stands instead of the default ones.
+    /// Limits on how often.
     pub rate: Vec<Rate>,
+    /// Failed logins.
+    pub logins: Logins,
+}
+
+/// `[door.logins]`: how guessing passwords is slowed and locked. [`guard`](crate::guard) has the whole of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logins {
+    /// Failures that lock an address (IPv6: a /64); the second and each further name that is tried counts more than
+    /// the one before, up to five. 0: never.
+    pub per_client: u32,
+    /// Failures that lock a /24 (IPv6: a /48).
+    pub per_network: u32,
+    /// Failures that lock a user: for clients that he never signed in from, and each other one by itself.
+    pub per_user: u32,
+    /// The period in which they count.
+    #[serde(with = "units::duration")]
+    pub within: Duration,
+    /// How long a lock lasts; for addresses and networks twice as long each time.
+    #[serde(with = "units::duration")]
+    pub lock: Duration,
+    /// The longest lock.
+    #[serde(with = "units::duration")]
+    pub lock_max: Duration,
+    /// How long the first refusal is held back; twice as long each time. It also hides how long the back ends took.
+    #[serde(with = "units::duration")]
+    pub delay: Duration,
+    /// The longest a refusal is held back.
+    #[serde(with = "units::duration")]
+    pub delay_max: Duration,
+    /// Sessions that may wait for their refusal at a time; further ones are refused at once.
+    pub held_max: u32,
+    /// How long a client is known for a user who has signed in from it.
+    #[serde(with = "units::duration")]
+    pub known_keep: Duration,
 }
 
 /// What to do about a finding.
@@ -176,19 +208,28 @@ impl Default for Settings {
             greylist: Greylist::default(),
             ask_next_hop: AskNextHop::default(),
             list: Vec::new(),
-            rate: logins().to_vec(),
+            rate: Vec::new(),
+            logins: Logins::default(),
         }
     }
 }
 
-/// Guessing passwords is slow work then: 20 tries in ten minutes of a client, and at a user.
-fn logins() -> [Rate; 2] {
-    [Per::Client, Per::User].map(|per| Rate {
-        count: Count::AuthFailures,
-        per,
-        most: 20,
-        within: Duration::from_secs(600),
-    })
+impl Default for Logins {
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        Self {
+            per_client: 20,
+            per_network: 100,
+            per_user: 20,
+            within: minutes(10),
+            lock: minutes(15),
+            lock_max: minutes(24 * 60),
+            delay: Duration::from_secs(1),
+            delay_max: Duration::from_secs(15),
+            held_max: 500,
+            known_keep: minutes(35 * 24 * 60),
+        }
+    }
 }
 
 impl Default for Greylist {

@@ -159,6 +159,12 @@ impl Mechanisms {
         Self(self.0 & !(1 << mechanism as u16))
     }
 
+    /// These without those.
+    #[must_use]
+    pub const fn without_all(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// Those that both have.
     #[must_use]
     pub const fn of(self, others: Self) -> Self {

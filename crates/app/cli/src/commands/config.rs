@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use accounts::Accounts;
 use clap::{Args, Subcommand};
 use mta::config;
 
@@ -79,7 +80,12 @@ fn by_client(
 ) -> Result<String, Problem> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = now.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
-    let page = config::seen::by_client(&compiled(config)?, client, listener, smtp::Timestamp(now));
+    let world = crate::outside::world(&crate::outside::resolver(&config))?;
+    let compiled = compiled(config)?;
+    let accounts = Accounts::new(&world, &compiled.config.accounts, &compiled.users)
+        .map_err(|error| Problem::from_error(&error))?;
+    let now = smtp::Timestamp(now);
+    let page = config::seen::by_client(&compiled, &accounts, client, listener, now);
     page.ok_or_else(|| {
         let name = listener.unwrap_or_default();
         Problem::new(format!("there is no listener called `{name}`"))

@@ -1,5 +1,7 @@
 //! `mailwright door`: what the door would say, and whom the greylist knows.
 
+mod logins;
+
 use std::net::IpAddr;
 
 use clap::{Args, Subcommand};
@@ -7,7 +9,12 @@ use mta::handle::{DoorVerdict, Request, Response, Visit};
 use policy::{CHECKS, Ended, Stage, greylist::Shown};
 use smtp::Timestamp;
 
-use crate::{output, problem::Problem, server::Place};
+use self::logins::{Logins, Unlock};
+use crate::{
+    output::{self, clean},
+    problem::Problem,
+    server::Place,
+};
 
 /// Ask what the door would say to a client, and look into the greylist
 #[derive(Debug, Args)]
@@ -20,6 +27,8 @@ pub struct Door {
 enum Command {
     Check(Check),
     Greylist(Greylist),
+    Logins(Logins),
+    Unlock(Unlock),
     /// Show all checks in the order in which they are made
     Rules,
 }
@@ -76,6 +85,8 @@ impl Door {
         match self.command {
             Command::Check(check) => check.run(),
             Command::Greylist(greylist) => greylist.run(),
+            Command::Logins(logins) => logins.run(),
+            Command::Unlock(unlock) => unlock.run(),
             Command::Rules => {
                 println!("{}", rules(output::width()));
                 Ok(())
@@ -151,18 +162,6 @@ fn ended(ended: Ended) -> &'static str {
         Ended::Deferred => "deferred",
         Ended::Rejected => "rejected",
     }
-}
-
-/// Words of strangers, safe for a terminal.
-fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => clean.extend(c.escape_default()),
-            false => clean.push(c),
-        }
-    }
-    clean
 }
 
 /// The list, for people.

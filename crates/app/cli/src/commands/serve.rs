@@ -9,7 +9,6 @@ use mta::{
     events::{self, Format},
 };
 use tracing::Level;
-use world::dns::real::Settings;
 
 use crate::{outside, problem::Problem, server::Place};
 
@@ -40,13 +39,7 @@ impl Serve {
     }
 
     async fn serve(&self, config: Config) -> Result<(), Problem> {
-        let resolver = Settings {
-            servers: config.dns.servers.clone(),
-            timeout: config.dns.timeout,
-            trust_ad: config.dns.trust_ad.into(),
-            ..Settings::default()
-        };
-        let world = outside::world(&resolver)?;
+        let world = outside::world(&outside::resolver(&config))?;
         let place = &self.place;
         let read = || place.load().map_err(|problem| problem.in_short());
         let file: Option<PathBuf> = place.config.clone();

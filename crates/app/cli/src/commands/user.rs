@@ -1,5 +1,7 @@
 //! `mailwright user`.
 
+mod test;
+
 use std::{
     fs,
     io::{self, BufRead, IsTerminal},
@@ -9,6 +11,7 @@ use std::{
 use clap::{Args, Subcommand};
 use mta::config::{Config, load, users, users_file};
 
+use self::test::Test;
 use crate::{problem::Problem, server::Place};
 
 /// Manage who may authenticate
@@ -27,9 +30,14 @@ enum Command {
         /// A file whose first line is the password
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
+        /// Store the password itself as well, for CRAM-MD5, DIGEST-MD5 and NTLM
+        #[arg(long)]
+        legacy: bool,
         #[command(flatten)]
         place: Place,
     },
+    /// Try a login: which of the accounts knows the user, and what he may do
+    Test(Test),
     /// List the users' names
     List {
         #[command(flatten)]
@@ -50,23 +58,32 @@ enum Command {
 impl User {
     pub fn run(self) -> Result<(), Problem> {
         match self.command {
-            Command::Add { name, password_file, place } => add(&name, password_file, &place),
+            Command::Add { name, password_file, legacy, place } => {
+                add(&name, password_file, legacy, &place)
+            }
+            Command::Test(test) => test.run(),
             Command::List { place, json } => list(&place, json),
             Command::Remove { name, place } => remove(&name, &place),
         }
     }
 }
 
-fn add(name: &str, password_file: Option<PathBuf>, place: &Place) -> Result<(), Problem> {
+fn add(
+    name: &str,
+    password_file: Option<PathBuf>,
+    legacy: bool,
+    place: &Place,
+) -> Result<(), Problem> {
     let config = place.load()?;
     refuse_configured(&config, name)?;
-    let password = read_password(name, password_file)?;
+    let password = read_password(name, password_file, true)?;
     if password.is_empty() {
         return Err(Problem::new("the password is empty"));
     }
-    let hash = users::hash_password(&password).map_err(|error| Problem::from_error(&error))?;
     let path = config.users_file();
-    let was_there = users_file::add(&path, name, &hash).map_err(|e| Problem::from_error(&e))?;
+    let storing = users::Storing { iterations: config.scram_iterations, secret: legacy };
+    let was_there = users_file::add(&path, name, &password, storing)
+        .map_err(|error| Problem::from_error(&error))?;
     let done = if was_there { "has a new password" } else { "was added" };
     println!("{name} {done} in {}; `mailwright reload` tells a running server", path.display());
     Ok(())
@@ -105,7 +122,11 @@ fn list(place: &Place, json: bool) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read_password(name: &str, file: Option<PathBuf>) -> Result<String, Problem> {
+pub(super) fn read_password(
+    name: &str,
+    file: Option<PathBuf>,
+    is_new: bool,
+) -> Result<String, Problem> {
     let from_file = |error, path: &PathBuf| {
         Problem::new(format!("cannot read the password from `{}`: {error}", path.display()))
     };
@@ -120,6 +141,9 @@ fn read_password(name: &str, file: Option<PathBuf>) -> Result<String, Problem> {
         return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
     let once = rpassword::prompt_password(format!("Password for {name}: ")).map_err(asked)?;
+    if !is_new {
+        return Ok(once);
+    }
     let again = rpassword::prompt_password("Once more: ").map_err(asked)?;
     match once == again {
         true => Ok(once),

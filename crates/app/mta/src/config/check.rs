@@ -1,5 +1,6 @@
 //! What the types can't say: values that contradict each other, and files that are not there.
 
+mod accounts;
 mod domains;
 mod listeners;
 mod routes;
@@ -33,6 +34,7 @@ pub fn check<'d, 't>(config: &Config, document: &'d Document<'t>) -> Found<'d, '
     found.retry(&["retry"], &config.retry);
     found.timeouts(&config.timeouts);
     found.users(config);
+    found.accounts(config);
     found.listeners(config);
     found.domains(config);
     found.routes(config);
@@ -229,6 +231,11 @@ impl Found<'_, '_> {
             if !user.has_valid_hash() {
                 let message = format!("the password of `{name}` is no argon2 hash");
                 let help = "let `mailwright user add` make it, in a file of its own";
+                self.error(&["users", name], message, help);
+            }
+            if !user.has_valid_keys() {
+                let message = format!("the SCRAM keys of `{name}` can't be read");
+                let help = "let `mailwright user add` make them, in a file of its own";
                 self.error(&["users", name], message, help);
             }
         }

@@ -27,7 +27,7 @@ pub struct Compiled {
     /// The listeners in effect, each with its limits.
     pub listeners: Vec<(Listener, Limits)>,
     /// Who may authenticate: those of the file and of the users file.
-    pub users: Users,
+    pub users: Arc<Users>,
     domains: Patterns<LocalParts>,
     /// Explicit routes, and those of domains with a next hop of their own.
     routes: Patterns<Arc<Route>>,
@@ -78,7 +78,7 @@ impl Compiled {
         users.extend(config.users.clone());
         Ok(Self {
             listeners: config.listeners().into_iter().map(limits).collect(),
-            users: Users::new(users)?,
+            users: Arc::new(Users::new(users)?),
             routes: routes(&config, &domains),
             domains: compile_domains(&config, domains)?,
             everything_else: Arc::new(config.default_route.clone().unwrap_or_default()),

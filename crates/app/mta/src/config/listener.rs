@@ -33,6 +33,12 @@ pub struct Listener {
     /// Kerberos for those who sign in here; GSSAPI is offered as soon as it is there. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gssapi: Option<Gssapi>,
+    /// Those of `[[accounts]]` that are asked here, by name, in this order. Default: all.
+    pub accounts: Vec<String>,
+    /// A PEM file of issuers: clients are asked for a certificate, and those of these issuers may sign in by it
+    /// (EXTERNAL). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
     /// MAIL needs AUTH first. Default: yes for submission (RFC 6409 section 4.3), else no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_auth: Option<bool>,
@@ -146,6 +152,8 @@ pub struct Auth {
     pub offered: Option<bool>,
     /// Offer it outside TLS too, where the password can be read on the wire (RFC 4954 section 4).
     pub without_tls: bool,
+    /// The mechanisms that are offered. Default: those that every user can use, without the outdated ones.
+    pub mechanisms: Vec<String>,
 }
 
 /// What to do with a bare LF or CR in content. Neither lets one end a message: that would be smuggling.
@@ -169,6 +177,8 @@ impl Default for Listener {
             tls: ListenerTls::default(),
             auth: Auth::default(),
             gssapi: None,
+            accounts: Vec::new(),
+            client_ca: None,
             require_auth: None,
             require_tls: false,
             networks: Vec::new(),

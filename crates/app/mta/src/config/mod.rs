@@ -21,11 +21,11 @@ pub mod problem;
 pub mod queue;
 pub mod route;
 pub mod seen;
+pub mod senders;
 pub mod show;
 pub mod site;
 pub mod socket_mode;
 pub mod storage;
-pub mod users;
 pub mod users_file;
 
 #[cfg(test)]
@@ -38,6 +38,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{
+    Settings as Accounts,
+    users::{self, User},
+};
 pub use compiled::{Compiled, Disposition};
 pub use domain::{Domain, DomainKind, Mailboxes, Relay};
 pub use gssapi::Gssapi;
@@ -50,10 +54,10 @@ pub use pipe::Pipe;
 pub use problem::{ConfigErrors, Problem, Warning};
 pub use queue::{Dns, DoubleBounce, Dsn, Queue, Retry, Timeouts};
 pub use route::{Credentials, Route};
+pub use senders::{Own, Senders};
 pub use site::Site;
 pub use socket_mode::SocketMode;
 pub use storage::{Control, Evidence, Log, LogFormat, LogLevel, Spool, Tls, TlsReports};
-pub use users::User;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +113,13 @@ pub struct Config {
     pub sites: BTreeMap<String, Site>,
     /// Providers that our mail is fetched from by ATRN (RFC 2645), for servers without a fixed address.
     pub odmr: Vec<Odmr>,
+    /// Who knows users, in the order in which they are asked. Default: those below, and those of the users file.
+    pub accounts: Vec<Accounts>,
+    /// Which reverse-paths are whose.
+    pub senders: Senders,
+    /// How often SCRAM hashes the passwords of new users: more is slower for all, and for who stole the file. RFC 7677
+    /// section 4 has 4096 as the least.
+    pub scram_iterations: u32,
     /// Who may authenticate.
     pub users: BTreeMap<String, User>,
 }
@@ -139,6 +150,9 @@ impl Default for Config {
             routes: BTreeMap::new(),
             sites: BTreeMap::new(),
             odmr: Vec::new(),
+            accounts: Vec::new(),
+            senders: Senders::default(),
+            scram_iterations: sasl::scram::ITERATIONS,
             users: BTreeMap::new(),
         }
     }

@@ -16,6 +16,7 @@ use crate::listen;
 /// and inside TLS. `now` is for what EHLO says of the time.
 pub fn by_client(
     config: &Compiled,
+    accounts: &accounts::Accounts,
     client: IpAddr,
     name: Option<&str>,
     now: Timestamp,
@@ -27,7 +28,8 @@ pub fn by_client(
     for (listener, limits) in &listeners {
         let separator = if page.is_empty() { "" } else { "\n" };
         page.push_str(separator);
-        at_listener(&mut page, config, listener, limits, client, now);
+        let accounts = accounts.only(&listener.accounts);
+        at_listener(&mut page, config, &accounts, (listener, limits), client, now);
     }
     (!listeners.is_empty()).then_some(page)
 }
@@ -35,12 +37,14 @@ pub fn by_client(
 fn at_listener(
     page: &mut String,
     config: &Compiled,
-    listener: &Listener,
-    limits: &Limits,
+    accounts: &accounts::Accounts,
+    (listener, limits): (&Listener, &Limits),
     client: IpAddr,
     now: Timestamp,
 ) {
-    let offer = listen::offer(config, listener, limits, listener.tls != ListenerTls::None);
+    let mechanisms = listen::mechanisms(listener, accounts);
+    let tls_available = listener.tls != ListenerTls::None;
+    let offer = listen::offer(config, listener, limits, tls_available, mechanisms);
     let may = match listener.trusts(client) || config.may_relay(client) {
         true => "may relay to anywhere",
         false => "may send to the domains of this server",
@@ -69,6 +73,19 @@ fn at_listener(
         let reply = extension::ehlo_reply(&ground);
         line(page, format_args!("  {place}:"));
         reply.lines().skip(1).for_each(|keyword| line(page, format_args!("    {keyword}")));
+    }
+    if listener.offers_auth() {
+        let names: Vec<&str> = accounts.names().collect();
+        line(page, format_args!("  accounts: {}", names.join(", ")));
+        let left_out = accounts.possible().without_all(mechanisms);
+        if listener.auth.mechanisms.is_empty() && !left_out.is_empty() {
+            line(
+                page,
+                format_args!(
+                    "  not for every user, or outdated: {left_out} (`auth.mechanisms` offers them)"
+                ),
+            );
+        }
     }
 }
 
@@ -150,22 +167,56 @@ mod tests {
         Compiled::new(Config::parse(text).unwrap().0, BTreeMap::new()).unwrap()
     }
 
+    fn world() -> world::World {
+        let disk = std::sync::Arc::new(world::sim::disk::SimDisk::new(1));
+        world::sim::SimWorld::new(1).world_for([192, 0, 2, 1].into(), disk)
+    }
+
+    #[test]
+    fn a_user_sees_the_mechanisms_that_all_users_can_use() {
+        let listener =
+            "[[listener]]\nname = 'in'\naddress = '127.0.0.1:587'\nrole = 'submission'\n";
+        let old = "[users]\nold = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$YWhhc2hhaGFzaGFoYXNoYWhhc2hhaGFzaGFoYXNoYQ'\n";
+        let page = |text: &str| {
+            let config = compiled(text);
+            let accounts =
+                accounts::Accounts::new(&world(), &config.config.accounts, &config.users).unwrap();
+            let client = "192.0.2.7".parse().unwrap();
+            by_client(&config, &accounts, client, Some("in"), Timestamp(0)).unwrap()
+        };
+        let auth = |text: &str| {
+            let page = page(text);
+            let line = page.lines().find(|line| line.trim_start().starts_with("AUTH "));
+            line.unwrap_or_else(|| panic!("{page}")).trim().to_owned()
+        };
+        assert!(auth(listener).contains("SCRAM-SHA-256"), "{}", auth(listener));
+        assert_eq!(auth(&format!("{listener}{old}")), "AUTH PLAIN LOGIN");
+        let ldap = "[[accounts]]\nkind = 'ldap'\nurl = ['ldap://x']\nbase = 'dc=x'\n[[accounts]]\nkind = 'users'\n";
+        assert_eq!(auth(&format!("{listener}{ldap}")), "AUTH PLAIN LOGIN");
+        assert!(page(&format!("{listener}{ldap}")).contains("accounts: ldap, users"));
+        let named = listener
+            .replace("'submission'", "'submission'\nauth.mechanisms = ['plain', 'cram-md5']");
+        assert_eq!(auth(&named), "AUTH PLAIN", "nobody has a secret for CRAM-MD5");
+    }
+
     #[test]
     fn a_client_sees_what_it_is_granted_and_what_is_switched() {
         let config = compiled(
             "hostname = 'mx.a.test'\n[[listener]]\nname = 'in'\naddress = '127.0.0.1:25'\n\
              hide = ['CHUNKING']\nadvertise = ['XEXCH50']\netrn = ['192.0.2.0/24']\n",
         );
+        let accounts = accounts::Accounts::nobody(&world());
         let at = |client: &str| {
             let client = client.parse().unwrap();
-            by_client(&config, client, Some("in"), Timestamp(0)).unwrap()
+            by_client(&config, &accounts, client, Some("in"), Timestamp(0)).unwrap()
         };
         let (friend, stranger) = (at("192.0.2.7"), at("203.0.113.7"));
         assert!(friend.contains("    ETRN\n") && !stranger.contains("    ETRN\n"), "{friend}");
         assert!(stranger.contains("    XEXCH50\n") && !stranger.contains("CHUNKING"), "{stranger}");
         assert!(stranger.contains("inside TLS:") && stranger.contains("    REQUIRETLS\n"));
         assert_eq!(stranger.matches("REQUIRETLS").count(), 1, "inside TLS only: {stranger}");
-        let nobody = by_client(&config, "203.0.113.7".parse().unwrap(), Some("x"), Timestamp(0));
+        let client = "203.0.113.7".parse().unwrap();
+        let nobody = by_client(&config, &accounts, client, Some("x"), Timestamp(0));
         assert_eq!(nobody, None);
     }
 

@@ -58,7 +58,7 @@ fn table(page: &mut String, path: &str, values: &Table, given: Option<&Table>) {
     }
 }
 
-const SECRETS: &[&str] = &["password"];
+const SECRETS: &[&str] = &["password", "scram", "secret"];
 
 fn is_section(value: &Value) -> bool {
     match value {

@@ -34,15 +34,26 @@ fn every_key() -> BTreeSet<String> {
     ] {
         ask(path, head, &mut keys);
     }
+    for kind in ["users", "dovecot", "ldap", "saslauthd", "checkpassword", "oauth", "certificates"]
+    {
+        let text = format!("[[accounts]]\nkind = '{kind}'\n'?' = 1\n");
+        keys.extend(fields(&text).into_iter().map(|key| format!("accounts.{key}")));
+    }
     keys
 }
 
+/// The keys that could stand where the `?` of a text does.
+fn fields(text: &str) -> Vec<String> {
+    let Err(error) = toml::from_str::<Config>(text) else { return Vec::new() };
+    match error.message().strip_prefix("unknown field `?`, expected ") {
+        Some(rest) => rest.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
+        None => Vec::new(),
+    }
+}
+
 fn ask(path: &str, head: &str, keys: &mut BTreeSet<String>) {
-    let text = format!("{head}'?' = 1\n");
-    let Err(error) = toml::from_str::<Config>(&text) else { return };
-    let Some(rest) = error.message().strip_prefix("unknown field `?`, expected ") else { return };
-    for key in rest.split('`').skip(1).step_by(2) {
-        let inner = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    for key in fields(&format!("{head}'?' = 1\n")) {
+        let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         // Their values are told of at their own places.
         let inherited = ["listener.limits", "routes.*.retry", "default_route"];
         keys.insert(inner.clone());
@@ -89,9 +100,14 @@ fn the_example_is_right_but_for_its_files() {
 fn every_key_is_in_the_example() {
     let example = toml::Value::Table(uncommented(true).parse().unwrap());
     let keys = every_key();
-    for sure in
-        ["limits.size_max", "listener.auth.without_tls", "routes.*.auth.user", "users.*.password"]
-    {
+    for sure in [
+        "limits.size_max",
+        "listener.auth.without_tls",
+        "routes.*.auth.user",
+        "users.*.password",
+        "accounts.bind",
+        "accounts.keys",
+    ] {
         assert!(keys.contains(sure), "{sure} was not found: is the test itself still right?");
     }
     for key in &keys {
@@ -404,25 +420,6 @@ fn aliases_and_catch_all() {
     // What an alias led to is never followed again.
     assert!(matches!(compiled.resolved(&address("info@a.test")), Disposition::Local(_)));
     assert!(matches!(compiled.resolved(&address("nobody@a.test")), Disposition::Unknown));
-}
-
-#[test]
-fn passwords() {
-    let hash = users::hash_password("secret-Pa55").unwrap();
-    let text = format!(
-        "[users.'tester@example.test']\npassword = '{hash}'\nreverse_paths = ['@example.test']\n"
-    );
-    let compiled = compiled(&text);
-    let users = &compiled.users;
-    let name = "tester@example.test";
-    assert!(users.verify_remembered(name, b"secret-Pa55").is_none(), "nothing is remembered yet");
-    assert!(users.verify(name, b"wrong").is_none());
-    assert!(users.verify("nobody", b"nobody has this one").is_none(), "the decoy opens nothing");
-    let user = users.verify(name, b"secret-Pa55").expect("the right password");
-    assert!(user.may_use("x@EXAMPLE.test") && !user.may_use("x@b.test") && !user.may_use(""));
-    assert!(users.verify_remembered(name, b"secret-Pa55").is_some());
-    assert!(users.verify_remembered(name, b"wrong").is_none());
-    assert!(!format!("{:?}", compiled).contains("argon2"), "hashes end up in no log");
 }
 
 #[test]

@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::User;
+use super::{
+    User,
+    users::{HashError, Storing},
+};
 
 /// Why the file was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,9 @@ pub enum UsersFileError {
         /// The operating system's word.
         source: io::Error,
     },
+    /// A password can't be hashed.
+    #[error("the password is not stored")]
+    Hash(#[from] HashError),
     /// It is not what we write.
     #[error("the users file `{}` is damaged: {message}", .path.display())]
     Damaged {
@@ -35,20 +41,15 @@ pub enum UsersFileError {
 }
 
 /// Adds a user or changes the password of one. Whether the name was there.
-pub fn add(path: &Path, name: &str, hash: &str) -> Result<bool, UsersFileError> {
+pub fn add(
+    path: &Path,
+    name: &str,
+    password: &str,
+    storing: Storing,
+) -> Result<bool, UsersFileError> {
     let mut users = read(path)?;
-    let was_there = match users.get_mut(name) {
-        Some(user) => {
-            hash.clone_into(&mut user.password);
-            true
-        }
-        None => {
-            let user =
-                User { password: hash.to_owned(), reverse_paths: Vec::new(), odmr: Vec::new() };
-            users.insert(name.to_owned(), user);
-            false
-        }
-    };
+    let was_there = users.contains_key(name);
+    users.entry(name.to_owned()).or_default().set_password(password, storing)?;
     write(path, &users)?;
     Ok(was_there)
 }
@@ -112,16 +113,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data/users.toml");
         assert!(!remove(&path, "anna@a.test").unwrap());
-        assert!(!add(&path, "anna@a.test", "$argon2id$1").unwrap());
-        assert!(!add(&path, "bob", "$argon2id$2").unwrap());
-        assert!(add(&path, "anna@a.test", "$argon2id$3").unwrap());
+        let plain = Storing { iterations: 4_096, secret: false };
+        assert!(!add(&path, "anna@a.test", "one", Storing { secret: true, ..plain }).unwrap());
+        assert!(!add(&path, "bob", "two", plain).unwrap());
+        assert_eq!(read(&path).unwrap()["anna@a.test"].secret.as_deref(), Some("one"));
+        assert!(add(&path, "anna@a.test", "three", plain).unwrap());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let users = read(&path).unwrap();
-        assert_eq!(users["anna@a.test"].password, "$argon2id$3");
+        let anna = &users["anna@a.test"];
+        assert!(anna.has_valid_hash() && anna.has_valid_keys() && anna.secret.is_none());
+        assert_eq!(anna.scram.len(), 2);
         assert!(remove(&path, "bob").unwrap());
         assert_eq!(read(&path).unwrap().len(), 1);
         fs::write(&path, "anna = ").unwrap();
         // A damaged file is not written over.
-        assert!(matches!(add(&path, "bob", "x"), Err(UsersFileError::Damaged { .. })));
+        assert!(matches!(add(&path, "bob", "x", plain), Err(UsersFileError::Damaged { .. })));
     }
 }

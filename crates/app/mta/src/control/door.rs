@@ -119,3 +119,20 @@ pub(super) fn greylist(
     responses.push(done(count as u64));
     responses
 }
+
+/// Whose failed logins are remembered.
+pub(super) fn logins(agent: &Arc<Agent>) -> Vec<Response> {
+    let shown = agent.queue.context.policy.logins();
+    let count = shown.len() as u64;
+    let mut responses: Vec<_> =
+        shown.into_iter().map(|shown| Response::LoginsOf(Box::new(shown))).collect();
+    responses.push(done(count));
+    responses
+}
+
+/// As if they had never failed.
+pub(super) fn unlock(agent: &Arc<Agent>, text: &str) -> Response {
+    let count = agent.queue.context.policy.unlock(text.trim());
+    tracing::info!(subject = text, count, "unlocked by an operator");
+    done(count as u64)
+}

@@ -52,7 +52,7 @@ pub struct Client<'a> {
     pub helo: Option<Cow<'a, str>>,
     /// What TLS came to, where there was any.
     pub tls: Option<Cow<'a, TlsFacts>>,
-    /// As whom it authenticated.
+    /// As whom it authenticated; or tried to, if that is what was refused.
     pub user: Option<Cow<'a, str>>,
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use smtp::ReversePath;
+use smtp::{ReversePath, Stage};
 use spool::MessageId;
 
 use super::entry::{Decided, Decision, Entry, Kind, Origin};
@@ -101,6 +101,9 @@ pub(super) fn each_key<'e>(entry: &'e Entry<'_>, visit: &mut dyn FnMut(KeyRef<'e
         }
         Kind::Refused(refused) => {
             visit(KeyRef::Client(refused.client.address.ip()));
+            if refused.stage == Stage::Auth {
+                refused.client.user.iter().for_each(|user| user_keys(user, visit));
+            }
             path_keys(refused.reverse_path.iter().map(|path| &**path), visit);
             path_keys(refused.recipients.iter().map(|path| &**path), visit);
             refused.message_id.iter().for_each(|id| visit(KeyRef::MessageId(id)));
@@ -116,6 +119,14 @@ pub(super) fn each_key<'e>(entry: &'e Entry<'_>, visit: &mut dyn FnMut(KeyRef<'e
             visit(KeyRef::Domain(&learned.lane));
             learned.job.iter().for_each(|job| visit(KeyRef::Message(job.message)));
         }
+    }
+}
+
+/// A user's name is looked up as what it looks like.
+fn user_keys<'e>(user: &'e str, visit: &mut dyn FnMut(KeyRef<'e>)) {
+    match user.contains('@') {
+        true => visit(KeyRef::Address(user)),
+        false => visit(KeyRef::Domain(user)),
     }
 }
 

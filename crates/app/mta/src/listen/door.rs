@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use accounts::Accounts;
 use policy::{
     Case, Refusal,
     rates::{Count, Per, Rate},
@@ -41,17 +42,30 @@ pub struct Door {
     pub write_timeout: Duration,
     /// The same offer with a greeting of two lines, the first of which is sent before the wait.
     pub teaser: Option<Teaser>,
+    /// Who knows the users here.
+    pub accounts: Accounts,
+    /// What AUTH offers.
+    pub mechanisms: Mechanisms,
     rates: Vec<Rate>,
     listener: Listener,
 }
 
 impl Door {
     /// Makes a listener ready.
-    pub fn new(config: &Compiled, listener: &Listener, tls: Option<Arc<ServerConfig>>) -> Self {
+    pub fn new(
+        config: &Compiled,
+        listener: &Listener,
+        tls: Option<Arc<ServerConfig>>,
+        accounts: &Accounts,
+    ) -> Self {
         let limits = listener.limits.clone().unwrap_or_else(|| config.config.limits.clone());
         let tls = tls.filter(|_| listener.tls != ListenerTls::None);
-        let offer = offer(config, listener, &limits, tls.is_some());
+        let accounts = accounts.only(&listener.accounts);
+        let mechanisms = mechanisms(listener, &accounts);
+        let offer = offer(config, listener, &limits, tls.is_some(), mechanisms);
         Self {
+            accounts,
+            mechanisms,
             name: listener.name(),
             role: listener.role,
             teaser: Teaser::new(&config.config.door.teaser, &offer),
@@ -135,8 +149,13 @@ impl Door {
             Event::AuthenticationAborted { mechanism } => {
                 tracing::info!(%client, listener, %mechanism, "authentication given up");
             }
-            Event::AuthenticationFailed { user, reply, .. } => {
-                tracing::warn!(%client, listener, user = user.as_deref(), %reply, "authentication failed");
+            Event::AuthenticationFailed { mechanism, user, reply } => {
+                let because = because.filter(|because| because.refusal.reply == *reply);
+                let (rule, why) = words(because);
+                let user = user.as_deref();
+                tracing::warn!(%client, listener, %mechanism, user, %reply, rule, why, "authentication failed");
+                let at = queue.context.world.clock.now();
+                queue.context.evidence.login_refused(at, listener, machine, user, reply, because);
             }
             Event::ContentRefused { reply, length } => {
                 queue.context.metrics.refused.increment();
@@ -282,12 +301,34 @@ fn rates(limits: &Limits) -> Vec<Rate> {
     rates.into_iter().filter(|rate| rate.most > 0).collect()
 }
 
+/// The mechanisms of a listener: those it names, as far as somebody can answer them; or those that serve
+/// everybody, without the outdated ones. Certificates are asked for only where they are wanted.
+pub fn mechanisms(listener: &Listener, accounts: &Accounts) -> Mechanisms {
+    let kerberos = match listener.gssapi {
+        Some(_) => Mechanisms::NONE.with(Mechanism::Gssapi),
+        None => Mechanisms::NONE,
+    };
+    let named: Vec<_> = listener.auth.mechanisms.iter().filter_map(|it| it.parse().ok()).collect();
+    match named.is_empty() {
+        false => named.into_iter().collect::<Mechanisms>().of(accounts.possible().and(kerberos)),
+        true => {
+            let usual = Mechanisms::that(|row| row.by_default).with(Mechanism::External);
+            let usual = match listener.client_ca {
+                Some(_) => usual,
+                None => usual.without(Mechanism::External),
+            };
+            accounts.fitting().of(usual).and(kerberos)
+        }
+    }
+}
+
 /// What the configuration says, in the machine's terms.
 pub fn offer(
     config: &Compiled,
     listener: &Listener,
     limits: &Limits,
     tls_available: bool,
+    mechanisms: Mechanisms,
 ) -> Offer {
     let features = listener.features(config.knows_owners());
     let seconds = |wait: Duration| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
@@ -306,7 +347,11 @@ pub fn offer(
         no_soliciting: listener.no_soliciting.join(",").into(),
         size_max: (limits.size_max > 0).then_some(limits.size_max),
         recipients_max: limits.recipients_max as usize,
-        auth: auth(listener),
+        auth: match (listener.offers_auth(), listener.auth.without_tls) {
+            (false, _) => AuthOffer::NEVER,
+            (true, false) => AuthOffer::inside_tls(mechanisms),
+            (true, true) => AuthOffer::always(mechanisms),
+        },
         auth_required: listener.requires_auth(),
         tls_available: tls_available && listener.tls == ListenerTls::StartTls,
         tls_required: listener.require_tls,
@@ -321,18 +366,5 @@ pub fn offer(
             config::LineEndings::Normalize => LineEndings::Normalize,
         },
         ..Offer::new(config.config.hostname.as_str())
-    }
-}
-
-fn auth(listener: &Listener) -> AuthOffer {
-    let passwords = Mechanisms::BY_PASSWORD;
-    let mechanisms = match listener.gssapi {
-        Some(_) => passwords.with(Mechanism::Gssapi),
-        None => passwords,
-    };
-    match (listener.offers_auth(), listener.auth.without_tls) {
-        (false, _) => AuthOffer::NEVER,
-        (true, false) => AuthOffer::inside_tls(mechanisms),
-        (true, true) => AuthOffer::always(mechanisms),
     }
 }

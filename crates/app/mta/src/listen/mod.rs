@@ -22,7 +22,7 @@ use world::net::{Listener, Stream};
 
 pub use self::{
     census::Census,
-    door::{Door, Teaser, offer},
+    door::{Door, Teaser, mechanisms, offer},
 };
 use crate::{
     queue::Queue,

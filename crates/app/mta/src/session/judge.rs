@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use accounts::Account;
 use policy::{Case, Refusal};
 use smtp::{Address, Recipient, Reply, ReversePath, server::Server};
 use spool::Receipt;
@@ -38,6 +39,7 @@ pub fn reverse_path(
     door: &Door,
     machine: &Server<Receipt>,
     manners: Manners,
+    account: Option<&Account>,
 ) -> Result<(), Refusal> {
     let envelope = machine.envelope();
     let config = queue.context.config();
@@ -45,12 +47,16 @@ pub fn reverse_path(
     if let Some(refusal) = queue.context.policy.sender(&case).refusal {
         return Err(refusal);
     }
-    if let (Some(user), Some(Some(path))) =
-        (machine.user(), envelope.map(|e| e.reverse_path.as_ref()))
-        && !config.users.may_use(user, path.as_str())
-    {
-        let why = format!("{user} may not send as {path}");
-        return Err(Refusal { rule: "user", reply: Reply::reverse_path_not_yours(), why });
+    if let (Some(account), Some(envelope)) = (account, envelope) {
+        let may = match &envelope.reverse_path {
+            Some(path) => config.config.senders.may_use(account, path.as_str()),
+            None => config.config.senders.null,
+        };
+        if !may {
+            let path = envelope.reverse_path.as_ref().map_or("<>", |path| path.as_str());
+            let why = format!("{} may not send as {path}", account.name);
+            return Err(Refusal { rule: "user", reply: Reply::reverse_path_not_yours(), why });
+        }
     }
     begin(queue, machine)
 }

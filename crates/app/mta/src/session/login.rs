@@ -1,142 +1,348 @@
-//! A client signs in: drives a mechanism of [`sasl::server`], and answers what it asks from the users.
+//! A client signs in: drives a mechanism of [`sasl::server`] and has its questions answered by the back
+//! ends, or relays the whole exchange to Dovecot.
+//!
+//! Who has failed too often is not looked at, and a refusal goes out no sooner than the guard has it
+//! ([`policy::guard`]): nobody can tell from the time which names there are.
 
 use std::sync::Arc;
 
+use accounts::{
+    Account, Answered, Told, Verdict, Visit,
+    dovecot::{self, Relay},
+};
+use policy::{LOGIN_UNAVAILABLE, Refusal, WRONG_LOGIN, guard::Try};
 use sasl::{
-    Bindings, Secret, scram,
-    server::{Answer, Ask, Context, Exchange, Step, Tokens, Why},
+    Bindings, Mechanism, Secret,
+    server::{Answer, Ask, Context, Exchange, Step, Why},
 };
-use smtp::{
-    Reply,
-    server::{Sasl, SaslAnswer, Server},
-};
+use smtp::server::{Sasl, SaslAnswer, Server};
 use spool::Receipt;
+use transport::Wire;
 
 use super::kerberos::{self, SecurityContext};
 use crate::{listen::Door, queue::Queue};
 
-/// The exchange that is under way, if one is.
+/// The exchange that is under way, if one is, and who has signed in.
 #[derive(Default)]
 pub struct Login {
-    exchange: Option<Box<Exchange>>,
+    way: Option<Way>,
+    looked_at: Option<LookedAt>,
+    account: Option<Account>,
     security: SecurityContext,
 }
 
+/// Who does the mechanism.
+enum Way {
+    Ours(Box<Exchange>),
+    Dovecot(Box<Relay>),
+}
+
+/// A login that the guard has let in.
+struct LookedAt {
+    tried: Try,
+    /// The password or token, where the mechanism shows one.
+    shown: Option<Secret>,
+    account: Option<Account>,
+    told: Vec<Told>,
+}
+
+/// Where a login comes from.
+pub struct At<'a> {
+    /// What everything shares.
+    pub queue: &'a Arc<Queue>,
+    /// The listener's side.
+    pub door: &'a Door,
+    /// The session's machine.
+    pub machine: &'a Server<Receipt>,
+    /// The certificate that the client showed.
+    pub certificate: Option<Vec<u8>>,
+    /// What the login can be bound to.
+    pub bindings: Bindings,
+}
+
+/// What the client hears, and why, where that is no.
+pub struct Outcome {
+    /// For the machine.
+    pub answer: SaslAnswer,
+    /// For the log and the evidence.
+    pub refusal: Option<Refusal>,
+}
+
 impl Login {
+    /// Who has signed in, as the back end knows him.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// The client has no wish to go on.
+    pub async fn abort(&mut self) {
+        self.looked_at = None;
+        if let Some(Way::Dovecot(mut relay)) = self.way.take() {
+            relay.cancel().await;
+        }
+    }
+
     /// What the mechanism says to the client's part.
-    pub async fn step(
-        &mut self,
-        queue: &Arc<Queue>,
-        door: &Door,
-        machine: &Server<Receipt>,
-        step: Sasl,
-    ) -> SaslAnswer {
-        let (mut exchange, mut step) = match step {
-            Sasl::Begin { mechanism, initial } => {
+    pub async fn step(&mut self, at: &At<'_>, step: Sasl) -> Outcome {
+        match (step, self.way.take()) {
+            (Sasl::Begin { mechanism, initial }, left) => {
+                // Of another exchange that was left in the middle.
+                drop(left);
+                self.looked_at = None;
                 self.security = SecurityContext::default();
-                let context = match context(queue) {
-                    Ok(context) => context,
-                    Err(error) => {
-                        tracing::error!(%error, "no login without randomness");
-                        return SaslAnswer::refused(None, &Why::Unavailable);
-                    }
-                };
-                let mut exchange = Box::new(Exchange::new(mechanism, context));
-                let step = exchange.begin(initial.as_ref().map(Secret::octets));
-                (exchange, step)
+                self.begin(at, mechanism, initial).await
             }
-            Sasl::Response(response) => {
-                let Some(mut exchange) = self.exchange.take() else { return SaslAnswer::Malformed };
+            (Sasl::Response(response), Some(Way::Ours(mut exchange))) => {
                 let step = exchange.respond(response.octets());
-                (exchange, step)
+                self.go_on(at, exchange, step).await
             }
-        };
+            (Sasl::Response(response), Some(Way::Dovecot(mut relay))) => {
+                let step = relay.respond(response.octets()).await;
+                self.relayed(at, relay, step).await
+            }
+            (Sasl::Response(_), None) => Outcome::plain(SaslAnswer::Malformed),
+        }
+    }
+
+    async fn begin(
+        &mut self,
+        at: &At<'_>,
+        mechanism: Mechanism,
+        initial: Option<Secret>,
+    ) -> Outcome {
+        let initial = initial.as_ref().map(Secret::octets);
+        let is_ours = mechanism == Mechanism::Gssapi && at.door.gssapi().is_some();
+        let relay = at.door.accounts.relay(mechanism, &at.visit()).filter(|_| !is_ours);
+        if let Some(relay) = relay {
+            // Who it is only Dovecot will know; where it comes from is known now.
+            if let Err(told) = self.look_at(at, "", None) {
+                return *told;
+            }
+            let mut relay = Box::new(relay);
+            let step = relay.begin(initial).await;
+            return self.relayed(at, relay, step).await;
+        }
+        match at.context() {
+            Ok(context) => {
+                let mut exchange = Box::new(Exchange::new(mechanism, context));
+                let step = exchange.begin(initial);
+                self.go_on(at, exchange, step).await
+            }
+            Err(error) => {
+                tracing::error!(%error, "no login without randomness");
+                Outcome::plain(SaslAnswer::refused(None, &Why::Unavailable))
+            }
+        }
+    }
+
+    async fn go_on(&mut self, at: &At<'_>, mut exchange: Box<Exchange>, step: Step) -> Outcome {
+        let mut step = step;
         loop {
             step = match step {
                 Step::Challenge(octets) => {
-                    self.exchange = Some(exchange);
-                    return SaslAnswer::Challenge(octets);
-                }
-                Step::Ask(Ask::Password { user, password }) => {
-                    match authenticate(queue, machine, &user, password).await {
-                        Ok(()) => exchange.answer(Answer::User(user)),
-                        Err(reply) => return SaslAnswer::Refused { user: Some(user), reply },
-                    }
+                    self.way = Some(Way::Ours(exchange));
+                    return Outcome::plain(SaslAnswer::Challenge(octets));
                 }
                 Step::Ask(Ask::Gss(ask)) => {
-                    let Some(settings) = door.gssapi() else {
-                        return SaslAnswer::refused(None, &Why::Unavailable);
+                    let Some(settings) = at.door.gssapi() else {
+                        return self.refused(at, None, &Why::Unavailable).await;
                     };
-                    let (world, client) = (&queue.context.world, machine.peer().address);
-                    let bindings = Bindings::default();
-                    let answer = self.security.answer(world, settings, &bindings, client, ask);
-                    exchange.answer(answer.await)
+                    let (world, client) = (&at.queue.context.world, at.machine.peer().address);
+                    let answer =
+                        self.security.answer(world, settings, &at.bindings, client, ask).await;
+                    exchange.answer(answer)
                 }
                 Step::Ask(Ask::Principal { principal, authorization }) => {
-                    let meant = door.gssapi().map(|settings| {
+                    let meant = at.door.gssapi().map(|settings| {
                         kerberos::user(settings, &principal, authorization.as_deref())
                     });
                     exchange.answer(meant.unwrap_or(Answer::No))
                 }
-                // No other mechanism is offered.
-                Step::Ask(_) => exchange.answer(Answer::Unavailable),
-                Step::Done { user, additional } => return SaslAnswer::Done { user, additional },
-                Step::Refused { user, why } => {
-                    let client = machine.peer().address;
-                    tracing::warn!(%client, user, %why, "login refused");
-                    return SaslAnswer::refused(user, &why);
+                Step::Ask(ask) => {
+                    let (user, shown) = who(&ask);
+                    if let Err(told) = self.look_at(at, user, shown) {
+                        return *told;
+                    }
+                    let Answered { answer, account, told } =
+                        at.door.accounts.ask(&ask, &at.visit()).await;
+                    if let Some(looked_at) = &mut self.looked_at {
+                        looked_at.account = account;
+                        looked_at.told = told;
+                    }
+                    exchange.answer(answer)
                 }
+                Step::Done { user, additional } => return self.done(at, user, additional),
+                Step::Refused { user, why } => return self.refused(at, user, &why).await,
             }
         }
     }
+
+    async fn relayed(&mut self, at: &At<'_>, relay: Box<Relay>, step: dovecot::Step) -> Outcome {
+        match step {
+            dovecot::Step::Challenge(octets) => {
+                self.way = Some(Way::Dovecot(relay));
+                Outcome::plain(SaslAnswer::Challenge(octets))
+            }
+            dovecot::Step::Done(account, additional) => {
+                let user = account.name.clone();
+                if let Some(looked_at) = &mut self.looked_at {
+                    looked_at.account = Some(account);
+                }
+                self.done(at, user, additional)
+            }
+            dovecot::Step::No { user, why } => {
+                let named = user.clone().unwrap_or_default();
+                // Now that the name is known it is counted as well.
+                self.looked_at = None;
+                if let Err(told) = self.look_at(at, &named, None) {
+                    return *told;
+                }
+                self.note("dovecot", Verdict::No { why, is_known: false });
+                self.refused(at, user, &Why::Credentials).await
+            }
+            dovecot::Step::Unavailable(why) => {
+                self.note("dovecot", Verdict::Unavailable(why));
+                self.refused(at, None, &Why::Unavailable).await
+            }
+        }
+    }
+
+    fn note(&mut self, back_end: &str, verdict: Verdict) {
+        if let Some(looked_at) = &mut self.looked_at {
+            looked_at.told.push(Told { back_end: back_end.to_owned(), verdict });
+        }
+    }
+
+    /// Asks the guard, once for each exchange.
+    fn look_at(
+        &mut self,
+        at: &At<'_>,
+        user: &str,
+        shown: Option<Secret>,
+    ) -> Result<(), Box<Outcome>> {
+        if self.looked_at.is_some() {
+            return Ok(());
+        }
+        match at.queue.context.policy.login(at.client(), user) {
+            Ok(tried) => {
+                let (account, told) = (None, Vec::new());
+                self.looked_at = Some(LookedAt { tried, shown, account, told });
+                Ok(())
+            }
+            Err(refusal) => {
+                let user = Some(user.to_owned()).filter(|user| !user.is_empty());
+                let answer = SaslAnswer::Refused { user, reply: refusal.reply.clone() };
+                Err(Box::new(Outcome { answer, refusal: Some(refusal) }))
+            }
+        }
+    }
+
+    fn done(&mut self, at: &At<'_>, user: String, additional: Option<Vec<u8>>) -> Outcome {
+        let account = match self.looked_at.take() {
+            Some(LookedAt { tried, account, .. }) => {
+                at.queue.context.policy.login_succeeded(tried);
+                account
+            }
+            None => None,
+        };
+        let name = user.clone();
+        // Proven elsewhere, by Kerberos: our own users may still have reverse-paths of theirs.
+        let account = account.or_else(|| at.door.accounts.known(&name));
+        self.account = Some(account.unwrap_or(Account { name, ..Account::default() }));
+        Outcome::plain(SaslAnswer::Done { user, additional })
+    }
+
+    async fn refused(&mut self, at: &At<'_>, user: Option<String>, why: &Why) -> Outcome {
+        let answer = SaslAnswer::refused(user, why);
+        let SaslAnswer::Refused { reply, .. } = &answer else {
+            self.looked_at = None;
+            return Outcome::plain(answer);
+        };
+        let looked_at = self.looked_at.take();
+        let told = looked_at.as_ref().map(|looked_at| words(&looked_at.told)).unwrap_or_default();
+        let why_not = if told.is_empty() { why.to_string() } else { told };
+        let policy = &at.queue.context.policy;
+        let rule = match why {
+            Why::Unavailable => {
+                policy.count(LOGIN_UNAVAILABLE);
+                LOGIN_UNAVAILABLE
+            }
+            _ => WRONG_LOGIN,
+        };
+        let refusal = Refusal { rule, reply: reply.clone(), why: why_not };
+        if let (WRONG_LOGIN, Some(looked_at)) = (rule, looked_at) {
+            let shown = looked_at.shown.as_ref().map(Secret::octets);
+            policy.login_failed(looked_at.tried, shown).wait().await;
+        }
+        Outcome { answer, refusal: Some(refusal) }
+    }
 }
 
-fn context(queue: &Queue) -> std::io::Result<Context> {
-    let world = &queue.context.world;
-    Ok(Context {
-        hostname: queue.context.config().config.hostname.as_str().into(),
-        service: "smtp",
-        bindings: Bindings::default(),
-        plus_offered: false,
-        random: world.random.secret()?,
-        key: Arc::default(),
-        iterations: scram::ITERATIONS,
-        now: world.clock.now().0 / 1000,
-        tokens: Tokens::default(),
-    })
+impl Outcome {
+    fn plain(answer: SaslAnswer) -> Self {
+        Self { answer, refusal: None }
+    }
 }
 
-/// Is it the user? The hash is slow on purpose, so it is computed where blocking hurts nobody. Who has
-/// failed too often is not even looked at.
-async fn authenticate(
-    queue: &Arc<Queue>,
-    machine: &Server<Receipt>,
-    user: &str,
-    password: Secret,
-) -> Result<(), Reply> {
-    let config = queue.context.config();
-    let client = machine.peer().address.ip();
-    let policy = &queue.context.policy;
-    if let Err(refusal) = policy.login(client, user) {
-        tracing::warn!(%client, user, rule = refusal.rule, why = refusal.why, "login not looked at");
-        return Err(refusal.reply);
+impl At<'_> {
+    fn client(&self) -> std::net::IpAddr {
+        self.machine.peer().address.ip()
     }
-    if config.users.verify_remembered(user, password.octets()).is_some() {
-        return Ok(());
+
+    fn visit(&self) -> Visit {
+        let peer = self.machine.peer();
+        Visit {
+            client: peer.address,
+            local: peer.local,
+            is_encrypted: self.machine.tls().is_some(),
+            certificate: self.certificate.clone(),
+        }
     }
-    let asked = user.to_owned();
-    let verified = tokio::task::spawn_blocking(move || {
-        config.users.verify(&asked, password.octets()).is_some()
+
+    fn context(&self) -> std::io::Result<Context> {
+        let world = &self.queue.context.world;
+        let config = self.queue.context.config();
+        Ok(Context {
+            hostname: config.config.hostname.as_str().into(),
+            service: "smtp",
+            plus_offered: !self.bindings.is_empty()
+                && self.door.mechanisms.iter().any(Mechanism::is_plus),
+            bindings: self.bindings.clone(),
+            random: world.random.secret()?,
+            key: self.queue.context.decoys.clone(),
+            iterations: config.config.scram_iterations,
+            now: world.clock.now().0 / 1000,
+            tokens: self.door.accounts.tokens(),
+        })
+    }
+}
+
+/// What a login can be bound to.
+pub fn bindings(wire: Option<&Wire>) -> Bindings {
+    let exporter = wire.and_then(Wire::exporter).map(|octets| octets.to_vec());
+    Bindings { exporter, ..Bindings::default() }
+}
+
+/// Who is meant by a question, and what is shown to prove it.
+fn who(ask: &Ask) -> (&str, Option<Secret>) {
+    match ask {
+        Ask::Password { user, password } => (user, Some(password.clone())),
+        Ask::Token { user, token } => (user.as_deref().unwrap_or(""), Some(token.clone())),
+        Ask::ScramKeys { user, .. } | Ask::SharedSecret { user } | Ask::NtHash { user, .. } => {
+            (user, None)
+        }
+        Ask::Certificate { authorization } => (authorization.as_deref().unwrap_or(""), None),
+        Ask::Principal { principal, .. } => (principal, None),
+        Ask::Gss(_) => ("", None),
+    }
+}
+
+/// What the back ends said, for the operator.
+fn words(told: &[Told]) -> String {
+    let said = told.iter().filter_map(|told| match &told.verdict {
+        Verdict::Yes(_) => None,
+        Verdict::No { why, .. } => Some(format!("{}: {why}", told.back_end)),
+        Verdict::Unavailable(why) => Some(format!("{} can't tell: {why}", told.back_end)),
     });
-    match verified.await {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            policy.login_failed(client, user);
-            Err(Reply::authentication_failed())
-        }
-        Err(error) => {
-            tracing::error!(%error, "the password check broke");
-            Err(Reply::authentication_unavailable())
-        }
-    }
+    said.collect::<Vec<_>>().join("; ")
 }

@@ -174,7 +174,7 @@ impl Session {
                     Output::StartTls => self.start_tls().await?,
                     Output::Event(event) => {
                         if matches!(event, Event::AuthenticationAborted { .. }) {
-                            self.login = Login::default();
+                            self.login.abort().await;
                         }
                         if matches!(event, Event::Aborted { .. } | Event::ContentRefused { .. }) {
                             self.keeping.drop_staged();
@@ -270,8 +270,8 @@ impl Session {
     async fn answer(&mut self, question: Question) -> io::Result<()> {
         let answer = match question {
             Question::ReversePath => {
-                let Self { queue, door, machine, manners, .. } = self;
-                let judged = judge::reverse_path(queue, door, machine, *manners);
+                let Self { queue, door, machine, manners, login, .. } = self;
+                let judged = judge::reverse_path(queue, door, machine, *manners, login.account());
                 Answer::Go(self.noted(judged))
             }
             Question::Recipient(recipient) => {
@@ -302,8 +302,16 @@ impl Session {
             }
             Question::Sasl(step) => {
                 self.flush().await?;
-                let Self { queue, door, machine, login, .. } = self;
-                Answer::Sasl(login.step(queue, door, machine, step).await)
+                let outcome = {
+                    let Self { queue, door, machine, login, wire, .. } = self;
+                    let certificate = wire.as_ref().and_then(Wire::client_certificate);
+                    let bindings = login::bindings(wire.as_ref());
+                    let at = login::At { queue, door, machine, certificate, bindings };
+                    login.step(&at, step).await
+                };
+                self.refused =
+                    outcome.refusal.map(|refusal| judge::Refused { refusal, reverse_path: None });
+                Answer::Sasl(outcome.answer)
             }
             Question::Keep => {
                 Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await)

@@ -1,0 +1,221 @@
+//! Who is locked, by whom, and above all who is not.
+
+use super::*;
+
+const USER: &str = "anna@a.test";
+
+struct World {
+    guard: Guard,
+    settings: Logins,
+    now: Timestamp,
+    guesses: u32,
+}
+
+impl World {
+    fn new() -> Self {
+        let settings =
+            Logins { per_client: 10, per_network: 30, per_user: 10, ..Logins::default() };
+        Self { guard: Guard::default(), settings, now: Timestamp(1_000_000), guesses: 0 }
+    }
+
+    fn enter(&self, client: &str, user: &str) -> Result<Try, Lock> {
+        self.guard.attempt(&self.settings, client.parse().unwrap(), user, self.now)
+    }
+
+    /// Another wrong password. Who is locked then, if it is looked at at all.
+    fn guess(&mut self, client: &str, user: &str) -> Result<Duration, String> {
+        self.guesses += 1;
+        let password = format!("guess {}", self.guesses);
+        self.wrong(client, user, &password)
+    }
+
+    fn wrong(&mut self, client: &str, user: &str, password: &str) -> Result<Duration, String> {
+        let tried = self.enter(client, user).map_err(|lock| lock.to_string())?;
+        Ok(tried.failed(&self.settings, Some(password.as_bytes()), self.now).delay)
+    }
+
+    fn right(&mut self, client: &str, user: &str) -> Result<(), String> {
+        let tried = self.enter(client, user).map_err(|lock| lock.to_string())?;
+        tried.succeeded(&self.settings, self.now);
+        Ok(())
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now.after(Duration::from_secs(seconds));
+    }
+}
+
+#[test]
+fn an_address_is_slowed_then_locked_for_longer_each_time() {
+    let mut world = World::new();
+    let delays: Vec<u64> =
+        (0..10).map(|_| world.guess("192.0.2.1", USER).unwrap().as_secs()).collect();
+    assert_eq!(delays, [1, 2, 4, 8, 15, 15, 15, 15, 15, 15]);
+    // The user is full as well, but the address is what is said.
+    assert_eq!(
+        world.guess("192.0.2.1", "bob").unwrap_err(),
+        "the client 192.0.2.1 is locked for 15m"
+    );
+    world.pass(15 * 60);
+    for _ in 0..10 {
+        world.guess("192.0.2.1", "bob").unwrap();
+    }
+    assert_eq!(
+        world.guess("192.0.2.1", "bob").unwrap_err(),
+        "the client 192.0.2.1 is locked for 30m"
+    );
+    world.pass(2 * 86_400);
+    for _ in 0..10 {
+        world.guess("192.0.2.1", "eve").unwrap();
+    }
+    assert_eq!(
+        world.guess("192.0.2.1", "eve").unwrap_err(),
+        "the client 192.0.2.1 is locked for 15m"
+    );
+}
+
+#[test]
+fn points_fall_with_time() {
+    let mut world = World::new();
+    for _ in 0..100 {
+        world.guess("192.0.2.1", USER).unwrap();
+        world.pass(61);
+    }
+}
+
+#[test]
+fn strangers_lock_nobody_out() {
+    let mut world = World::new();
+    world.right("198.51.100.7", USER).unwrap();
+    for last in 1..=10 {
+        world.guess(&format!("203.0.{last}.1"), "Anna@A.test").unwrap();
+    }
+    let locked = world.right("203.0.113.1", USER).unwrap_err();
+    assert_eq!(locked, "the user, for strangers anna@a.test is locked for 15m");
+    world.right("198.51.100.7", USER).unwrap();
+    // Nor do those who sit in the same network, behind the same address.
+    for _ in 0..10 {
+        world.guess("198.51.100.7", "bob").unwrap();
+    }
+    assert!(world.right("198.51.100.7", "bob").is_err());
+    world.right("198.51.100.7", USER).unwrap();
+    // His own mistakes there are counted by themselves, and do not lock his colleagues.
+    world.guard.unlock("");
+    for _ in 0..10 {
+        world.guess("198.51.100.7", USER).unwrap();
+    }
+    let locked = world.guess("198.51.100.7", USER).unwrap_err();
+    assert_eq!(locked, "the user, where known anna@a.test at 198.51.100.7 is locked for 15m");
+    world.right("198.51.100.7", "bob").unwrap();
+}
+
+#[test]
+fn being_known_ends() {
+    let mut world = World::new();
+    world.right("198.51.100.7", USER).unwrap();
+    world.pass(36 * 86_400);
+    for last in 1..=10 {
+        world.guess(&format!("203.0.{last}.1"), USER).unwrap();
+    }
+    assert!(world.right("198.51.100.7", USER).is_err());
+}
+
+#[test]
+fn the_old_password_again_is_one_guess() {
+    let mut world = World::new();
+    for _ in 0..1_000 {
+        let delay = world.wrong("192.0.2.1", USER, "of last year").unwrap();
+        assert_eq!(delay.as_secs(), 1);
+        world.pass(5);
+    }
+    world.right("192.0.2.1", USER).unwrap();
+    let shown = world.guard.list(Timestamp(1_000_001));
+    assert_eq!(shown.iter().map(|shown| shown.failures).max(), Some(1));
+}
+
+#[test]
+fn many_names_cost_more_than_one() {
+    let mut world = World::new();
+    for name in 0..4 {
+        world.guess("192.0.2.1", &format!("user{name}")).unwrap();
+    }
+    assert!(world.guess("192.0.2.1", "user5").is_err(), "1 + 2 + 3 + 4 = 10");
+}
+
+#[test]
+fn neighbours_are_locked_together_late() {
+    let mut world = World::new();
+    for last in 0..30 {
+        world.guess(&format!("192.0.2.{}", last % 10), &format!("user{}", last % 10)).unwrap();
+    }
+    let locked = world.guess("192.0.2.200", USER).unwrap_err();
+    assert_eq!(locked, "the network 192.0.2.0/24 is locked for 15m");
+    // An IPv6 /64 is one client, a /48 one network.
+    let mut world = World::new();
+    for last in 1..=10 {
+        world.guess(&format!("2001:db8:1:2::{last}"), USER).unwrap();
+    }
+    let locked = world.guess("2001:db8:1:2:ffff::1", "bob").unwrap_err();
+    assert_eq!(locked, "the client 2001:db8:1:2::/64 is locked for 15m");
+    world.guess("2001:db8:1:3::1", "bob").unwrap();
+}
+
+#[test]
+fn a_thousand_at_once_are_not_all_looked_at() {
+    let world = World::new();
+    let under_way: Vec<_> = (0..1_000).map_while(|_| world.enter("192.0.2.1", USER).ok()).collect();
+    assert_eq!(under_way.len(), 10);
+    drop(under_way);
+    assert!(world.enter("192.0.2.1", USER).is_ok(), "nothing was said of them, so nothing counts");
+    assert_eq!(world.guard.list(world.now), []);
+}
+
+#[test]
+fn an_operator_sees_and_unlocks() {
+    let mut world = World::new();
+    for _ in 0..10 {
+        world.guess("192.0.2.1", USER).unwrap();
+    }
+    let shown: Vec<_> = world
+        .guard
+        .list(world.now)
+        .into_iter()
+        .map(|shown| (shown.subject.to_string(), shown.failures, shown.locked.is_some()))
+        .collect();
+    let of = |subject: &str, locked| (subject.to_owned(), 10, locked);
+    assert_eq!(shown, [of("192.0.2.1", true), of("anna@a.test", true), of("192.0.2.0/24", false)]);
+    assert_eq!(world.guard.unlock("192.0.2.1"), 2, "the client, and its network");
+    assert_eq!(world.guard.unlock("ANNA@a.test"), 1);
+    world.guess("192.0.2.1", USER).unwrap();
+    assert_eq!(world.guard.unlock("203.0.113.1"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_wait_and_no_more() {
+    let mut world = World::new();
+    world.settings.held_max = 2;
+    let mut failures = Vec::new();
+    for last in 1..=3 {
+        let tried = world.enter(&format!("192.0.{last}.1"), USER).unwrap();
+        failures.push(tried.failed(&world.settings, None, world.now));
+    }
+    let third = failures.pop().unwrap();
+    let began = tokio::time::Instant::now();
+    third.wait().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    failures.pop().unwrap().wait().await;
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
+    let again = world.enter("192.0.9.1", USER).unwrap().failed(&world.settings, None, world.now);
+    again.wait().await;
+    assert_eq!(began.elapsed(), Duration::from_secs(2), "a place is free again");
+}
+
+#[test]
+fn what_does_not_exist_is_locked_like_what_does() {
+    // Nothing in here knows which is which; this holds the signature to it.
+    let mut world = World::new();
+    for last in 1..=10 {
+        world.guess(&format!("203.0.{last}.1"), "nobody@nowhere.test").unwrap();
+    }
+    assert!(world.guess("192.0.2.1", "nobody@nowhere.test").is_err());
+}
