@@ -5,9 +5,10 @@
 use std::{sync::Arc, time::Duration};
 
 use libfuzzer_sys::fuzz_target;
+use sasl::{Bindings, Mechanisms};
 use smtp::{
     Envelope, Recipient, TlsFacts,
-    client::{Client, Credentials, Output, Plan, Protocol, Transaction},
+    client::{Client, Context, Credentials, Output, Plan, Protocol, Transaction},
 };
 
 const CONTENT: &[u8] = b"Subject: x\r\n\r\n.\r\nend";
@@ -19,9 +20,10 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
         plan.protocol = Protocol::Lmtp;
     }
     if choices & 2 != 0 {
-        let (user, password) = ("ann".to_owned(), "dont-show".to_owned());
-        let in_clear_allowed = true;
-        plan.credentials = Some(Arc::new(Credentials { user, password, in_clear_allowed }));
+        let mechanisms = Mechanisms::that(|_| true);
+        let credentials = Credentials::new("ann", "dont-show");
+        plan.credentials =
+            Some(Arc::new(Credentials { in_clear_allowed: true, mechanisms, ..credentials }));
     }
     let mut client = Client::new(Arc::new(plan), Duration::ZERO);
     let mut now = Duration::ZERO;
@@ -32,6 +34,9 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
         while let Some(output) = client.poll() {
             assert!(!closed, "something came behind Close");
             match output {
+                Output::SignIn => client.sign_in(now, context()),
+                // The credentials are a password.
+                Output::Gss(_) => unreachable!(),
                 Output::StartTls => client.tls_established(now, facts()),
                 Output::Ready => {
                     client.begin(now, transaction());
@@ -68,6 +73,17 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
         assert!(!line.text.windows(secret.len()).any(|part| part == secret) || line.by == smtp::Party::Server);
     }
 });
+
+fn context() -> Context {
+    Context {
+        service: "smtp",
+        host: "mx.b.test".into(),
+        port: 25,
+        bindings: Bindings::default(),
+        random: [9; 32],
+        now: 1_795_168_800,
+    }
+}
 
 fn transaction() -> Transaction {
     let mut envelope = Envelope::new(None);

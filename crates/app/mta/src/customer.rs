@@ -127,9 +127,8 @@ fn plan(config: &Compiled, odmr: &Odmr) -> Result<Plan, std::io::Error> {
     plan.timeouts.greeting = waits.greeting;
     plan.timeouts.ehlo = waits.command;
     plan.credentials = Some(Arc::new(Credentials {
-        user: odmr.auth.user.clone(),
-        password: password(&odmr.auth)?,
         in_clear_allowed: local && !odmr.tls.is_binding(),
+        ..Credentials::new(odmr.auth.user.as_str(), password(&odmr.auth)?)
     }));
     Ok(plan)
 }

@@ -15,6 +15,7 @@ mod drive;
 pub mod http;
 mod interference;
 mod limits;
+mod login;
 pub mod maildir;
 pub mod mta_sts;
 pub mod mx;

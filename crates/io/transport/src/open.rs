@@ -22,6 +22,7 @@ use world::{
 
 use crate::{
     drive::Driver,
+    login,
     plan::{Learned, Plan, Target},
     policy::{Demand, Policy, TlsResult},
     session::{Failure, Session},
@@ -85,6 +86,7 @@ pub async fn open(
 /// # Errors
 /// Where and why it ended, with all that was said.
 pub async fn over(
+    world: &World,
     wire: Wire,
     target: &Target,
     plan: &Plan,
@@ -102,6 +104,8 @@ pub async fn over(
     let (cause, permanent) = loop {
         match driver.next().await {
             Output::Ready => return Ok(Session::new(driver, target.clone())),
+            Output::SignIn => login::sign_in(world, target, &mut driver),
+            Output::Gss(ask) => login::gss(&mut driver, ask),
             Output::Failed { cause, permanent } => break (cause, permanent),
             Output::Close => {
                 break (Cause { stage: Stage::Other, trouble: Trouble::Closed }, false);
@@ -166,6 +170,8 @@ impl Opening<'_> {
                     return Ok(session);
                 }
                 Output::StartTls => shaken = self.handshake(&mut driver).await,
+                Output::SignIn => login::sign_in(self.world, self.target, &mut driver),
+                Output::Gss(ask) => login::gss(&mut driver, ask),
                 Output::Failed { cause, permanent } => {
                     return Err(self.failure(driver, cause, permanent, shaken).await);
                 }

@@ -178,7 +178,12 @@ impl Session {
                     let cause = Cause { stage: Stage::Other, trouble: Trouble::Closed };
                     return vec![Outcome::Deferred(cause); mail.envelope.recipients.len()];
                 }
-                Output::StartTls | Output::Ready | Output::Replied(_) | Output::Failed { .. } => {}
+                Output::StartTls
+                | Output::SignIn
+                | Output::Gss(_)
+                | Output::Ready
+                | Output::Replied(_)
+                | Output::Failed { .. } => {}
             }
         }
     }

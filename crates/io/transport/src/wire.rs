@@ -13,6 +13,8 @@ use rustls::{CommonState, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use world::net::{Endpoint, Idle, Stream};
 
+use crate::tls::binding;
+
 /// A byte stream to a peer.
 pub enum Wire {
     /// In clear.
@@ -93,6 +95,15 @@ impl Wire {
     /// What the operating system says.
     pub fn local(&self) -> io::Result<Endpoint> {
         self.stream().local()
+    }
+
+    /// What a login can be bound to: nothing in clear.
+    pub fn bindings(&self) -> sasl::Bindings {
+        match self {
+            Self::Plain(_) => sasl::Bindings::default(),
+            Self::ServerTls(tls) => binding::of_server(tls.get_ref().1),
+            Self::ClientTls(tls) => binding::of_client(tls.get_ref().1),
+        }
     }
 
     /// Waits until [`try_read`](Self::try_read) may give something: octets, the end or an error. May

@@ -128,8 +128,7 @@ fn implicit_tls_and_credentials() {
         let script = "tls\nS: 220 x\nC: EHLO\nS: 250-x\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AHUAcA==\nS: 235 x\nC: QUIT\nS: 221 x";
         let peer = pair.play(Some(shown.config), &[script]);
         let tls = ClientTls::with_authorities(&pair.ours, &shown.file).expect("trust");
-        let credentials =
-            Credentials { user: "u".to_owned(), password: "p".to_owned(), in_clear_allowed: false };
+        let credentials = Credentials::new("u", "p");
         let plan = Plan {
             tls: TlsLevel::Verified,
             implicit_tls: true,

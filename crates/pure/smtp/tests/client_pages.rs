@@ -12,12 +12,15 @@
 //! | `-- closes`        | the next hop closes; also `silence`, `network X`, `TLS stands`, `TLS fails X`, `content fails X` |
 //! | `=> word`          | the machine put that out by now                                        |
 
+mod sasl_driver;
+
 use std::{fmt::Write, fs, path::PathBuf, sync::Arc, time::Duration};
 
+use sasl::{Mechanism, Secret};
 use smtp::{
     Address, BodyType, ByMode, Cause, DeliverBy, Envelope, Notify, Outcome, Recipient, Ret,
     Timestamp, TlsFacts, Trouble, ValidSince,
-    client::{Client, Credentials, Features, Output, Plan, Protocol, StartTls, Transaction},
+    client::{Client, Credentials, Features, Output, Plan, Proof, Protocol, StartTls, Transaction},
 };
 
 #[test]
@@ -107,8 +110,20 @@ fn read_plan(block: &[&str]) -> PlanBlock {
             }
             ["credentials", user, password, ref rest @ ..] => {
                 let in_clear_allowed = rest == ["in", "clear"];
-                let (user, password) = (user.to_owned(), password.to_owned());
-                plan.credentials = Some(Arc::new(Credentials { user, password, in_clear_allowed }));
+                let credentials = Credentials::new(user, password);
+                plan.credentials = Some(Arc::new(Credentials { in_clear_allowed, ..credentials }));
+            }
+            ["token", user, token] => {
+                let proof = Proof::Token(Secret::new(token));
+                let credentials = Credentials { proof, ..Credentials::new(user, "") };
+                plan.credentials = Some(Arc::new(credentials));
+            }
+            ["mechanisms", ref names @ ..] => {
+                let names = names.iter().map(|name| name.parse::<Mechanism>());
+                let mechanisms = names.collect::<Result<_, _>>().expect("mechanisms");
+                let credentials = plan.credentials.as_deref().expect("credentials come first");
+                let credentials = Credentials { mechanisms, ..credentials.clone() };
+                plan.credentials = Some(Arc::new(credentials));
             }
             _ => panic!("no plan line is like `{line}`"),
         }
@@ -277,8 +292,14 @@ impl Player {
         let mut outputs = Vec::new();
         self.written.append(self.client.commands());
         while let Some(output) = self.client.poll() {
-            if matches!(output, Output::Content(_)) {
-                self.send_content();
+            match output {
+                Output::Content(_) => self.send_content(),
+                Output::SignIn => {
+                    self.client.sign_in(self.now, sasl_driver::client_context());
+                    self.written.append(self.client.commands());
+                    continue;
+                }
+                _ => {}
             }
             outputs.push(output);
         }
@@ -324,6 +345,8 @@ fn show_output(seen: &mut String, output: Output) {
         Output::Ready => writeln!(seen, "=> ready"),
         Output::Content(framing) => writeln!(seen, "=> content {framing:?}"),
         Output::Replied(reply) => writeln!(seen, "=> replied {reply}"),
+        Output::SignIn => writeln!(seen, "=> sign in"),
+        Output::Gss(ask) => writeln!(seen, "=> GSSAPI {ask:?}"),
         Output::Close => writeln!(seen, "=> close"),
         Output::Failed { cause, permanent } => {
             let how = if permanent { "session failed for good" } else { "session failed" };

@@ -136,6 +136,9 @@ fn play(case: &Case) -> (Vec<Vec<Outcome>>, Vec<Message>) {
         to_server.append(client.commands());
         let mut begin = false;
         match client.poll() {
+            Some(client::Output::SignIn) => {
+                client.sign_in(Duration::ZERO, sasl_driver::client_context());
+            }
             Some(client::Output::Ready) => begin = true,
             Some(client::Output::Finished(outcomes)) => {
                 finished.push(outcomes);
@@ -205,7 +208,10 @@ fn plan(case: &Case) -> Plan {
     plan.avoid = case.avoid;
     if case.offered[5] {
         let (user, password) = (USER.to_owned(), PASSWORD.to_owned());
-        plan.credentials = Some(Arc::new(Credentials { user, password, in_clear_allowed: true }));
+        plan.credentials = Some(Arc::new(Credentials {
+            in_clear_allowed: true,
+            ..Credentials::new(user, password)
+        }));
     }
     plan
 }

@@ -291,7 +291,7 @@ impl Send {
             }
         };
         let in_clear_allowed = self.auth_in_clear;
-        Ok(Some(Arc::new(Credentials { user, password, in_clear_allowed })))
+        Ok(Some(Arc::new(Credentials { in_clear_allowed, ..Credentials::new(user, password) })))
     }
 }
 

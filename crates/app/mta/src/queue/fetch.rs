@@ -17,7 +17,15 @@ pub async fn fetched(queue: Arc<Queue>, wire: Wire, tls: Option<&TlsFacts>, doma
     let target = Target::tcp(address.ip().to_string(), address);
     let config = queue.context.config();
     let plan = Plan { tls: TlsLevel::Never, ..Plan::new(config.config.hostname.as_str()) };
-    let mut session = match transport::over(wire, &target, &plan, tls.cloned()).await {
+    let mut session = match transport::over(
+        &queue.context.world,
+        wire,
+        &target,
+        &plan,
+        tls.cloned(),
+    )
+    .await
+    {
         Ok(session) => session,
         Err(failure) => {
             return tracing::info!(customer = %address, cause = %failure.cause.trouble, "ATRN came to nothing");

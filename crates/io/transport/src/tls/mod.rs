@@ -2,6 +2,7 @@
 //!
 //! No provider is installed for the process: each configuration carries its own.
 
+pub(crate) mod binding;
 mod client;
 mod dane;
 mod explain;

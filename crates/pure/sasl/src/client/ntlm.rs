@@ -10,8 +10,7 @@ const ASKED: u32 = flags::UNICODE
     | flags::REQUEST_TARGET
     | flags::NTLM
     | flags::ALWAYS_SIGN
-    | flags::EXTENDED_SECURITY
-    | flags::TARGET_INFO;
+    | flags::EXTENDED_SECURITY;
 /// Between 1601 and 1970, in seconds.
 const EPOCH: u64 = 11_644_473_600;
 
@@ -50,7 +49,7 @@ impl Ntlm {
             }
         };
         let message = Authenticate {
-            flags: challenge.flags & ASKED,
+            flags: challenge.flags & (ASKED | flags::TARGET_INFO),
             lm,
             nt: [&proof[..], &blob].concat(),
             domain: domain.to_owned(),

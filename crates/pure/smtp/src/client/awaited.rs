@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Timeouts, sasl::Exchange};
+use super::Timeouts;
 use crate::outcome::Stage;
 
 /// A reply that the peer owes us.
@@ -12,7 +12,7 @@ pub(super) enum Awaited {
     Ehlo,
     Helo,
     StartTls,
-    Auth(Exchange),
+    Auth(Turn),
     Reset,
     Mail,
     /// For the recipient of that number.
@@ -24,6 +24,17 @@ pub(super) enum Awaited {
     EndOfDataFor(usize),
     Command,
     Quit,
+}
+
+/// What of AUTH the peer replies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The command.
+    Begun,
+    /// The answer to a challenge.
+    Answered,
+    /// `*`
+    Cancelled,
 }
 
 impl Awaited {

@@ -93,7 +93,7 @@ impl Client {
             Awaited::Ehlo => self.hear_ehlo(heard),
             Awaited::Helo => self.hear_helo(heard),
             Awaited::StartTls => self.hear_start_tls(heard),
-            Awaited::Auth(exchange) => self.hear_auth(exchange, heard),
+            Awaited::Auth(turn) => self.hear_auth(turn, heard),
             Awaited::Command => self.hear_command(heard),
             Awaited::Quit => self.close(),
             _ => self.hear_in_transaction(awaited, heard),

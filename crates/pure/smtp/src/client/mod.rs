@@ -7,6 +7,7 @@
 //!   what can still be read was fed, as the reason often stands there;
 //! - after each call: write and clear [`commands`](Client::commands), then [`poll`](Client::poll) until
 //!   `None`; call [`expire`](Client::expire) once [`deadline`](Client::deadline) has passed;
+//! - on [`Output::SignIn`] and [`Output::Gss`]: `sign_in`, `gss_answered`; nothing is awaited meanwhile;
 //! - on [`Output::Content`]: what is in `commands` is written first, then the content through
 //!   [`frame`](Client::frame) piece by piece, then [`content_sent`](Client::content_sent). While content is
 //!   under way, what the peer says is still fed: it may end the transaction early;
@@ -28,11 +29,11 @@ mod awaited;
 mod closing;
 mod content;
 mod extensions;
+mod login;
 mod opening;
 mod parameters;
 mod plan;
 mod progress;
-mod sasl;
 mod transaction;
 mod wire;
 
@@ -40,7 +41,8 @@ use std::{collections::VecDeque, fmt, mem, sync::Arc, time::Duration};
 
 pub use content::Framing;
 pub use extensions::{Extensions, Limits};
-pub use plan::{Credentials, Plan, Protocol, StartTls, Timeouts};
+pub use plan::{Plan, Protocol, StartTls, Timeouts};
+pub use sasl::client::{Context, Credentials, Proof};
 pub use transaction::Transaction;
 
 pub use crate::extension::Features;
@@ -65,6 +67,8 @@ pub struct Client {
     extensions: Extensions,
     used: Features,
     tls: Option<TlsFacts>,
+    /// The login that is under way.
+    login: Option<Box<login::Login>>,
     /// Where the opening ends in the transcript.
     opened: Mark,
     transactions: u32,
@@ -75,6 +79,10 @@ pub struct Client {
 pub enum Output {
     /// Begin the TLS handshake now: `tls_established` or `tls_failed` tells how it went.
     StartTls,
+    /// There are credentials: tell [`Client::sign_in`] what is known of the channel.
+    SignIn,
+    /// GSSAPI: find an answer for [`Client::gss_answered`].
+    Gss(sasl::gss::Ask),
     /// The session is open: `begin`, `command` or `quit`. Comes once.
     Ready,
     /// Send the content.
@@ -137,6 +145,7 @@ impl Client {
             extensions: Extensions::default(),
             used: Features::NONE,
             tls: None,
+            login: None,
             opened: Mark::default(),
             transactions: 0,
         };

@@ -1,10 +1,9 @@
-//! From the greeting to `Ready`: EHLO with its fall-backs, STARTTLS, AUTH.
+//! From the greeting to `Ready`: EHLO with its fall-backs, STARTTLS. (AUTH is `login`.)
 
-use super::{Awaited, Client, Extensions, Features, Output, Protocol, StartTls, State, sasl};
+use super::{Awaited, Client, Extensions, Features, Output, Protocol, StartTls, State};
 use crate::{
     outcome::{Cause, Stage, Trouble},
     reply::parse::Heard,
-    status::EnhancedStatus,
     transcript::TlsFacts,
 };
 use std::time::Duration;
@@ -127,68 +126,11 @@ impl Client {
         }
     }
 
-    fn is_secure(&self) -> bool {
+    pub(super) fn is_secure(&self) -> bool {
         self.plan.under_tls || self.tls.is_some()
     }
 
-    /// AUTH, if there are credentials; else the session is open.
-    fn authenticate(&mut self) {
-        let plan = self.plan.clone();
-        let Some(credentials) = &plan.credentials else {
-            return self.ready();
-        };
-        let status = |detail| EnhancedStatus::new(4, 7, detail);
-        if !self.is_secure() && !credentials.in_clear_allowed {
-            let text = "credentials are not sent in clear and the session has no TLS".to_owned();
-            return self.refuse_opening(Stage::Auth, Trouble::Local(status(11), text));
-        }
-        let usable = self.usable();
-        let offered = usable.has(Features::AUTH) || self.auth_verb() == "X-EXPS";
-        let exchange = sasl::choose(&self.extensions, self.auth_verb()).filter(|_| offered);
-        let Some(exchange) = exchange else {
-            let text =
-                "credentials are configured and AUTH PLAIN or LOGIN is not offered".to_owned();
-            return self.refuse_opening(Stage::Auth, Trouble::Local(status(4), text));
-        };
-        self.used = self.used.with(Features::AUTH);
-        self.say_auth(exchange);
-    }
-
-    /// AUTH, or what Exchange calls it, where the plan allows that and AUTH is not to be had.
-    fn auth_verb(&self) -> &'static str {
-        let exchange = Features::X_EXPS.with(Features::X_EXPS_LOGIN).of(self.usable());
-        match self.usable().has(Features::AUTH) || exchange.is_empty() {
-            true => "AUTH",
-            false => "X-EXPS",
-        }
-    }
-
-    fn say_auth(&mut self, exchange: sasl::Exchange) {
-        if let Some(credentials) = &self.plan.credentials {
-            let (line, shown) = sasl::command(exchange, self.auth_verb(), credentials);
-            self.wire.say_secretly(Awaited::Auth(exchange), &line, &shown);
-        }
-    }
-
-    pub(super) fn hear_auth(&mut self, exchange: sasl::Exchange, heard: &Heard<'_>) {
-        let plan = self.plan.clone();
-        if heard.is_positive() {
-            return self.ready();
-        }
-        let next = sasl::next(exchange, heard.code, &self.extensions, self.auth_verb());
-        match (next, &plan.credentials) {
-            (Some(next), Some(_)) if next.is_first() => self.say_auth(next),
-            (Some(next), Some(credentials)) => {
-                let line = sasl::response(next, credentials);
-                self.wire.say_secretly(Awaited::Auth(next), &line, "****");
-            }
-            _ if heard.is_intermediate() => self.misunderstood(Stage::Auth, heard),
-            // RFC 4954 section 6: refused credentials are a trouble of ours that can be mended.
-            _ => self.refuse_opening(Stage::Auth, Trouble::Reply(heard.to_reply())),
-        }
-    }
-
-    fn ready(&mut self) {
+    pub(super) fn ready(&mut self) {
         self.state = State::Ready { unfinished: false, secret: false };
         self.opened = self.wire.transcript.mark();
         self.outputs.push_back(Output::Ready);
@@ -205,7 +147,7 @@ impl Client {
     }
 
     /// This session can't be used, and it is not the message's fault.
-    fn refuse_opening(&mut self, stage: Stage, trouble: Trouble) {
+    pub(super) fn refuse_opening(&mut self, stage: Stage, trouble: Trouble) {
         if !matches!(trouble, Trouble::Reply(_)) {
             self.wire.note(trouble.to_string());
         }

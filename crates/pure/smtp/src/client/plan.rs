@@ -1,6 +1,8 @@
 //! How a client shall behave in a session: given once, never changed by the machine.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
+
+use sasl::client::Credentials;
 
 use crate::extension::Features;
 
@@ -46,27 +48,6 @@ pub enum StartTls {
     IfOffered,
     /// No mail without it.
     Required,
-}
-
-/// A name and a password for AUTH PLAIN and LOGIN. Debug doesn't show them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The authentication identity.
-    pub user: String,
-    /// The secret.
-    pub password: String,
-    /// Whether they may cross a connection without TLS.
-    pub in_clear_allowed: bool,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("user", &self.user)
-            .field("password", &"****")
-            .field("in_clear_allowed", &self.in_clear_allowed)
-            .finish()
-    }
 }
 
 /// How long to wait, stage by stage. The defaults are those of RFC 5321 section 4.5.3.2.

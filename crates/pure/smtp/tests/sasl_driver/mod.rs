@@ -5,10 +5,13 @@
 use std::sync::Arc;
 
 use sasl::{
-    Bindings, Secret,
+    Bindings, Secret, scram,
     server::{Answer, Ask, Context, Exchange, Step, Tokens},
 };
-use smtp::server::{Sasl, SaslAnswer};
+use smtp::{
+    client,
+    server::{Sasl, SaslAnswer},
+};
 
 /// The one user, and the password.
 pub const USER: &str = "tester@example.test";
@@ -63,7 +66,47 @@ fn answer(exchange: &Exchange, ask: Ask) -> (String, Answer) {
                 false => (text, Answer::No),
             }
         }
-        other => (format!("{other:?}"), Answer::No),
+        Ask::ScramKeys { user, hash } => {
+            let salt = b"sixteen octets..".to_vec();
+            let keys = scram::Keys::derive(hash, PASSWORD, salt, scram::ITERATIONS);
+            let answer = if user == USER { Answer::ScramKeys(keys) } else { Answer::No };
+            (format!("keys of {user}"), answer)
+        }
+        Ask::SharedSecret { user } => {
+            let answer = match user == USER {
+                true => Answer::Password(Secret::new(PASSWORD)),
+                false => Answer::No,
+            };
+            (format!("password of {user}"), answer)
+        }
+        Ask::NtHash { user, domain } => {
+            let text = format!("NT hash of {user} in `{domain}`");
+            match user == USER {
+                true => (text, Answer::NtHash { user, hash: sasl::nt_hash(PASSWORD) }),
+                false => (text, Answer::No),
+            }
+        }
+        Ask::Token { user, token } => {
+            let text = format!("token of {}", user.as_deref().unwrap_or("whom it may be"));
+            match token == Secret::new("right") {
+                true => (text, Answer::User(USER.into())),
+                false => (text, Answer::No),
+            }
+        }
+        Ask::Certificate { .. } => ("certificate".into(), Answer::User(USER.into())),
+        Ask::Principal { .. } | Ask::Gss(_) => ("Kerberos".into(), Answer::Unavailable),
+    }
+}
+
+/// What a client knows of its channel: nothing.
+pub fn client_context() -> client::Context {
+    client::Context {
+        service: "smtp",
+        host: "relay.test".into(),
+        port: 587,
+        bindings: Bindings::default(),
+        random: [9; 32],
+        now: 1_795_168_800,
     }
 }
 
@@ -78,6 +121,9 @@ fn context() -> Context {
         key: Arc::new(Secret::new("the server's")),
         iterations: 4_096,
         now: 1_795_168_800,
-        tokens: Tokens::default(),
+        tokens: Tokens {
+            scope: Some("mail".into()),
+            configuration: Some("https://id.example.test/.well-known/openid-configuration".into()),
+        },
     }
 }

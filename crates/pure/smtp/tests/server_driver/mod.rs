@@ -76,6 +76,10 @@ pub fn offer(words: &[String]) -> Offer {
                 offer.auth = AuthOffer::inside_tls(Mechanisms::BY_PASSWORD);
                 offer.auth_required = true;
             }
+            "every-mechanism" => {
+                offer.tls_available = true;
+                offer.auth = AuthOffer::always(Mechanisms::that(|_| true));
+            }
             "auth" => offer.auth = AuthOffer::always(Mechanisms::BY_PASSWORD),
             "plain" => offer.features = Features::NONE,
             // Every keyword there is.

@@ -127,5 +127,6 @@ fn credentials(route: &Route) -> Option<Arc<Credentials>> {
         (None, None) => String::new(),
     };
     let in_clear_allowed = route.tls == TlsLevel::Never;
-    Some(Arc::new(Credentials { user: configured.user.clone(), password, in_clear_allowed }))
+    let credentials = Credentials::new(configured.user.as_str(), password);
+    Some(Arc::new(Credentials { in_clear_allowed, ..credentials }))
 }
