@@ -12,10 +12,10 @@ use std::{
 use accounts::Accounts;
 use smtp::server::{Peer, Server};
 use tokio::time::Instant;
-use transport::{Credentials, Plan, Session as Outgoing, Target};
+use transport::{Plan, Session as Outgoing, Target};
 
 use crate::{
-    config::{Compiled, Listener, ListenerTls, NextHop, Odmr, Role, odmr::password},
+    config::{Compiled, Listener, ListenerTls, NextHop, Odmr, Role},
     listen::{Door, Entrance},
     session::Session,
 };
@@ -60,10 +60,7 @@ pub async fn keep_fetching(entrance: Entrance) {
 
 async fn fetch(entrance: &Entrance, config: &Arc<Compiled>, odmr: &Odmr) {
     let world = &entrance.queue.context.world;
-    let plan = match plan(config, odmr) {
-        Ok(plan) => plan,
-        Err(error) => return tracing::error!(%error, "ODMR: the password can't be read"),
-    };
+    let plan = plan(config, odmr);
     for target in targets(entrance, odmr).await {
         let tls = entrance.queue.context.outgoing_tls();
         match transport::open(world, tls.general(), &target, &plan).await {
@@ -118,7 +115,7 @@ async fn reverse(entrance: &Entrance, config: &Arc<Compiled>, odmr: &Odmr, mut s
     session.run(entrance.closing.clone()).await;
 }
 
-fn plan(config: &Compiled, odmr: &Odmr) -> Result<Plan, std::io::Error> {
+fn plan(config: &Compiled, odmr: &Odmr) -> Plan {
     let waits = &config.config.timeouts;
     let local = odmr.provider.iter().all(NextHop::is_loopback);
     let mut plan = Plan::new(config.config.hostname.as_str());
@@ -126,11 +123,8 @@ fn plan(config: &Compiled, odmr: &Odmr) -> Result<Plan, std::io::Error> {
     plan.connect_timeout = waits.connect;
     plan.timeouts.greeting = waits.greeting;
     plan.timeouts.ehlo = waits.command;
-    plan.credentials = Some(Arc::new(Credentials {
-        in_clear_allowed: local && !odmr.tls.is_binding(),
-        ..Credentials::new(odmr.auth.user.as_str(), password(&odmr.auth)?)
-    }));
-    Ok(plan)
+    plan.credentials = Some(Arc::new(odmr.auth.read(local && !odmr.tls.is_binding())));
+    plan
 }
 
 async fn targets(entrance: &Entrance, odmr: &Odmr) -> Vec<Target> {

@@ -62,7 +62,7 @@ pub enum Why {
     )]
     Impostor,
     /// The work that is asked of us, in iterations.
-    #[error("the server asks for {0} iterations; between 4,096 and 1,000,000 are taken")]
+    #[error("the server asks for {0} iterations; between 4,096 and 600,000 are taken")]
     Iterations(u32),
     /// What the server says.
     #[error("the server says `{0}`")]

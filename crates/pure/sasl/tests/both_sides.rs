@@ -194,7 +194,9 @@ fn who_has_not_does_not() {
     for mechanism in all() {
         let right = credentials(mechanism);
         let wrong = match &right.proof {
-            Proof::Elsewhere => Credentials { user: "bob@example.test".into(), ..right },
+            Proof::Elsewhere | Proof::Missing(_) => {
+                Credentials { user: "bob@example.test".into(), ..right }
+            }
             Proof::Password(_) => Credentials { proof: Proof::Password(Secret::new("x")), ..right },
             Proof::Token(_) => Credentials { proof: Proof::Token(Secret::new("x")), ..right },
         };

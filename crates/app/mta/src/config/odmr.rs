@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use transport::TlsLevel;
 
-use super::{Credentials, NextHop, one_or_many, units};
+use super::{Login, NextHop, one_or_many, units};
 
 /// One `[[odmr]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Odmr {
     #[serde(with = "one_or_many")]
     pub provider: Vec<NextHop>,
     /// As whom we sign in.
-    pub auth: Credentials,
+    pub auth: Login,
     /// The domains whose mail is asked for. Default: all that the provider has for us.
     #[serde(default)]
     pub domains: Vec<String>,
@@ -26,21 +26,6 @@ pub struct Odmr {
     /// How often; a dialled line would be paid for each time.
     #[serde(with = "units::duration", default = "quarter")]
     pub every: Duration,
-}
-
-/// The password that is configured, or the first line of its file.
-///
-/// # Errors
-/// The file can't be read.
-pub fn password(auth: &Credentials) -> Result<String, std::io::Error> {
-    match (&auth.password, &auth.password_file) {
-        (Some(password), _) => Ok(password.clone()),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(path)?;
-            Ok(text.lines().next().unwrap_or_default().to_owned())
-        }
-        (None, None) => Ok(String::new()),
-    }
 }
 
 fn verified() -> TlsLevel {

@@ -9,7 +9,7 @@ use serde::{
 
 use transport::{TlsLevel, TlsVersion};
 
-use super::{NextHop, Pipe, Retry, one_or_many};
+use super::{Login, NextHop, Pipe, Retry, one_or_many};
 
 /// How mail of a domain travels. In the file a table, or for short only its `next_hop`.
 ///
@@ -51,7 +51,7 @@ pub struct Route {
     pub implicit_tls: bool,
     /// Log in there; needs `tls` of at least `required`, unless the next hop is on loopback.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth: Option<Credentials>,
+    pub auth: Option<Login>,
     /// The name given in EHLO. Default: `hostname`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ehlo_name: Option<String>,
@@ -78,27 +78,6 @@ pub struct Route {
     /// Values that differ from `[retry]` here. Unnamed ones are as there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-}
-
-/// `route.auth`: what we log in with.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Credentials {
-    /// The name.
-    pub user: String,
-    /// The password itself; better is `password_file`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// A file whose first line is the password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<PathBuf>,
-}
-
-/// Shows no password: configurations end up in logs.
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
 }
 
 impl Serialize for Route {

@@ -68,8 +68,9 @@ fn at_listener(
     };
     for (place, tls) in grounds {
         // Whoever has a certificate may see EXTERNAL besides.
-        let (certificate, authenticated) = (false, false);
-        let ground = Ground { offer: &offer, features, tls, certificate, authenticated, now };
+        let (bindable, certificate, authenticated) = (tls, false, false);
+        let ground =
+            Ground { offer: &offer, features, tls, bindable, certificate, authenticated, now };
         let reply = extension::ehlo_reply(&ground);
         line(page, format_args!("  {place}:"));
         reply.lines().skip(1).for_each(|keyword| line(page, format_args!("    {keyword}")));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use transport::TlsLevel;
 
-use super::{Route, one_or_many};
+use super::{Login, Route, one_or_many};
 
 /// One `[sites."*.provider.example"]`: by the name of the best MX host, or of the next hop. What it does
 /// not name is as the route says.
@@ -15,6 +15,9 @@ pub struct Site {
     /// How far TLS is insisted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsLevel>,
+    /// Log in there; needs `tls` of "verified" here, as whoever answers for the name would get the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Login>,
     /// The name given in EHLO.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ehlo_name: Option<String>,
@@ -43,6 +46,7 @@ impl Site {
     pub fn over(&self, route: &Route) -> Route {
         let mut own = route.clone();
         own.tls = self.tls.unwrap_or(own.tls);
+        own.auth = self.auth.clone().or(own.auth);
         own.ehlo_name = self.ehlo_name.clone().or(own.ehlo_name);
         if !self.source.is_empty() {
             own.source = self.source.clone();

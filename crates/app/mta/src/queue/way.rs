@@ -8,13 +8,13 @@ mod plan;
 use std::{sync::Arc, time::Duration};
 
 use smtp::{Attempt, Outcome, Timestamp, Transcript};
-use transport::{Demand, Plan, Policy, Protocol, Session, Target};
+use transport::{Demand, Plan, Policy, Protocol, Session, Target, TlsLevel};
 use world::Random;
 
 use super::SiteKey;
 use crate::{
     carried::Carried,
-    config::{self, Compiled, NextHop, Pipe, Retry, Route},
+    config::{self, Compiled, Login, NextHop, Pipe, Retry, Route},
     context::Context,
     notify::Action,
 };
@@ -47,6 +47,8 @@ pub struct Way {
     pub transactions_max: u32,
     /// Between the beginnings of two transactions of a connection, where a rate is configured.
     pub pause: Duration,
+    /// What we sign in with.
+    pub login: Option<Login>,
     /// To be found out anew after this.
     pub until: Timestamp,
 }
@@ -77,6 +79,15 @@ const HOSTS_MAX: usize = 6;
 const FOR_EVER: Timestamp = Timestamp(u64::MAX);
 
 impl Way {
+    /// How a session is opened now: what we sign in with is read anew. None where there is no server.
+    pub fn plan(&self) -> Option<Plan> {
+        let By::Hosts { plan, .. } = &self.by else { return None };
+        let mut plan = plan.as_ref().clone();
+        plan.credentials =
+            self.login.as_ref().map(|login| Arc::new(login.read(plan.tls == TlsLevel::Never)));
+        Some(plan)
+    }
+
     /// Hosts in the order to try them.
     pub fn in_order<'t>(&self, targets: &'t [Vec<Target>], random: &Random) -> Vec<&'t Target> {
         let mut order = Vec::with_capacity(HOSTS_MAX);

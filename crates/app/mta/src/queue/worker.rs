@@ -221,9 +221,10 @@ impl Line {
         queue: &Queue,
         job: &Taken,
     ) -> Result<Session, Vec<(String, Failure)>> {
-        let By::Hosts { targets, plan } = &self.way.by else { return Err(Vec::new()) };
+        let (By::Hosts { targets, .. }, Some(mut plan)) = (&self.way.by, self.way.plan()) else {
+            return Err(Vec::new());
+        };
         let now = queue.context.world.clock.now();
-        let mut plan = plan.as_ref().clone();
         plan.require_tls = job.carried.envelope.require_tls;
         plan.avoid = plan.avoid.with(queue.lock().state.avoid(&self.way.site, now));
         let strict = self.is_strict(job);

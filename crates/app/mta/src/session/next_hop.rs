@@ -42,13 +42,13 @@ impl NextHop for Forward {
                 .await
                 .map_err(|_| format!("no way to {} is known now", self.lane))?,
         };
-        let way::By::Hosts { targets, plan } = &way.by else {
+        let (way::By::Hosts { targets, .. }, Some(plan)) = (&way.by, way.plan()) else {
             return Err("it is no server".to_owned());
         };
         let mut why = format!("{} has no host", self.lane);
         for target in way.in_order(targets, &context.world.random) {
             let tls = context.outgoing_tls();
-            let opened = transport::open(&context.world, tls.general(), target, plan).await;
+            let opened = transport::open(&context.world, tls.general(), target, &plan).await;
             let mut session = match opened {
                 Ok(session) => session,
                 Err(failure) => {

@@ -26,6 +26,8 @@ pub enum Proof {
     Token(Secret),
     /// The client certificate of the TLS session, or the Kerberos ticket that the driver has.
     Elsewhere,
+    /// It is not to be had, for this reason: nothing can be tried.
+    Missing(String),
 }
 
 impl Credentials {
@@ -47,6 +49,7 @@ impl Credentials {
         match self.proof {
             Proof::Token(_) => by(token),
             Proof::Elsewhere => by(elsewhere),
+            Proof::Missing(_) => Mechanisms::NONE,
             Proof::Password(_) => {
                 Mechanisms::that(|row| !token(row.mechanism) && !elsewhere(row.mechanism))
             }
@@ -67,7 +70,7 @@ impl Credentials {
     pub(super) fn secret(&self) -> &[u8] {
         match &self.proof {
             Proof::Password(secret) | Proof::Token(secret) => secret.octets(),
-            Proof::Elsewhere => &[],
+            Proof::Elsewhere | Proof::Missing(_) => &[],
         }
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Scram {
 }
 
 enum State {
+    Begin,
     First {
         header: String,
         bound: Vec<u8>,
@@ -34,7 +35,7 @@ enum State {
 
 impl Scram {
     pub(super) fn new(hash: Hash, plus: bool, plus_offered: bool) -> Self {
-        Self { hash, plus, plus_offered, state: State::Proven }
+        Self { hash, plus, plus_offered, state: State::Begin }
     }
 
     /// The header, and what it binds to.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sasl::{
     Mechanism, Mechanisms, Secret,
-    client::{Context, Exchange, Step, Why},
+    client::{Context, Exchange, Proof, Step, Why},
     gss,
 };
 
@@ -129,6 +129,9 @@ impl Client {
         let Some(credentials) = &self.plan.credentials else {
             return Trouble::Local(EnhancedStatus::new(4, 7, 0), "there are no credentials".into());
         };
+        if let Proof::Missing(why) = &credentials.proof {
+            return Trouble::Local(EnhancedStatus::new(4, 3, 5), why.clone());
+        }
         let offered = self.offered_mechanisms();
         let in_tls = credentials.choose(offered, true, &sasl::Bindings::default());
         if !self.is_secure() && !in_tls.is_empty() {

@@ -3,7 +3,7 @@
 use transport::TlsLevel;
 
 use super::Found;
-use crate::config::{Config, NextHop, Odmr, Pipe, Route, domain::is_domain_name};
+use crate::config::{Config, Login, NextHop, Odmr, Pipe, Route, domain::is_domain_name};
 
 impl Found<'_, '_> {
     pub(super) fn routes(&mut self, config: &Config) {
@@ -26,6 +26,14 @@ impl Found<'_, '_> {
             self.sources(&at("source"), &site.source);
             self.keywords(&at("avoid"), &site.avoid);
             self.keywords(&at("use"), &site.allow);
+            if let Some(login) = &site.auth {
+                self.login(&at("auth"), login);
+                if !matches!(site.tls, Some(TlsLevel::Verified | TlsLevel::DaneOnly)) {
+                    let help =
+                        "set `tls = \"verified\"` there, too: the DNS could name anybody else";
+                    self.error(&at("auth"), "a stranger could get the password", help);
+                }
+            }
         }
     }
 
@@ -133,30 +141,29 @@ impl Found<'_, '_> {
             let help = "leave `tls` out: whoever is in between could read the password else";
             self.error(&at("tls"), "the password could be sent in clear", help);
         }
-        if odmr.auth.password.is_none() == odmr.auth.password_file.is_none() {
-            let help = "name a `password_file`, or a `password`, one of them";
-            self.error(&at("auth"), "one password is needed", help);
-        }
-        if let Some(file) = &odmr.auth.password_file {
-            self.file(&[&at("auth")[..], &["password_file"]].concat(), file);
-        }
+        self.login(&at("auth"), &odmr.auth);
         if odmr.every.is_zero() {
             self.error(&at("every"), "`every` is 0s: it would never end", "use 15m, or so");
+        }
+    }
+
+    fn login(&mut self, at: &[&str], login: &Login) {
+        if let Some((what, help)) = login.fault() {
+            self.error(at, what, help);
+        }
+        for (key, file) in login.files() {
+            self.file(&[at, &[key]].concat(), file);
         }
     }
 
     fn credentials(&mut self, path: &[&str], route: &Route) {
         let Some(auth) = &route.auth else { return };
         let at = [path, &["auth"]].concat();
-        match (&auth.password, &auth.password_file) {
-            (None, None) => self.error(&at, "no password", "name a `password_file`"),
-            (Some(_), Some(_)) => {
-                self.error(&at, "`password` and `password_file`", "keep one of them");
-            }
-            (None, Some(file)) => {
-                self.file(&[&at[..], &["password_file"]].concat(), file);
-            }
-            (Some(_), None) => (),
+        self.login(&at, auth);
+        if auth.uses_certificate() && !auth.mechanisms.is_empty() && route.tls_certificate.is_none()
+        {
+            let help = "name `tls_certificate` and `tls_key`";
+            self.error(&at, "EXTERNAL needs a certificate to show", help);
         }
         let local =
             !route.next_hop.is_empty() && route.next_hop.iter().all(|hop| hop.is_loopback());

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use transport::{Credentials, Demand, Features, Plan, Policy, Protocol, Timeouts, TlsLevel};
+use transport::{Demand, Features, Plan, Policy, Protocol, Timeouts, TlsLevel};
 
 use super::{By, FOR_EVER, Way};
 use crate::{
@@ -69,11 +69,12 @@ pub(super) fn common(config: &Compiled, route: &Route, site: String, why: Vec<St
             0 => Duration::ZERO,
             rate => Duration::from_secs(60) / rate,
         },
+        login: route.auth.clone(),
         until: FOR_EVER,
     }
 }
 
-/// How sessions are opened by a route.
+/// How sessions are opened by a route; [`Way::plan`] adds what we sign in with.
 pub(super) fn plan(
     context: &Context,
     config: &Compiled,
@@ -89,7 +90,7 @@ pub(super) fn plan(
         tls_own: context.outgoing_tls().of(&config.config, route).cloned(),
         require_tls: false,
         implicit_tls: route.implicit_tls,
-        credentials: credentials(route),
+        credentials: None,
         source: route.source.clone(),
         connect_timeout: waits.connect,
         timeouts: Timeouts {
@@ -111,22 +112,4 @@ pub(super) fn plan(
 fn features(names: &[String]) -> Features {
     let known = names.iter().filter_map(|name| Features::by_name(name));
     known.fold(Features::NONE, Features::with)
-}
-
-fn credentials(route: &Route) -> Option<Arc<Credentials>> {
-    let configured = route.auth.as_ref()?;
-    let password = match (&configured.password, &configured.password_file) {
-        (Some(password), _) => password.clone(),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
-            Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => {
-                tracing::error!(path = %path.display(), %error, "password file can't be read");
-                String::new()
-            }
-        },
-        (None, None) => String::new(),
-    };
-    let in_clear_allowed = route.tls == TlsLevel::Never;
-    let credentials = Credentials::new(configured.user.as_str(), password);
-    Some(Arc::new(Credentials { in_clear_allowed, ..credentials }))
 }
