@@ -55,6 +55,14 @@ pub struct TlsFacts {
     pub certificate: Vec<String>,
 }
 
+impl TlsFacts {
+    /// Whether both ends can name the session by what it exports (RFC 9266), and so bind a login to it: TLS
+    /// 1.3 only.
+    pub fn is_bindable(&self) -> bool {
+        self.version == "TLSv1.3"
+    }
+}
+
 /// Lines longer than this are kept up to here; the rest is counted in the text.
 const LINE_LENGTH_MAX: usize = 2_048;
 /// A transcript stops growing here: a hostile peer shall not fill the evidence log.

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf};
 
+use sasl::Mechanism;
 use smtp::{
     client::Features,
     extension::{Offered, TABLE},
@@ -28,6 +29,33 @@ EHLO itself can be avoided, too: the session then begins with HELO and uses none
 |---|---|---|---|---|---|
 ";
 
+const MECHANISMS: &str = "
+## The mechanisms of AUTH
+
+In the order in which they are offered, and tried: what proves most comes first. **Default** says whether a listener
+offers it, and a route uses it, where nothing is configured; a listener only, if its users' store has what it **needs**.
+**In clear** says what whoever reads a connection without TLS has then.
+
+| mechanism | specified | default | needs | in clear |
+|---|---|---|---|---|
+";
+
+fn mechanisms(page: &mut String) {
+    page.push_str(MECHANISMS);
+    for row in Mechanism::TABLE {
+        let default = if row.by_default { "yes" } else { "no" };
+        let in_clear = match (row.inside_tls, row.reveals) {
+            (true, _) => "never offered",
+            (_, true) => "the password or the token",
+            (_, false) => "what it can guess the password by",
+        };
+        let in_clear = if row.mechanism == Mechanism::Gssapi { "nothing" } else { in_clear };
+        let (name, specified, needs) = (row.name, row.specified, row.needs);
+        writeln!(page, "| `{name}` | {specified} | {default} | {needs} | {in_clear} |")
+            .expect("a String takes it");
+    }
+}
+
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for row in TABLE {
@@ -41,6 +69,7 @@ fn page() -> String {
         )
         .expect("a String takes it");
     }
+    mechanisms(&mut page);
     page
 }
 

@@ -1,6 +1,6 @@
 //! The login: refused, too weak, or missing.
 
-use smtp::{Reply, Stage};
+use smtp::{Reply, Stage, Trouble};
 
 use crate::{
     class::Class,
@@ -9,6 +9,11 @@ use crate::{
 };
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
+    if let Trouble::Local(_, text) = &*evidence.trouble
+        && evidence.is_at(Stage::Auth)
+    {
+        return unproven(evidence, text);
+    }
     let reply = evidence.reply()?;
     let peer = evidence.peer();
     let wants_login = reply.code == 530
@@ -71,6 +76,24 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     ))
 }
 
+/// The server took the login without proof that it knows who logs in (RFC 5802 section 3).
+fn unproven(evidence: &Evidence<'_>, text: &str) -> Option<Finding> {
+    let peer = evidence.peer();
+    text.contains("could not prove that it knows the password").then(|| {
+        evidence.finding(
+            "server-unproven",
+            Party::Server,
+            Confidence::Likely,
+            format!(
+                "{peer} could not prove that it knows the password that it asked to be proven to it: it may be \
+                 somebody else, or its users' store is broken. It got no mail."
+            ),
+            "Who runs the sending server should find out, with whoever runs the next hop, which server that is: \
+             its address and its certificate are in the evidence. The password itself was not shown to it.",
+        )
+    })
+}
+
 /// The login itself was refused.
 fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
     let peer = evidence.peer();
@@ -106,7 +129,7 @@ fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use smtp::{Stage, Trouble};
+    use smtp::{EnhancedStatus, Stage, Trouble};
 
     use crate::rules::testing::{found, found_at_rcpt, reply};
 
@@ -125,6 +148,10 @@ mod tests {
                 (rule, Some(4), Some(3))
             );
         }
+        let dialogue = "S: 220 r\nC: EHLO a\nS: 250 r\nC: AUTH SCRAM-SHA-256 ****\nS: 235 ok";
+        let text = "SCRAM-SHA-256: the server could not prove that it knows the password, so it may not be";
+        let trouble = Trouble::Local(EnhancedStatus::new(4, 7, 5), text.to_owned());
+        assert_eq!(found(dialogue, Stage::Auth, trouble).rule, "server-unproven");
         assert_eq!(found_at_rcpt("530 5.7.0 Authentication required").rule, "login-wanted");
         assert_eq!(
             crate::examine_reply(&reply("530 5.7.10 Must issue a STARTTLS command first"), None)

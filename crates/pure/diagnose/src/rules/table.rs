@@ -185,6 +185,11 @@ pub const RULE_NAMES: &[RuleName] = &[
         REPLY,
     ),
     row("sender-authentication", "SPF, DKIM or DMARC did not pass.", REPLY),
+    row(
+        "server-unproven",
+        "The server could not prove that it knows the password.",
+        "an attempt of ours",
+    ),
     row("silence", "No answer came in time.", NO_REPLY),
     row(
         "silence-after-content",

@@ -1,4 +1,5 @@
-//! AUTH (RFC 4954) with PLAIN (RFC 4616) and LOGIN. The exchange itself is the server machine's.
+//! AUTH (RFC 4954). The exchange itself is the server machine's; the mechanisms are those of `sasl`, whose
+//! table is shown in the documentation, too.
 //!
 //! `MAIL FROM:<..> AUTH=xtext` or `AUTH=<>` says who submitted the message (section 5). It is kept, and
 //! trusted by nobody.
@@ -12,8 +13,8 @@ pub(super) const ROW: Extension = Extension {
     specified: "RFC 4954",
     offered: Offered::Users,
     switch: "`auth`",
-    server: "PLAIN and LOGIN, by default inside TLS only.",
-    client: "Where the route has credentials.",
+    server: "By the mechanisms below that a listener has users for; by default inside TLS only.",
+    client: "Where the route has `auth`: by the mechanism that proves most.",
     advertise,
 };
 

@@ -108,6 +108,8 @@ pub struct Ground<'o> {
     pub features: Features,
     /// It runs inside TLS.
     pub tls: bool,
+    /// A login can be bound to that.
+    pub bindable: bool,
     /// The client has shown a certificate there.
     pub certificate: bool,
     /// AUTH succeeded.
@@ -119,7 +121,7 @@ pub struct Ground<'o> {
 impl Ground<'_> {
     /// The SASL mechanisms that there are in this session.
     pub fn mechanisms(&self) -> Mechanisms {
-        self.offer.auth.mechanisms(self.tls, self.certificate)
+        self.offer.auth.mechanisms(self.tls, self.bindable, self.certificate)
     }
 
     /// Whether TLS can be started by the verb of that feature. RFC 3207 section 4.2: not inside TLS.

@@ -96,13 +96,15 @@ impl AuthOffer {
         Self { inside_tls: mechanisms, in_clear: mechanisms }
     }
 
-    /// What a client is offered in such a session.
-    pub fn mechanisms(&self, tls: bool, certificate: bool) -> Mechanisms {
-        match (tls, certificate) {
-            (true, true) => self.inside_tls,
-            (true, false) => self.inside_tls.without(Mechanism::External),
-            (false, _) => self.in_clear.of(Mechanisms::that(|row| !row.inside_tls)),
-        }
+    /// What a client is offered in such a session: inside TLS or not, where a login can be bound to it or
+    /// not, and with a certificate of the client's or without.
+    pub fn mechanisms(&self, tls: bool, bindable: bool, certificate: bool) -> Mechanisms {
+        let set = if tls { self.inside_tls } else { self.in_clear };
+        set.of(Mechanisms::that(|row| match row.mechanism {
+            Mechanism::External => tls && certificate,
+            mechanism if mechanism.is_plus() => tls && bindable,
+            _ => tls || !row.inside_tls,
+        }))
     }
 }
 
