@@ -6,10 +6,11 @@
 use std::{
     io::{self, BufRead, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use rustls::{CommonState, ProtocolVersion};
+use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use world::net::{Endpoint, Idle, Stream};
 
@@ -19,8 +20,8 @@ use crate::tls::binding;
 pub enum Wire {
     /// In clear.
     Plain(Stream),
-    /// We are the TLS server.
-    ServerTls(Box<tokio_rustls::server::TlsStream<Stream>>),
+    /// We are the TLS server, with that certificate.
+    ServerTls(Box<tokio_rustls::server::TlsStream<Stream>>, Option<Arc<CertifiedKey>>),
     /// We are the TLS client.
     ClientTls(Box<tokio_rustls::client::TlsStream<Stream>>),
 }
@@ -29,7 +30,7 @@ macro_rules! on_each {
     ($wire:expr, $inner:ident => $do:expr) => {
         match $wire.get_mut() {
             Wire::Plain($inner) => $do,
-            Wire::ServerTls($inner) => $do,
+            Wire::ServerTls($inner, _) => $do,
             Wire::ClientTls($inner) => $do,
         }
     };
@@ -40,7 +41,7 @@ impl Wire {
     pub fn stream(&self) -> &Stream {
         match self {
             Self::Plain(stream) => stream,
-            Self::ServerTls(tls) => tls.get_ref().0,
+            Self::ServerTls(tls, _) => tls.get_ref().0,
             Self::ClientTls(tls) => tls.get_ref().0,
         }
     }
@@ -60,28 +61,8 @@ impl Wire {
 
     /// The certificate that the client showed, and that a trusted issuer vouches for: DER.
     pub fn client_certificate(&self) -> Option<Vec<u8>> {
-        let Self::ServerTls(tls) = self else { return None };
+        let Self::ServerTls(tls, _) = self else { return None };
         Some(tls.get_ref().1.peer_certificates()?.first()?.to_vec())
-    }
-
-    /// What both ends know and nobody in between does (RFC 9266): TLS 1.3 only, where it is unique without
-    /// an extension that can't be seen from here.
-    pub fn exporter(&self) -> Option<[u8; 32]> {
-        const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
-        let exported = match self {
-            Self::Plain(_) => return None,
-            Self::ServerTls(tls) => {
-                let session = tls.get_ref().1;
-                is_latest(session)
-                    .then(|| session.export_keying_material([0; 32], LABEL, Some(&[])))
-            }
-            Self::ClientTls(tls) => {
-                let session = tls.get_ref().1;
-                is_latest(session)
-                    .then(|| session.export_keying_material([0; 32], LABEL, Some(&[])))
-            }
-        };
-        exported?.ok()
     }
 
     /// The other end.
@@ -101,7 +82,7 @@ impl Wire {
     pub fn bindings(&self) -> sasl::Bindings {
         match self {
             Self::Plain(_) => sasl::Bindings::default(),
-            Self::ServerTls(tls) => binding::of_server(tls.get_ref().1),
+            Self::ServerTls(tls, own) => binding::of_server(tls.get_ref().1, own.as_deref()),
             Self::ClientTls(tls) => binding::of_client(tls.get_ref().1),
         }
     }
@@ -162,7 +143,7 @@ impl Wire {
     fn has_decrypted(&mut self) -> bool {
         let mut reader = match self {
             Self::Plain(_) => return false,
-            Self::ServerTls(tls) => tls.get_mut().1.reader(),
+            Self::ServerTls(tls, _) => tls.get_mut().1.reader(),
             Self::ClientTls(tls) => tls.get_mut().1.reader(),
         };
         // An empty read takes nothing; `WouldBlock` says that there is nothing.
@@ -171,10 +152,6 @@ impl Wire {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
     }
-}
-
-fn is_latest(session: &CommonState) -> bool {
-    session.protocol_version() == Some(ProtocolVersion::TLSv1_3)
 }
 
 impl AsyncRead for Wire {

@@ -17,7 +17,6 @@ use sasl::{
 };
 use smtp::server::{Sasl, SaslAnswer, Server};
 use spool::Receipt;
-use transport::Wire;
 
 use super::kerberos::{self, SecurityContext};
 use crate::{listen::Door, queue::Queue};
@@ -305,8 +304,7 @@ impl At<'_> {
         Ok(Context {
             hostname: config.config.hostname.as_str().into(),
             service: "smtp",
-            plus_offered: !self.bindings.is_empty()
-                && self.door.mechanisms.iter().any(Mechanism::is_plus),
+            plus_offered: self.machine.mechanisms().iter().any(Mechanism::is_plus),
             bindings: self.bindings.clone(),
             random: world.random.secret()?,
             key: self.queue.context.decoys.clone(),
@@ -315,12 +313,6 @@ impl At<'_> {
             tokens: self.door.accounts.tokens(),
         })
     }
-}
-
-/// What a login can be bound to.
-pub fn bindings(wire: Option<&Wire>) -> Bindings {
-    let exporter = wire.and_then(Wire::exporter).map(|octets| octets.to_vec());
-    Bindings { exporter, ..Bindings::default() }
 }
 
 /// Who is meant by a question, and what is shown to prove it.

@@ -305,7 +305,7 @@ impl Session {
                 let outcome = {
                     let Self { queue, door, machine, login, wire, .. } = self;
                     let certificate = wire.as_ref().and_then(Wire::client_certificate);
-                    let bindings = login::bindings(wire.as_ref());
+                    let bindings = wire.as_ref().map(Wire::bindings).unwrap_or_default();
                     let at = login::At { queue, door, machine, certificate, bindings };
                     login.step(&at, step).await
                 };

@@ -1,7 +1,10 @@
 //! The names of a TLS session that a login is bound to (RFC 5929, RFC 9266).
 
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
-use rustls::{ClientConnection, ProtocolVersion, ServerConnection, pki_types::CertificateDer};
+use rustls::{
+    ClientConnection, ProtocolVersion, ServerConnection, pki_types::CertificateDer,
+    sign::CertifiedKey,
+};
 use sasl::Bindings;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -10,23 +13,23 @@ const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 pub(crate) fn of_client(session: &ClientConnection) -> Bindings {
     let shown = session.peer_certificates().unwrap_or_default().first();
-    let end_point = shown.and_then(end_point);
-    Bindings {
-        exporter: is_latest(session.protocol_version())
-            .then(|| session.export_keying_material(vec![0; 32], LABEL, None).ok())
-            .flatten(),
-        end_point,
-        unique: None,
-    }
+    let exporter = || session.export_keying_material(vec![0; 32], LABEL, None).ok();
+    named(session.protocol_version(), exporter, shown)
 }
 
-pub(crate) fn of_server(session: &ServerConnection) -> Bindings {
-    Bindings {
-        exporter: is_latest(session.protocol_version())
-            .then(|| session.export_keying_material(vec![0; 32], LABEL, None).ok())
-            .flatten(),
-        ..Bindings::default()
-    }
+/// `own` is what was shown.
+pub(crate) fn of_server(session: &ServerConnection, own: Option<&CertifiedKey>) -> Bindings {
+    let exporter = || session.export_keying_material(vec![0; 32], LABEL, None).ok();
+    named(session.protocol_version(), exporter, own.and_then(|own| own.cert.first()))
+}
+
+fn named(
+    version: Option<ProtocolVersion>,
+    exporter: impl FnOnce() -> Option<Vec<u8>>,
+    certificate: Option<&CertificateDer<'_>>,
+) -> Bindings {
+    let exporter = is_latest(version).then(exporter).flatten();
+    Bindings { exporter, end_point: certificate.and_then(end_point), unique: None }
 }
 
 /// What TLS 1.2 exports is unique only with an extension that can't be seen from here (RFC 9266 section 3).
@@ -36,7 +39,7 @@ fn is_latest(version: Option<ProtocolVersion>) -> bool {
 
 /// RFC 5929 section 4.1: the hash of the certificate, by the hash of its signature; by SHA-256 where that
 /// is MD5 or SHA-1. For signatures without a hash of their own there is no such name.
-pub(crate) fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let hash = hash_of(&parsed.signature_algorithm.algorithm.to_id_string())?;
     Some(digest(hash, certificate).as_ref().to_vec())

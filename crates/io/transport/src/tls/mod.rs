@@ -17,9 +17,9 @@ pub(crate) use client::offer;
 pub use client::{ClientSettings, ClientTls, TlsVersion, Verify};
 pub use dane::{Dane, usable};
 pub use identity::{SelfSigned, ServerIdentity};
-use rustls::crypto::CryptoProvider;
+use rustls::{crypto::CryptoProvider, server::Acceptor};
 use smtp::TlsFacts;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 use world::net::Stream;
 
 use crate::{policy::TlsResult, wire::Wire};
@@ -58,10 +58,13 @@ pub async fn accept(
     stream: Stream,
     config: &Arc<rustls::ServerConfig>,
 ) -> Result<(Wire, TlsFacts), String> {
-    let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
-    let tls = accepted.map_err(|error| explain::handshake(&error).0.why)?;
+    let refused = |error: std::io::Error| explain::handshake(&error).0.why;
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(refused)?;
+    // Which certificate is shown can't be asked afterwards.
+    let own = config.cert_resolver.resolve(begun.client_hello());
+    let tls = begun.into_stream(Arc::clone(config)).await.map_err(refused)?;
     let facts = facts::of_server(tls.get_ref().1);
-    Ok((Wire::ServerTls(Box::new(tls)), facts))
+    Ok((Wire::ServerTls(Box::new(tls), own), facts))
 }
 
 /// Why a handshake as client came to nothing.

@@ -91,7 +91,7 @@ impl<P: Proof> Server<P> {
 
     /// The mechanism of that name, if this client is offered it now.
     fn mechanism(&self, name: &str) -> Result<Mechanism, Reply> {
-        let offered = self.ground(&self.offer, self.since).mechanisms();
+        let offered = self.mechanisms();
         match Mechanism::by_name(name) {
             Some(mechanism) if offered.has(mechanism) => Ok(mechanism),
             Some(mechanism)

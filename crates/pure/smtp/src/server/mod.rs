@@ -44,6 +44,7 @@ pub use offer::{AuthOffer, LineEndings, Offer, Peer, Protocol, Timeouts};
 use std::{collections::VecDeque, marker::PhantomData, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
+use sasl::Mechanisms;
 
 use self::{
     line::LineBuffer,
@@ -258,6 +259,11 @@ impl<P: Proof> Server<P> {
     pub fn features(&self) -> Features {
         let guarded = Features::GUARDED.without(self.peer.granted);
         self.offer.features.without(guarded)
+    }
+
+    /// The SASL mechanisms that this client is offered now.
+    pub fn mechanisms(&self) -> Mechanisms {
+        self.ground(&self.offer, self.since).mechanisms()
     }
 
     /// Where the next message, or this one, came from, in the words of a trusted filter's client.
