@@ -45,6 +45,9 @@ pub enum Verdict {
 pub struct Habits {
     /// EHLO keywords.
     pub offers: Vec<String>,
+    /// The reply to MAIL, by the number of the connection and that of the MAIL in it, both from 0; none: 250.
+    /// A 421 is the connection's end.
+    pub mail: Arc<dyn Fn(usize, usize) -> Option<&'static str> + Send + Sync>,
     /// Judges each message.
     pub judge: Arc<dyn Fn(&Taken) -> Verdict + Send + Sync>,
     /// Whether content is kept once it is judged.
@@ -57,6 +60,7 @@ impl Default for Habits {
             ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "SIZE 100000000"];
         Self {
             offers: offers.map(str::to_owned).to_vec(),
+            mail: Arc::new(|_, _| None),
             judge: Arc::new(|_| Verdict::Accept),
             keep: true,
         }
@@ -143,6 +147,7 @@ struct Session<'a> {
     stream: BufReader<TcpStream>,
     habits: &'a Habits,
     number: usize,
+    mails: usize,
     mail: String,
     recipients: Vec<String>,
     rcpt: Vec<String>,
@@ -154,7 +159,8 @@ impl<'a> Session<'a> {
         stream.set_nodelay(true)?;
         let stream = BufReader::with_capacity(64 * 1024, stream);
         let (mail, recipients, rcpt, content) = Default::default();
-        let mut session = Self { stream, habits, number, mail, recipients, rcpt, content };
+        let mut session =
+            Self { stream, habits, number, mails: 0, mail, recipients, rcpt, content };
         session.say("220 sink.test ESMTP")?;
         let mut line = String::new();
         loop {
@@ -176,9 +182,15 @@ impl<'a> Session<'a> {
             "EHLO" => self.hello()?,
             "MAIL" => {
                 self.forget();
-                self.mail = line.to_owned();
-                self.say("250 2.1.0 ok")?;
+                let refused = (self.habits.mail)(self.number, self.mails);
+                if refused.is_none() {
+                    self.mail = line.to_owned();
+                }
+                self.mails += 1;
+                self.say(refused.unwrap_or("250 2.1.0 ok"))?;
+                return Ok((!refused.is_some_and(|reply| reply.starts_with("421"))).then_some(()));
             }
+            "RCPT" | "DATA" if self.mail.is_empty() => self.say("503 5.5.1 MAIL first")?,
             "RCPT" => {
                 let path = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
                 self.recipients.push(path.map_or(line, |(path, _)| path).to_owned());

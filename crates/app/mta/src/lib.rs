@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod notify;
 mod outgoing_tls;
 pub mod queue;
+pub mod quirks;
 pub mod record;
 pub mod run;
 mod session;

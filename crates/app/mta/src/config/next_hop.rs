@@ -41,6 +41,14 @@ impl NextHop {
         }
     }
 
+    /// Its host's name, where it has one.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Host(name, _) | Self::LmtpHost(name, _) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether it is on this machine, so that nothing crosses a wire.
     pub fn is_loopback(&self) -> bool {
         match self {

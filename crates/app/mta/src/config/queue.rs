@@ -166,6 +166,8 @@ pub struct Queue {
     pub idle_keep: Duration,
     /// Messages over one connection; then a new one is opened, so that load spreads over a site's hosts.
     pub messages_per_connection_max: u32,
+    /// Whether the known quirks of providers are heeded (docs/quirks.md); a route can do without single ones.
+    pub quirks: bool,
 }
 
 impl Default for Queue {
@@ -175,6 +177,7 @@ impl Default for Queue {
             connections_per_site_max: 20,
             idle_keep: Duration::from_secs(5),
             messages_per_connection_max: 100,
+            quirks: true,
         }
     }
 }

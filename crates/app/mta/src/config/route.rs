@@ -75,6 +75,9 @@ pub struct Route {
     /// Exchange family) and of trusted peers. Written `use`.
     #[serde(rename = "use")]
     pub allow: Vec<String>,
+    /// Quirks that are not heeded there, by their names in docs/quirks.md, or `all`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without_quirks: Vec<String>,
     /// Values that differ from `[retry]` here. Unnamed ones are as there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,

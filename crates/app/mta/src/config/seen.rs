@@ -9,8 +9,11 @@ use smtp::{
     extension::{self, Ground},
 };
 
-use super::{Compiled, DomainKind, Limits, Listener, ListenerTls, Route};
-use crate::listen;
+use super::{Compiled, DomainKind, Limits, Listener, ListenerTls, NextHop, Route};
+use crate::{
+    listen,
+    quirks::{Does, Quirks},
+};
 
 /// What a client at that address is offered at each listener (or at the one of that name), in clear
 /// and inside TLS. `now` is for what EHLO says of the time.
@@ -110,6 +113,7 @@ pub fn by_site(config: &Compiled, name: &str) -> String {
     }
     line(&mut page, format_args!("  TLS: {}", route.tls.as_str()));
     features(&mut page, &route);
+    quirks(&mut page, config, name, &route);
     if hops.is_empty() && site.is_none() {
         line(&mut page, format_args!("  (the name of its best MX may add to it: `[sites]`)"));
     }
@@ -118,6 +122,27 @@ pub fn by_site(config: &Compiled, name: &str) -> String {
         format_args!("  (what broke there is avoided besides: see `mailwright why {name}`)"),
     );
     page
+}
+
+fn quirks(page: &mut String, config: &Compiled, name: &str, route: &Route) {
+    if !config.config.queue.quirks {
+        return line(page, format_args!("  quirks: none is heeded (queue.quirks)"));
+    }
+    let host = route.next_hop.iter().find_map(NextHop::host).unwrap_or(name);
+    let (own, general): (Vec<_>, Vec<_>) = Quirks::of(host, &route.without_quirks)
+        .iter()
+        .filter(|quirk| !matches!(quirk.does, Does::Always(_)))
+        .partition(|quirk| !quirk.hosts.is_empty());
+    for quirk in own {
+        line(page, format_args!("  quirk {}: {}; {}", quirk.name, quirk.told(), quirk.why));
+    }
+    let general: Vec<_> = general.iter().map(|quirk| quirk.name).collect();
+    if !general.is_empty() {
+        line(page, format_args!("  quirks of any host: {}", general.join(", ")));
+    }
+    if !route.without_quirks.is_empty() {
+        line(page, format_args!("  quirks not heeded: {}", route.without_quirks.join(", ")));
+    }
 }
 
 fn features(page: &mut String, route: &Route) {

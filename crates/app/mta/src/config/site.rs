@@ -38,6 +38,9 @@ pub struct Site {
     /// EHLO keywords that are used only where this says so, besides the route's.
     #[serde(rename = "use")]
     pub allow: Vec<String>,
+    /// Quirks that are not heeded there, besides the route's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without_quirks: Vec<String>,
 }
 
 impl Site {
@@ -57,6 +60,7 @@ impl Site {
             self.messages_per_connection_max.or(own.messages_per_connection_max);
         own.avoid.extend(self.avoid.iter().cloned());
         own.allow.extend(self.allow.iter().cloned());
+        own.without_quirks.extend(self.without_quirks.iter().cloned());
         own
     }
 }

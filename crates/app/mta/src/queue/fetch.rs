@@ -58,8 +58,9 @@ async fn deliver(queue: &Arc<Queue>, session: &mut Session, job: Taken) {
     way.why = vec![format!("`{}` is fetched by its owner (ATRN)", job.lane)];
     let began = queue.context.world.clock.now();
     let mut done = Transacted::new(&job, began);
-    done.transact(session, &way, &Kept(content), false).await;
-    let around = Around { began: Some(began), passes_dsn_on: done.passes_dsn_on };
+    // It has no quirks, and is not reused: whatever came of it stands in the outcomes.
+    let _ended = done.transact(session, &way, &Kept(content), false).await;
+    let around = Around { began: Some(began), passes_dsn_on: done.passes_dsn_on, rest: None };
     // The customer opened this connection, and no other one leads there.
     let attempt: Attempt = done.ended(&way);
     queue.settle(job, &Arc::new(way), attempt, around).await;

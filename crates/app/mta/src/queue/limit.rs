@@ -33,6 +33,11 @@ impl Limit {
         self.now = (self.now + 1.0 / self.now).min(self.cap);
     }
 
+    /// After a rest that the site has asked for.
+    pub fn begin_again(&mut self) {
+        self.now = 1.0;
+    }
+
     /// After trouble.
     pub fn shrink(&mut self) {
         self.now = (self.now / 2.0).max(1.0);

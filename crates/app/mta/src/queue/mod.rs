@@ -10,6 +10,7 @@ mod lanes;
 mod limit;
 mod operate;
 mod ready;
+mod rest;
 mod settle;
 mod start;
 mod state;

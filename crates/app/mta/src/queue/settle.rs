@@ -47,6 +47,9 @@ pub struct Around {
     pub began: Option<Timestamp>,
     /// The next hop offered DSN: what NOTIFY asks for on success is its business now.
     pub passes_dsn_on: bool,
+    /// The site is left alone until then: what it said was not about this job, which waits no longer than
+    /// that, and its own schedule does not move.
+    pub rest: Option<Timestamp>,
 }
 
 /// A job's recipients, sorted by what is to be done about them.
@@ -82,7 +85,7 @@ impl Queue {
         let now = self.context.world.clock.now();
         let attempt = Arc::new(attempt);
         let sorted = self.sort(&job, way, &attempt, now, &around);
-        let next = next_due(&job, way, now, &sorted);
+        let next = next_due(&job, way, now, &sorted, around.rest);
         self.log(&job, way, &attempt, next);
         let took = around.began.map_or(Duration::ZERO, |began| now.since(began));
         self.context.evidence.attempted(now, &job, took, &attempt, next);
@@ -93,7 +96,8 @@ impl Queue {
             self.lock().state.remove(job.id);
             return;
         }
-        self.record(job, way, sorted, next).await;
+        let attempts = job.attempts + u32::from(around.rest.is_none());
+        self.record(job, way, sorted, next, attempts).await;
     }
 
     fn sort(
@@ -180,6 +184,7 @@ impl Queue {
         way: &Way,
         sorted: Sorted,
         next: Option<Timestamp>,
+        attempts: u32,
     ) {
         let mut carried = job.carried.left_with(sorted.left);
         carried.last = sorted.last.or(carried.last);
@@ -191,7 +196,7 @@ impl Queue {
                 revision: job.revision,
                 lane: job.lane.as_ref().into(),
                 due,
-                attempts: job.attempts + 1,
+                attempts,
                 held: false,
                 envelope: carried.to_octets(),
             }),
@@ -305,11 +310,17 @@ impl Queue {
 }
 
 /// When a job with recipients left is tried again.
-fn next_due(job: &Taken, way: &Way, now: Timestamp, sorted: &Sorted) -> Option<Timestamp> {
+fn next_due(
+    job: &Taken,
+    way: &Way,
+    now: Timestamp,
+    sorted: &Sorted,
+    rest: Option<Timestamp>,
+) -> Option<Timestamp> {
     if sorted.left.is_empty() {
         return None;
     }
-    let next = now.after(way.retry.wait(job.attempts + 1));
+    let next = rest.unwrap_or_else(|| now.after(way.retry.wait(job.attempts + 1)));
     // The last try comes at the very end of the time, not some hours before it.
     let end = job.carried.released(job.arrived).after(way.retry.give_up);
     let next = next.min(end.max(now.after(way.retry.first)));

@@ -83,11 +83,15 @@ pub struct Site {
     pub limit: Limit,
     /// Since when and why nothing gets through.
     pub down: Option<Down>,
+    /// Since when and why it is left alone: it asked for less.
+    pub rest: Option<Down>,
     /// Features that broke here, until when they are avoided.
     pub learned: Option<(Features, Timestamp)>,
+    /// Messages that it takes over one connection, until when that is believed.
+    pub messages_max: Option<(u32, Timestamp)>,
 }
 
-/// A site that could not be reached at all.
+/// A site that could not be reached at all, or wants to be left alone.
 #[derive(Clone, Debug)]
 pub struct Down {
     /// Nothing is tried before.
@@ -205,6 +209,7 @@ impl State {
     pub fn forgive(&mut self, key: &SiteKey) {
         if let Some(site) = self.sites.get_mut(key) {
             site.down = None;
+            site.rest = None;
         }
     }
 
@@ -274,7 +279,8 @@ impl State {
         }
         let site = self.sites.entry(key.clone()).or_insert_with(|| Site::new(cap));
         site.limit.set_cap(cap);
-        if let Some(down) = site.down.as_ref().filter(|down| now < down.until) {
+        let closed = [&site.down, &site.rest].into_iter().flatten();
+        if let Some(down) = closed.filter(|down| now < down.until).max_by_key(|down| down.until) {
             return Push::Down(down.clone());
         }
         entry.place = Place::Ready(key.clone());
@@ -341,11 +347,7 @@ impl State {
         let Some(site) = self.sites.get_mut(key) else { return };
         site.workers = site.workers.saturating_sub(1);
         self.workers = self.workers.saturating_sub(1);
-        if site.workers == 0
-            && site.ready.is_empty()
-            && site.down.is_none()
-            && site.learned.is_none()
-        {
+        if site.workers == 0 && site.ready.is_empty() && site.has_nothing_to_remember() {
             self.sites.remove(key);
         }
     }
@@ -379,6 +381,39 @@ impl State {
         ids
     }
 
+    /// The site has asked for less: nothing is sent there for a while, and then by one connection. Gives
+    /// the jobs that waited for it.
+    pub fn site_rests(&mut self, key: &SiteKey, rest: Down) -> Vec<JobId> {
+        let Some(site) = self.sites.get_mut(key) else { return Vec::new() };
+        site.limit.begin_again();
+        site.rest = Some(rest);
+        let ids = site.ready.take_all();
+        for id in &ids {
+            if let Some(entry) = self.jobs.get_mut(id) {
+                entry.place = Place::Busy;
+            }
+        }
+        ids
+    }
+
+    /// The site's last rest, be it over.
+    pub fn rest(&self, key: &SiteKey) -> Option<&Down> {
+        self.sites.get(key).and_then(|site| site.rest.as_ref())
+    }
+
+    /// Remembers how many messages a site takes over one connection.
+    pub fn learn_messages_max(&mut self, key: &SiteKey, most: u32, until: Timestamp) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.messages_max = Some((most, until));
+        }
+    }
+
+    /// How many messages a site takes over one connection, as far as that was learned.
+    pub fn messages_max(&self, key: &SiteKey, now: Timestamp) -> u32 {
+        let learned = self.sites.get(key).and_then(|site| site.messages_max);
+        learned.filter(|&(_, until)| now < until).map_or(u32::MAX, |(most, _)| most)
+    }
+
     /// How often in a row the site was found down.
     pub fn times_down(&self, key: &SiteKey) -> u32 {
         self.sites.get(key).and_then(|site| site.down.as_ref()).map_or(0, |down| down.times)
@@ -401,12 +436,12 @@ impl State {
     /// Forgets sites that have nothing to do and nothing left to remember.
     pub fn sweep(&mut self, now: Timestamp) {
         self.sites.retain(|_, site| {
-            site.down = site.down.take().filter(|down| now < down.until.after(DOWN_REMEMBERED));
+            let is_remembered = |down: &Down| now < down.until.after(DOWN_REMEMBERED);
+            site.down = site.down.take().filter(is_remembered);
+            site.rest = site.rest.take().filter(is_remembered);
             site.learned = site.learned.filter(|&(_, until)| now < until);
-            site.workers > 0
-                || !site.ready.is_empty()
-                || site.down.is_some()
-                || site.learned.is_some()
+            site.messages_max = site.messages_max.filter(|&(_, until)| now < until);
+            site.workers > 0 || !site.ready.is_empty() || !site.has_nothing_to_remember()
         });
     }
 
@@ -435,7 +470,16 @@ impl Site {
             idle: Vec::new(),
             limit: Limit::new(cap),
             down: None,
+            rest: None,
             learned: None,
+            messages_max: None,
         }
+    }
+
+    fn has_nothing_to_remember(&self) -> bool {
+        self.down.is_none()
+            && self.rest.is_none()
+            && self.learned.is_none()
+            && self.messages_max.is_none()
     }
 }

@@ -7,7 +7,18 @@ use smtp::{Attempt, Cause, Envelope, Outcome, Recipient, Stage, Timestamp, Troub
 use transport::{Learned, Mail, Session};
 
 use super::{Taken, Way};
-use crate::kept::Kept;
+use crate::{kept::Kept, quirks::Quirk};
+
+/// How a session's share of a job ended.
+pub(super) enum Ended {
+    /// As the outcomes say.
+    Done,
+    /// The peer had closed the session before it saw anything of this job: nothing has happened.
+    Closed,
+    /// The peer takes no more messages over this connection, after so many, and said so by a quirk:
+    /// nothing has happened.
+    Full(&'static Quirk, Cause, u32),
+}
 
 /// Grows by each transaction, until nobody is left.
 pub(super) struct Transacted {
@@ -33,23 +44,29 @@ impl Transacted {
         }
     }
 
-    /// Carries out what is to be done, as far as this session goes. True if the peer had closed the
-    /// session, which is not its first, before it saw anything: then nothing has happened.
+    /// Carries out what is to be done, as far as this session goes. Only one that is `reused` can have
+    /// been closed meanwhile.
     pub(super) async fn transact(
         &mut self,
         session: &mut Session,
         way: &Way,
         content: &Kept,
         reused: bool,
-    ) -> bool {
-        let mut reused = reused;
+    ) -> Ended {
+        let mut first = true;
         loop {
             let envelope = self.envelope.clone();
+            let before = session.transactions();
             let relayed = session.relay(&Mail { envelope, content }).await;
-            if reused && was_closed_before_anything(&relayed.outcomes) {
-                return true;
+            if let Some((quirk, cause)) =
+                is_full(way, &relayed.outcomes).filter(|_| before > 0 && first)
+            {
+                return Ended::Full(quirk, cause.clone(), before);
             }
-            reused = false;
+            if reused && first && was_closed_before_anything(&relayed.outcomes) {
+                return Ended::Closed;
+            }
+            first = false;
             self.learned.reasons.extend(relayed.learned.reasons);
             self.learned.avoid = self.learned.avoid.with(relayed.learned.avoid);
             self.passes_dsn_on = session.extensions().has("DSN");
@@ -72,12 +89,12 @@ impl Transacted {
                 }
             }
             if self.left.is_empty() {
-                return false;
+                return Ended::Done;
             }
             let recipients = self.left.iter().map(|(recipient, _)| recipient.clone()).collect();
             self.envelope = Arc::new(Envelope { recipients, ..self.envelope.as_ref().clone() });
             if !session.is_reusable() {
-                return false;
+                return Ended::Done;
             }
         }
     }
@@ -115,6 +132,12 @@ impl Transacted {
         attempt.outcomes.extend(left.map(|(recipient, outcome)| (recipient.forward_path, outcome)));
         attempt
     }
+}
+
+/// MAIL was refused only because of what went before it.
+fn is_full<'o>(way: &Way, outcomes: &'o [Outcome]) -> Option<(&'static Quirk, &'o Cause)> {
+    let Outcome::Deferred(cause) = outcomes.first()? else { return None };
+    way.quirks.new_connection(cause).map(|quirk| (quirk, cause))
 }
 
 /// The peer had closed the kept connection: it did not see this transaction.

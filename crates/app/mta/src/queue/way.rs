@@ -17,6 +17,7 @@ use crate::{
     config::{self, Compiled, Login, NextHop, Pipe, Retry, Route},
     context::Context,
     notify::Action,
+    quirks::Quirks,
 };
 pub use deliver::{into_mailboxes, into_program};
 use lookup::{by_mx, by_names};
@@ -49,6 +50,8 @@ pub struct Way {
     pub pause: Duration,
     /// What we sign in with.
     pub login: Option<Login>,
+    /// What is known of its hosts besides.
+    pub quirks: Quirks,
     /// To be found out anew after this.
     pub until: Timestamp,
 }
@@ -261,7 +264,8 @@ fn to_next_hops(
     let targets: Option<Vec<_>> =
         route.next_hop.iter().map(|hop| literal(hop, route).map(|target| vec![target])).collect();
     let by = By::Hosts { targets: targets?, plan: plan(context, config, route, protocol(route)) };
-    Some(Way { by, ..common(config, route, site, why) })
+    let way = Way { by, ..common(config, route, site, why) };
+    Some(way.heeding_quirks(config, route, ""))
 }
 
 fn literal(hop: &NextHop, route: &Route) -> Option<Target> {

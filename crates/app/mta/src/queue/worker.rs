@@ -6,13 +6,23 @@ use smtp::{Attempt, Cause, Outcome, Stage};
 use tokio::sync::Notify;
 use transport::{Failure, Features, Protocol, Session, Target};
 
-use super::{Around, By, Down, Queue, SiteKey, Taken, Way, settle, transacted::Transacted};
+use super::{
+    Around, By, Down, Queue, SiteKey, Taken, Way, settle,
+    transacted::{Ended, Transacted},
+};
 use crate::{kept::Kept, tls_reports::Sight};
 
 /// Takes jobs until there are none for as long as an idle connection is kept.
 pub async fn work(queue: Arc<Queue>, way: Arc<Way>) {
     let wake = Arc::new(Notify::new());
-    let mut line = Line { way, session: None, transactions: 0, sour: false, next: None };
+    let mut line = Line {
+        way,
+        session: None,
+        transactions: 0,
+        transactions_max: u32::MAX,
+        sour: false,
+        next: None,
+    };
     loop {
         let (job, surplus) = {
             let mut inner = queue.lock();
@@ -73,6 +83,8 @@ struct Line {
     way: Arc<Way>,
     session: Option<Session>,
     transactions: u32,
+    /// So many it may be, as was learned of the site when the connection was opened.
+    transactions_max: u32,
     /// It has put a message off: then it is not kept for the next try, which shall not meet the same
     /// process, host or mood again.
     sour: bool,
@@ -174,28 +186,42 @@ impl Line {
                     Ok(session) => self.session = Some(session),
                     Err(failures) if done.is_begun() => {
                         done.cannot_go_on(failed_to_open(&self.way, &job, &failures));
-                        let around =
-                            Around { began: Some(began), passes_dsn_on: done.passes_dsn_on };
+                        let passes_dsn_on = done.passes_dsn_on;
+                        let around = Around { began: Some(began), passes_dsn_on, rest: None };
                         return queue.settle(job, &self.way, done.ended(&self.way), around).await;
                     }
                     Err(failures) => return self.could_not_open(queue, job, failures).await,
                 }
             }
             let Some(session) = self.session.as_mut() else { return };
-            let stale = done.transact(session, &self.way, content, reused).await;
+            match done.transact(session, &self.way, content, reused).await {
+                Ended::Done => {}
+                Ended::Closed => {
+                    self.hang_up(queue);
+                    continue;
+                }
+                Ended::Full(quirk, cause, most) => {
+                    queue.is_full(&self.way.site, &job, quirk, &cause, most);
+                    self.hang_up(queue);
+                    continue;
+                }
+            }
             self.transactions += 1;
-            let keep = session.is_reusable() && self.transactions < self.way.transactions_max;
-            if !keep || stale {
+            let most = self.way.transactions_max.min(self.transactions_max);
+            if !session.is_reusable() || self.transactions >= most {
                 self.hang_up(queue);
             }
             // Where the next hop takes no more over one connection (MAILMAX, RFC 9422): here is another.
-            if stale || done.has_more() {
+            if done.has_more() {
                 continue;
             }
             self.sour |= done.outcomes().any(|outcome| matches!(outcome, Outcome::Deferred(_)));
             self.note(queue, &job, &done);
-            let around = Around { began: Some(began), passes_dsn_on: done.passes_dsn_on };
-            return queue.settle(job, &self.way, done.ended(&self.way), around).await;
+            let passes_dsn_on = done.passes_dsn_on;
+            let attempt = done.ended(&self.way);
+            let rest = queue.rest_if_asked(&self.way, &job, &attempt);
+            let around = Around { began: Some(began), passes_dsn_on, rest };
+            return queue.settle(job, &self.way, attempt, around).await;
         }
     }
 
@@ -226,7 +252,11 @@ impl Line {
         };
         let now = queue.context.world.clock.now();
         plan.require_tls = job.carried.envelope.require_tls;
-        plan.avoid = plan.avoid.with(queue.lock().state.avoid(&self.way.site, now));
+        {
+            let inner = queue.lock();
+            plan.avoid = plan.avoid.with(inner.state.avoid(&self.way.site, now));
+            self.transactions_max = inner.state.messages_max(&self.way.site, now);
+        }
         let strict = self.is_strict(job);
         if strict {
             // What was learned is no reason to break a promise.
@@ -253,8 +283,12 @@ impl Line {
                     count_failure(queue, &job.lane, target, &failure);
                     let permanent = failure.permanent;
                     failures.push((target.to_string(), failure));
-                    // A host that refuses us for good speaks for its domain.
-                    if permanent {
+                    // A host that refuses us for good speaks for its domain, and so does one that has heard
+                    // too much of us.
+                    let speaks_for_all = failures.last().is_some_and(|(_, failure)| {
+                        permanent || self.way.quirks.rest(&failure.cause, 0).is_some()
+                    });
+                    if speaks_for_all {
                         break;
                     }
                 }
@@ -286,6 +320,11 @@ impl Line {
             let mut attempt = attempt;
             attempt.outcomes = settle::alike(&job.carried, &failed);
             return queue.settle(job, &self.way, attempt, Around::default()).await;
+        }
+        let rest = queue.rest_if_asked(&self.way, &job, &attempt);
+        if rest.is_some() {
+            let around = Around { rest, ..Around::default() };
+            return queue.settle(job, &self.way, attempt, around).await;
         }
         self.site_is_down(queue, &attempt, cause);
         queue.settle(job, &self.way, attempt, Around::default()).await;

@@ -3,7 +3,10 @@
 use transport::TlsLevel;
 
 use super::Found;
-use crate::config::{Config, Login, NextHop, Odmr, Pipe, Route, domain::is_domain_name};
+use crate::{
+    config::{Config, Login, NextHop, Odmr, Pipe, Route, domain::is_domain_name},
+    quirks,
+};
 
 impl Found<'_, '_> {
     pub(super) fn routes(&mut self, config: &Config) {
@@ -34,6 +37,23 @@ impl Found<'_, '_> {
                     self.error(&at("auth"), "a stranger could get the password", help);
                 }
             }
+            self.quirks(&at("without_quirks"), &site.without_quirks);
+            self.ehlo_name(&at("ehlo_name"), site.ehlo_name.as_deref());
+        }
+    }
+
+    fn quirks(&mut self, at: &[&str], names: &[String]) {
+        let is_known = |name: &str| name == "all" || quirks::TABLE.iter().any(|q| q.name == name);
+        for name in names.iter().filter(|name| !is_known(name)) {
+            let help = "docs/quirks.md lists them; `all` stands for every one";
+            self.error(at, format!("no quirk is called `{name}`"), help);
+        }
+    }
+
+    fn ehlo_name(&mut self, at: &[&str], name: Option<&str>) {
+        if let Some(name) = name.filter(|name| !is_domain_name(name)) {
+            let help = "many servers refuse anything else, an address in brackets too";
+            self.error(at, format!("`{name}` is no domain name"), help);
         }
     }
 
@@ -56,6 +76,8 @@ impl Found<'_, '_> {
         }
         self.keywords(&at("avoid"), &route.avoid);
         self.keywords(&at("use"), &route.allow);
+        self.quirks(&at("without_quirks"), &route.without_quirks);
+        self.ehlo_name(&at("ehlo_name"), route.ehlo_name.as_deref());
         self.sources(&at("source"), &route.source);
         self.tls(path, route);
         self.credentials(path, route);

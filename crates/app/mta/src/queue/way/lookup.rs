@@ -59,7 +59,9 @@ pub(super) async fn by_mx(
     let ttl = found.ttl.min(holds).clamp(KEEP_MIN, KEEP_MAX);
     let until = context.world.clock.now().after(ttl);
     let plan = plan(context, config, route, Protocol::Smtp);
-    Ok(Way { by: By::Hosts { targets, plan }, until, ..common(config, route, site, why) })
+    let way = Way { by: By::Hosts { targets, plan }, until, ..common(config, route, site, why) };
+    let best = found.hosts.first().map_or("", |best| best.host.as_str());
+    Ok(way.heeding_quirks(config, route, best))
 }
 
 /// Next hops that are configured by name: their addresses are looked up, their MX records only where
@@ -92,7 +94,10 @@ pub(super) async fn by_names(
     let until = context.world.clock.now().after(ttl.clamp(KEEP_MIN, KEEP_MAX));
     let site = site_key(&list(&route.next_hop), route, &[]);
     let by = By::Hosts { targets, plan: plan(context, config, route, protocol(route)) };
-    Ok(Way { by, until, ..common(config, route, site, why) })
+    let way = Way { by, until, ..common(config, route, site, why) };
+    let best = route.next_hop.iter().find_map(NextHop::host).unwrap_or_default();
+    let own = config.site(best).map_or_else(|| route.clone(), |site| site.over(route));
+    Ok(way.heeding_quirks(config, &own, best))
 }
 
 /// Configured next hops on their way to targets.

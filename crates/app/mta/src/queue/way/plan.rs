@@ -8,6 +8,7 @@ use super::{By, FOR_EVER, Way};
 use crate::{
     config::{Compiled, Route},
     context::Context,
+    quirks::{Quirk, Quirks},
 };
 
 /// What a site is called: its hosts, and whatever makes sessions with them differ from those of other
@@ -70,7 +71,34 @@ pub(super) fn common(config: &Compiled, route: &Route, site: String, why: Vec<St
             rate => Duration::from_secs(60) / rate,
         },
         login: route.auth.clone(),
+        quirks: Quirks::default(),
         until: FOR_EVER,
+    }
+}
+
+impl Way {
+    /// The same with what is known of such a host, as far as it is not switched off; empty: of any.
+    pub(super) fn heeding_quirks(mut self, config: &Compiled, route: &Route, host: &str) -> Self {
+        if !config.config.queue.quirks {
+            return self;
+        }
+        self.quirks = Quirks::of(host, &route.without_quirks);
+        let told = |quirk: &Quirk| format!("{} (quirk `{}`)", quirk.told(), quirk.name);
+        let connections = self.quirks.connections_max().filter(|_| route.connections_max.is_none());
+        if let Some((quirk, most)) = connections
+            && self.connections_max > most as usize
+        {
+            self.connections_max = most as usize;
+            self.why.push(told(quirk));
+        }
+        let own = route.messages_per_connection_max;
+        if let Some((quirk, most)) = self.quirks.messages_max().filter(|_| own.is_none())
+            && self.transactions_max > most
+        {
+            self.transactions_max = most;
+            self.why.push(told(quirk));
+        }
+        self
     }
 }
 
