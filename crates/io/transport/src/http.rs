@@ -33,8 +33,10 @@ pub struct Request<'a> {
     pub accept: &'a str,
     /// Who we are: the value of `Authorization`, a secret.
     pub authorization: Option<&'a str>,
-    /// A form to be posted; without one it is a GET.
+    /// A form to be posted.
     pub form: Option<&'a str>,
+    /// A document to be posted, and its media type; without that or a form it is a GET.
+    pub document: Option<(&'a str, &'a [u8])>,
     /// Octets of response that are read.
     pub size_max: usize,
 }
@@ -42,12 +44,30 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A plain one.
     pub fn get(url: &'a Url) -> Self {
-        Self { url, accept: "*/*", authorization: None, form: None, size_max: 64 * 1024 }
+        Self {
+            url,
+            accept: "*/*",
+            authorization: None,
+            form: None,
+            document: None,
+            size_max: 64 * 1024,
+        }
+    }
+
+    /// One that hands a document in.
+    pub fn post(url: &'a Url, media_type: &'a str, document: &'a [u8]) -> Self {
+        Self { document: Some((media_type, document)), ..Self::get(url) }
+    }
+
+    fn posted(&self) -> Option<(&'a str, &'a [u8])> {
+        let form = self.form.map(|form| ("application/x-www-form-urlencoded", form.as_bytes()));
+        self.document.or(form)
     }
 
     fn head(&self) -> String {
         let Url { path, .. } = self.url;
-        let method = if self.form.is_some() { "POST" } else { "GET" };
+        let posted = self.posted();
+        let method = if posted.is_some() { "POST" } else { "GET" };
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nAccept: {}\r\nUser-Agent: Mailwright\r\n\
              Connection: close\r\n",
@@ -57,9 +77,8 @@ impl<'a> Request<'a> {
         if let Some(authorization) = self.authorization {
             let _infallible = write!(head, "Authorization: {authorization}\r\n");
         }
-        if let Some(form) = self.form {
-            let kind = "application/x-www-form-urlencoded";
-            let length = form.len();
+        if let Some((kind, document)) = posted {
+            let length = document.len();
             let _infallible = write!(head, "Content-Type: {kind}\r\nContent-Length: {length}\r\n");
         }
         head + "\r\n"
@@ -130,8 +149,8 @@ pub async fn addresses(world: &World, host: &str) -> Result<Vec<std::net::IpAddr
 async fn exchange(mut wire: Wire, request: &Request<'_>) -> Result<Response, String> {
     let network = |error: io::Error| error.to_string();
     wire.write_all(request.head().as_bytes()).await.map_err(network)?;
-    if let Some(form) = request.form {
-        wire.write_all(form.as_bytes()).await.map_err(network)?;
+    if let Some((_, document)) = request.posted() {
+        wire.write_all(document).await.map_err(network)?;
     }
     wire.flush().await.map_err(network)?;
     let mut octets = Vec::new();

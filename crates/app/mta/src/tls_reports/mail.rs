@@ -1,63 +1,20 @@
-//! Reports as mail (RFC 8460 section 5.3), through our own queue, once a day is over.
+//! Reports as mail (RFC 8460 section 5.3), through our own queue.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use smtp::{Address, Envelope, Notify, Recipient};
 use spool::{Arrival, NewContent};
-use tokio::sync::watch;
 
 use super::{
     Keeper,
     report::{About, json},
-    rua,
 };
 use crate::{context::Context, intake, queue::Queue};
 
-/// How often counts are written, and a look is taken whether reports are due.
-const EVERY: Duration = Duration::from_secs(5 * 60);
-/// After midnight, so that not all of the world reports at once (section 4.1 asks for that).
-const SPREAD: Duration = Duration::from_secs(4 * 3600);
-
-/// Writes the counts, and sends reports where that is configured; ends when the agent does.
-pub async fn run(queue: Arc<Queue>, mut closing: watch::Receiver<bool>) {
-    let context = &queue.context;
-    let Some(keeper) = &context.tls_reports else { return };
-    let late = Duration::from_secs(context.world.random.u64() % SPREAD.as_secs());
-    loop {
-        let over = tokio::time::timeout(EVERY, closing.changed()).await.is_ok();
-        if let Err(error) = keeper.write(&context.world) {
-            tracing::warn!(%error, "TLS counts can't be written");
-        }
-        if over {
-            return;
-        }
-        if context.config().config.tls_reports.send {
-            send_due(&queue, keeper, late).await;
-        }
-    }
-}
-
-async fn send_due(queue: &Arc<Queue>, keeper: &Keeper, late: Duration) {
-    let context = &queue.context;
-    let now = context.world.clock.now();
-    let spread = smtp::Timestamp(now.0.saturating_sub(late.as_millis() as u64));
-    for (day, domain) in keeper.due(&message::date::day(spread)) {
-        let texts = match context.world.dns.texts(&format!("_smtp._tls.{domain}")).await {
-            Ok(answer) => answer.records,
-            Err(error) if error.is_temporary() => continue,
-            Err(_) => Vec::new(),
-        };
-        let to = rua::mail_addresses(&texts);
-        if to.is_empty() || send(queue, keeper, &day, &domain, &to).await {
-            keeper.done(&day, &domain);
-        }
-    }
-}
-
-/// False: it could not be kept, and is tried again.
-async fn send(
+/// Queues a report. False: it could not be kept, and is tried again.
+pub(super) async fn send(
     queue: &Arc<Queue>,
     keeper: &Keeper,
     day: &str,

@@ -8,8 +8,10 @@ mod keep;
 mod mail;
 mod report;
 mod rua;
+mod send;
+mod web;
 
 pub use day::{Day, DomainDay};
 pub use keep::{Keeper, Sight};
-pub use mail::run;
 pub use report::{About, json};
+pub use send::run;
