@@ -46,6 +46,9 @@ pub struct Bed {
     /// Port of role `submission`, with TLS from the start.
     pub tls: u16,
     server: Option<Child>,
+    /// Keys of both listeners for submission.
+    submission_keys: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Bed {
@@ -58,7 +61,15 @@ impl Bed {
         let folder = tempfile::Builder::new().prefix("mailwright-").tempdir();
         let folder = folder.expect("a temporary folder can be made");
         let (mx, submission, tls) = (ports::free(), ports::free(), ports::free());
-        let bed = Self { folder, mx, submission, tls, server: None };
+        let bed = Self {
+            folder,
+            mx,
+            submission,
+            tls,
+            server: None,
+            submission_keys: String::new(),
+            environment: Vec::new(),
+        };
         bed.configure("", tables);
         bed
     }
@@ -81,7 +92,7 @@ impl Bed {
     ///
     /// When it can't be written.
     pub fn configure(&self, keys: &str, tables: &str) {
-        let Self { mx, submission, tls, .. } = self;
+        let Self { mx, submission, tls, submission_keys, .. } = self;
         let data = self.data();
         let text = format!(
             r#"hostname = "mx.here.test"
@@ -94,11 +105,13 @@ role = "mx"
 [[listener]]
 address = "127.0.0.1:{submission}"
 role = "submission"
+{submission_keys}
 
 [[listener]]
 address = "127.0.0.1:{tls}"
 role = "submission"
 tls = "implicit"
+{submission_keys}
 
 [domains."here.test"]
 mailboxes = ["anna", "bob"]
@@ -110,6 +123,22 @@ kind = "relay"
             data.display()
         );
         fs::write(self.config(), text).expect("the configuration can be written");
+    }
+
+    /// The same, with keys for both listeners of role `submission`.
+    ///
+    /// # Panics
+    ///
+    /// When it can't be written.
+    pub fn configure_submission(&mut self, submission_keys: &str, tables: &str) {
+        submission_keys.clone_into(&mut self.submission_keys);
+        self.configure("", tables);
+    }
+
+    /// What the server and all commands find in their environment.
+    pub fn environment<'e>(&mut self, names: impl IntoIterator<Item = (&'e str, String)>) {
+        let names = names.into_iter().map(|(name, value)| (name.to_owned(), value));
+        self.environment.extend(names);
     }
 
     /// Starts the process, and waits until it takes connections.
@@ -124,7 +153,7 @@ kind = "relay"
         let log = log.expect("the log can be written");
         let out = log.try_clone().expect("a file has two handles");
         let mut command = Command::new(binary());
-        command.args(["serve", "--config"]).arg(self.config());
+        command.args(["serve", "--config"]).arg(self.config()).envs(self.environment.clone());
         let server = command.stdin(Stdio::null()).stdout(out).stderr(log).spawn();
         self.server = Some(server.expect("the server can be started"));
         let until = Instant::now() + Duration::from_secs(30);
@@ -220,7 +249,9 @@ kind = "relay"
 
     /// Runs a command of ours on this server: the configuration is added.
     pub fn command(&self, arguments: &[&str]) -> Ran {
-        run(Command::new(binary()).args(arguments).env("MAILWRIGHT_CONFIG", self.config()))
+        let mut command = Command::new(binary());
+        command.args(arguments).envs(self.environment.clone());
+        run(command.env("MAILWRIGHT_CONFIG", self.config()))
     }
 
     /// Adds [`USER`]; before the start, or a reload must follow.
@@ -230,10 +261,21 @@ kind = "relay"
     /// When that does not work.
     #[track_caller]
     pub fn add_user(&self) {
+        self.add_user_with(&[]);
+    }
+
+    /// The same, with more arguments.
+    ///
+    /// # Panics
+    ///
+    /// When that does not work.
+    #[track_caller]
+    pub fn add_user_with(&self, more: &[&str]) {
         let password = self.folder().join("password");
         fs::write(&password, PASSWORD).expect("the password can be written");
         let password = password.display().to_string();
-        self.command(&["user", "add", USER, "--password-file", &password]).good();
+        let arguments = ["user", "add", USER, "--password-file", &password];
+        self.command(&[&arguments, more].concat()).good();
     }
 
     /// Its configuration file.

@@ -1,6 +1,7 @@
 //! Other people's servers, on loopback, each with its own folder and its own configuration.
 
 mod dovecot;
+mod dovecot_auth;
 mod exim;
 mod kdc;
 mod opensmtpd;
@@ -9,6 +10,7 @@ mod sendmail;
 mod unbound;
 
 pub use dovecot::Dovecot;
+pub use dovecot_auth::{DovecotAuth, Knows};
 pub use exim::Exim;
 pub use kdc::{Kdc, REALM};
 pub use opensmtpd::OpenSmtpd;
@@ -35,6 +37,13 @@ pub struct Wants<'a> {
     pub tls: bool,
     /// Relays with AUTH: user and password.
     pub auth: Option<(&'a str, &'a str)>,
+    /// Takes mail only from clients that sign in as this auth socket of a Dovecot has it. So far Postfix
+    /// alone is told.
+    pub dovecot: Option<&'a Path>,
+    /// With these mechanisms only. So far Postfix alone is told.
+    pub mechanisms: Option<&'a str>,
+    /// What it finds in its environment. So far Postfix alone is told.
+    pub environment: &'a [(&'a str, String)],
     /// Takes mail only from clients that log in over TLS: user and password.
     pub login: Option<(&'a str, &'a str)>,
 }

@@ -93,6 +93,18 @@ fn write(path: PathBuf, text: &str) {
 fn main_cf(folder: &Path, next_hop: u16, wants: Wants<'_>) -> String {
     let level = if wants.tls { "encrypt" } else { "may" };
     let auth = if wants.auth.is_some() { "yes" } else { "no" };
+    let mechanisms = wants.mechanisms.unwrap_or_default();
+    let login = wants.dovecot.map(|socket| {
+        format!(
+            "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\n\
+             smtpd_sasl_security_options = noanonymous\n",
+            socket.display()
+        )
+    });
+    let clients = if login.is_some() { "permit_sasl_authenticated" } else { "permit_mynetworks" };
+    let login = login.unwrap_or_default();
+    let environment = wants.environment.iter().map(|(name, value)| format!(" {name}={value}"));
+    let environment: String = environment.collect();
     format!(
         "compatibility_level = 3.6
 queue_directory = {0}/queue
@@ -109,8 +121,8 @@ inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 relayhost = [127.0.0.1]:{next_hop}
 smtp_host_lookup = native
-smtpd_relay_restrictions = permit_mynetworks, reject
-smtpd_tls_cert_file = {0}/conf/cert.pem
+smtpd_relay_restrictions = {clients}, reject
+{login}smtpd_tls_cert_file = {0}/conf/cert.pem
 smtpd_tls_key_file = {0}/conf/key.pem
 smtpd_tls_security_level = may
 smtpd_tls_received_header = yes
@@ -119,6 +131,8 @@ smtp_tls_loglevel = 1
 smtp_sasl_auth_enable = {auth}
 smtp_sasl_password_maps = texthash:{0}/conf/passwords
 smtp_sasl_security_options = noanonymous
+smtp_sasl_mechanism_filter = {mechanisms}
+import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG PATH TZ LANG=C{environment}
 smtpd_error_sleep_time = 0
 smtpd_client_connection_count_limit = 0
 message_size_limit = 104857600
