@@ -80,7 +80,10 @@ fn swaks_signs_in_by_all_it_knows() {
     }
     let log = bed.log();
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", "DIGEST-MD5", "NTLM"] {
-        assert!(log.contains(&format!("\"mechanism\":\"{mechanism}\"")), "{mechanism} is not in:\n{log}");
+        assert!(
+            log.contains(&format!("\"mechanism\":\"{mechanism}\"")),
+            "{mechanism} is not in:\n{log}"
+        );
     }
     assert!(!log.contains(PASSWORD), "the password shows");
 }

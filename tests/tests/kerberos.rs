@@ -1,28 +1,38 @@
 //! GSSAPI (RFC 4752) with Debian's MIT Kerberos: Postfix logs in here with a ticket, we log in elsewhere
 //! with a ticket or a keytab, and what goes wrong is told in words that say what to do.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use harness::{
     bed::Bed,
     client::Client,
     maildir,
-    peers::{Kdc, Postfix, REALM, Wants},
-    program::{run, wait_for},
+    peers::{DovecotAuth, Kdc, Knows, Postfix, REALM, Wants},
+    program::{run, skip, wait_for},
+    sink::Sink,
 };
 
 const CONTENT: &[u8] =
     b"From: <anna@here.test>\r\nSubject: x\r\nMessage-ID: <1@here.test>\r\n\r\n.dot\r\nend\r\n";
 
 /// A server that lives in the realm, and has this keytab.
-fn bed(kdc: &Kdc, keytab: &std::path::Path) -> Bed {
+fn bed(kdc: &Kdc, keytab: &Path) -> Bed {
+    bed_with(kdc, keytab, "", &[])
+}
+
+/// The same, with tables, and with more in its environment.
+fn bed_with(kdc: &Kdc, keytab: &Path, tables: &str, environment: &[(&str, String)]) -> Bed {
     let gssapi = format!(
         "gssapi = {{ keytab = \"{}\", realms = {{ \"{REALM}\" = \"here.test\" }} }}\n",
         keytab.display()
     );
     let mut bed = Bed::new("");
     bed.environment(kdc.environment());
-    bed.configure_submission(&gssapi, "");
+    bed.environment(environment.iter().cloned());
+    bed.configure_submission(&gssapi, tables);
     bed.start_again();
     bed
 }
@@ -79,7 +89,9 @@ fn refused(kdc: &Kdc, bed: &Bed, expected: &[&str]) {
         let log = bed.log();
         expected.iter().all(|words| log.contains(words)).then_some(())
     });
-    assert!(postfix.log().contains("status=deferred"), "{}", postfix.log());
+    wait_for("Postfix's word", Duration::from_secs(10), || {
+        postfix.log().contains("status=deferred").then_some(())
+    });
     assert!(maildir::read(&bed.mailbox("bob")).is_empty(), "mail came in without a login");
 }
 
@@ -105,5 +117,154 @@ fn a_ticket_for_another_name_of_ours_is_named() {
     // Whoever calls us by our address has a ticket for that.
     let keytab = kdc.keytab("smtp.keytab", "smtp/localhost");
     let bed = bed(&kdc, &keytab);
-    refused(&kdc, &bed, &["login refused", "that the keytab has no key of", "smtp/127.0.0.1@"]);
+    refused(&kdc, &bed, &["535 5.7.8", "that the keytab has no key of", "smtp/127.0.0.1@"]);
+}
+
+/// A server of ours whose next hop for `next.test` wants a login by Kerberos. `auth` says with what.
+fn client(kdc: &Kdc, port: u16, auth: &str) -> Bed {
+    let mut bed = Bed::new(&format!(
+        "[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{port}\"\ntls = \"required\"\nauth = {{ {auth} }}\n"
+    ));
+    bed.environment(kdc.environment());
+    bed.start_again();
+    bed
+}
+
+/// A message that has to go by that route.
+#[track_caller]
+fn send_on(bed: &Bed) {
+    let mut client = Client::connect(bed.mx).expect("the server answers");
+    client.say("EHLO client.test").expect("the server answers");
+    let reply = client.transaction("anna@from.test", &["carol@next.test"], CONTENT);
+    let reply = reply.expect("the server answers");
+    assert!(reply.starts_with("250"), "{reply}");
+}
+
+/// What `why` has to say, once it says that. Its lines are joined: they are as long as a terminal is wide.
+#[track_caller]
+fn why(bed: &Bed, expected: &str) -> String {
+    let mut last = String::new();
+    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait_for(expected, Duration::from_secs(30), || {
+            let told = bed.command(&["why", "carol@next.test", "--full"]).text();
+            last = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            last.contains(expected).then(|| last.clone())
+        })
+    }));
+    found.unwrap_or_else(|_| panic!("`{expected}` is not in: {last}"))
+}
+
+/// Our next hop that hands on to a sink.
+fn next_hop(kdc: &Kdc, sink: &Sink, environment: &[(&str, String)]) -> Bed {
+    kdc.add_service("smtp/127.0.0.1");
+    let keytab = kdc.keytab("smtp.keytab", "smtp/127.0.0.1");
+    let route = format!("[routes]\n\"next.test\" = \"127.0.0.1:{}\"\n", sink.port);
+    bed_with(kdc, &keytab, &route, environment)
+}
+
+#[test]
+fn we_log_in_with_a_keytab_or_a_ticket() {
+    let Some(kdc) = Kdc::start() else { return };
+    let sink = Sink::start();
+    let server = next_hop(&kdc, &sink, &[]);
+    let keytab = kdc.keytab("mailer.keytab", "mailer");
+    let with_keytab = format!("user = \"mailer@{REALM}\", keytab = \"{}\"", keytab.display());
+    let with_ticket = format!("tickets = \"{}\"", kdc.tickets("ours.tickets", "10h"));
+    for (number, (auth, user)) in
+        [(with_keytab, "mailer"), (with_ticket, "anna")].iter().enumerate()
+    {
+        let bed = client(&kdc, server.submission, auth);
+        send_on(&bed);
+        sink.wait(number + 1);
+        why(&bed, "AUTH GSSAPI");
+        let log = server.log();
+        assert!(log.contains(&format!("{user}@here.test")), "{log}");
+    }
+}
+
+#[test]
+fn we_log_in_at_postfix_with_dovecot() {
+    let Some(kdc) = Kdc::start() else { return };
+    let sink = Sink::start();
+    kdc.add_service("smtp/127.0.0.1");
+    let keytab = kdc.keytab("smtp.keytab", "smtp/127.0.0.1");
+    let environment = kdc.environment();
+    let knows = Knows {
+        mechanisms: "gssapi",
+        user: ("nobody", "none"),
+        keytab: Some(&keytab),
+        environment: &environment,
+    };
+    let Some(dovecot) = DovecotAuth::start(knows) else { return };
+    let socket = dovecot.socket();
+    let wants = Wants { dovecot: Some(&socket), ..Wants::default() };
+    let Some(postfix) = Postfix::start(sink.port, wants) else { return };
+    let keytab = kdc.keytab("mailer.keytab", "mailer");
+    let auth = format!("user = \"mailer@{REALM}\", keytab = \"{}\"", keytab.display());
+    let bed = client(&kdc, postfix.port, &auth);
+    send_on(&bed);
+    sink.wait(1);
+    assert!(postfix.log().contains("sasl_method=GSSAPI"), "{}", postfix.log());
+}
+
+#[test]
+fn what_keeps_us_from_logging_in_is_told() {
+    let Some(mut kdc) = Kdc::start() else { return };
+    let sink = Sink::start();
+    let server = next_hop(&kdc, &sink, &[]);
+    let short = kdc.tickets("short.tickets", "2s");
+    let keytab = kdc.keytab("mailer.keytab", "mailer");
+    let stale = kdc.file("stale.keytab");
+    std::fs::copy(&keytab, &stale).expect("a file can be copied");
+    kdc.keytab("mailer.keytab", "mailer");
+    std::thread::sleep(Duration::from_secs(3));
+    let with_keytab =
+        |file: &Path| format!("user = \"mailer@{REALM}\", keytab = \"{}\"", file.display());
+    for (auth, expected) in [
+        (format!("tickets = \"{short}\""), "came to nothing: the ticket has expired"),
+        (
+            "tickets = \"FILE:/nowhere/tickets\"".to_owned(),
+            "there is no Kerberos ticket to log in with",
+        ),
+        (with_keytab(&stale), "came to nothing: the KDC refused the principal's key"),
+    ] {
+        let bed = client(&kdc, server.submission, &auth);
+        send_on(&bed);
+        why(&bed, expected);
+    }
+    kdc.stop();
+    let bed = client(&kdc, server.submission, &with_keytab(&keytab));
+    send_on(&bed);
+    why(&bed, "came to nothing: no KDC of the realm answered");
+}
+
+/// libfaketime, which Debian has in a folder of the architecture.
+fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").expect("there are libraries");
+    let mut files = folders.flatten().map(|it| it.path().join("faketime/libfaketime.so.1"));
+    let found = files.find(|file| file.is_file());
+    if found.is_none() {
+        skip("libfaketime is not installed; run `cargo x packages`");
+    }
+    found
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_named() {
+    let (Some(kdc), Some(library)) = (Kdc::start(), faketime()) else { return };
+    let sink = Sink::start();
+    let later = [
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME", "+20m".to_owned()),
+        ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ];
+    let server = next_hop(&kdc, &sink, &later);
+    let keytab = kdc.keytab("mailer.keytab", "mailer");
+    let auth = format!("user = \"mailer@{REALM}\", keytab = \"{}\"", keytab.display());
+    let bed = client(&kdc, server.submission, &auth);
+    send_on(&bed);
+    why(&bed, "535 5.7.8");
+    wait_for("the reason in the server's log", Duration::from_secs(10), || {
+        server.log().contains("the clocks of client, server and KDC differ").then_some(())
+    });
 }

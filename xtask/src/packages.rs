@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("krb5kdc", "krb5-kdc"),
     ("kadmin.local", "krb5-admin-server"),
     ("kinit", "krb5-user"),
+    ("faketime", "faketime"),
 ];
 
 /// Packages without a program: swaks speaks TLS with the first and logs in by the next three, Postfix

@@ -43,6 +43,8 @@ impl Kdc {
             tempfile::Builder::new().prefix("kdc-").tempdir().expect("a folder can be made");
         // Postfix's and Dovecot's processes run as others, and read keytabs here.
         run(Command::new("chmod").arg("755").arg(folder.path())).good();
+        fs::create_dir(folder.path().join("replays")).expect("folders can be made");
+        run(Command::new("chmod").arg("1777").arg(folder.path().join("replays"))).good();
         let port = ports::free();
         prepare(folder.path(), port);
         let with_realm = |program: &Path| {
@@ -140,8 +142,8 @@ fn environment(folder: &Path) -> Vec<(&'static str, String)> {
         ("KRB5_CONFIG", file("krb5.conf")),
         ("KRB5_KDC_PROFILE", file("kdc.conf")),
         ("KRB5CCNAME", format!("FILE:{}", file("tickets"))),
-        // The replay cache, which otherwise stands in /var/tmp.
-        ("KRB5RCACHEDIR", folder.display().to_string()),
+        // The replay cache, which otherwise stands in /var/tmp; each user has one.
+        ("KRB5RCACHEDIR", file("replays")),
     ]
 }
 

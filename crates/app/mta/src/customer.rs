@@ -124,6 +124,7 @@ fn plan(config: &Compiled, odmr: &Odmr) -> Plan {
     plan.timeouts.greeting = waits.greeting;
     plan.timeouts.ehlo = waits.command;
     plan.credentials = Some(Arc::new(odmr.auth.read(local && !odmr.tls.is_binding())));
+    plan.tickets = odmr.auth.tickets();
     plan
 }
 

@@ -98,7 +98,12 @@ impl Context {
         let mut store = Vec::new();
         store.extend(cache.as_ref().map(|cache| (&cache_key, cache)));
         store.extend(keytab.as_ref().map(|keytab| (&keytab_key, keytab)));
-        let credential = library.credential(name.as_ref(), Usage::Initiate, &store)?;
+        let credential = library.credential(name.as_ref(), Usage::Initiate, &store);
+        // A key that does not fit is here the one that we get tickets with.
+        let credential = credential.map_err(|trouble| match trouble.reason {
+            Reason::WrongKey => Trouble { reason: Reason::ClientKey, ..trouble },
+            _ => trouble,
+        })?;
         let target = library.name(&format!("smtp@{host}"), Form::HostBased)?;
         Ok(Self::new(library, Side::Initiator { credential, target }, bindings))
     }

@@ -23,6 +23,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use world::kerberos::Kerberos;
+
 use crate::{content::Content, wire::Wire};
 
 /// Content up to this goes out in one write, end of data included.
@@ -42,13 +44,15 @@ pub(crate) struct Driver {
     /// most deadlines are never reached.
     timer: Pin<Box<Sleep>>,
     buffer: Vec<u8>,
+    /// Of a login by GSSAPI that is under way.
+    pub(crate) kerberos: Option<Kerberos>,
 }
 
 impl Driver {
     pub(crate) fn new(client: Client, wire: Wire, origin: Instant) -> Self {
         let at = client.deadline().map_or(origin, |deadline| origin + deadline);
         let timer = Box::pin(sleep_until(at));
-        Self { client, wire: Some(wire), origin, timer, buffer: Vec::new() }
+        Self { client, wire: Some(wire), origin, timer, buffer: Vec::new(), kerberos: None }
     }
 
     /// Since the connection was begun.

@@ -1,6 +1,7 @@
-//! What the client machine has to be told when it signs in: chance, the time, and the TLS session that the
-//! login is bound to.
+//! What the client machine has to be told when it signs in: chance, the time, the TLS session that the
+//! login is bound to, and what Kerberos says.
 
+use ::gss::{Tickets, Trouble};
 use sasl::{client::Context, gss};
 use world::World;
 
@@ -28,8 +29,36 @@ pub(crate) fn sign_in(world: &World, target: &Target, driver: &mut Driver) {
     }
 }
 
-/// Answers [`smtp::client::Output::Gss`].
-pub(crate) fn gss(driver: &mut Driver, _: gss::Ask) {
-    let why = "there is no Kerberos here".to_owned();
-    driver.client.gss_answered(driver.now(), gss::Answer::Failed(why));
+/// Answers [`smtp::client::Output::Gss`]. The context stays with the driver until the login is over.
+pub(crate) async fn gss(
+    world: &World,
+    tickets: &Tickets,
+    target: &Target,
+    driver: &mut Driver,
+    ask: gss::Ask,
+) {
+    let answer = carry_out(world, tickets, target, driver, ask).await;
+    let answer = answer.unwrap_or_else(|trouble| gss::Answer::Failed(trouble.to_string()));
+    driver.client.gss_answered(driver.now(), answer);
+}
+
+async fn carry_out(
+    world: &World,
+    tickets: &Tickets,
+    target: &Target,
+    driver: &mut Driver,
+    ask: gss::Ask,
+) -> Result<gss::Answer, Trouble> {
+    // One that was begun before belongs to a mechanism that was given up.
+    let begun = driver.kerberos.take().filter(|_| ask != gss::Ask::Token(None));
+    let mut context = match begun {
+        Some(context) => context,
+        None => {
+            let bindings = driver.wire().map(|wire| wire.bindings()).unwrap_or_default();
+            world.kerberos_initiate(tickets.clone(), target.host.clone(), &bindings).await?
+        }
+    };
+    let answer = context.answer(ask).await?;
+    driver.kerberos = Some(context);
+    Ok(answer)
 }

@@ -93,9 +93,9 @@ pub async fn over(
     tls: Option<TlsFacts>,
 ) -> Result<Session, Failure> {
     let origin = Instant::now();
-    let mut plan = plan.for_machine(&Demand::Clear, Features::STARTTLS);
-    plan.under_tls = tls.is_some();
-    let mut client = Client::new(Arc::new(plan), Duration::ZERO);
+    let mut obeyed = plan.for_machine(&Demand::Clear, Features::STARTTLS);
+    obeyed.under_tls = tls.is_some();
+    let mut client = Client::new(Arc::new(obeyed), Duration::ZERO);
     client.note(Duration::ZERO, format!("the roles were swapped with {target}"));
     if let Some(facts) = tls {
         client.tls_established(Duration::ZERO, facts);
@@ -105,7 +105,7 @@ pub async fn over(
         match driver.next().await {
             Output::Ready => return Ok(Session::new(driver, target.clone())),
             Output::SignIn => login::sign_in(world, target, &mut driver),
-            Output::Gss(ask) => login::gss(&mut driver, ask),
+            Output::Gss(ask) => login::gss(world, &plan.tickets, target, &mut driver, ask).await,
             Output::Failed { cause, permanent } => break (cause, permanent),
             Output::Close => {
                 break (Cause { stage: Stage::Other, trouble: Trouble::Closed }, false);
@@ -171,7 +171,10 @@ impl Opening<'_> {
                 }
                 Output::StartTls => shaken = self.handshake(&mut driver).await,
                 Output::SignIn => login::sign_in(self.world, self.target, &mut driver),
-                Output::Gss(ask) => login::gss(&mut driver, ask),
+                Output::Gss(ask) => {
+                    let Self { world, plan, target, .. } = self;
+                    login::gss(world, &plan.tickets, target, &mut driver, ask).await;
+                }
                 Output::Failed { cause, permanent } => {
                     return Err(self.failure(driver, cause, permanent, shaken).await);
                 }

@@ -11,6 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use smtp::{Cause, Stage, Trouble, client::StartTls};
 
+pub use gss::Tickets;
 pub use smtp::client::{Credentials, Features, Protocol, Timeouts};
 pub use world::net::Endpoint;
 
@@ -38,6 +39,8 @@ pub struct Plan {
     pub implicit_tls: bool,
     /// To sign in with, where the next hop is a smarthost.
     pub credentials: Option<Arc<Credentials>>,
+    /// The Kerberos ticket to sign in with, for GSSAPI.
+    pub tickets: Tickets,
     /// The addresses to connect from, one of each family at most; the operating system's choice where
     /// there is none.
     pub source: Vec<IpAddr>,
@@ -133,6 +136,7 @@ impl Plan {
             require_tls: false,
             implicit_tls: false,
             credentials: None,
+            tickets: Tickets::default(),
             source: Vec::new(),
             connect_timeout: Duration::from_secs(60),
             timeouts: Timeouts::default(),

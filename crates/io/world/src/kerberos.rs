@@ -6,6 +6,10 @@
 use std::time::Duration;
 
 use gss::{Context, Keytab, Reason, Step, Tickets, Trouble};
+use sasl::{
+    Binding, Bindings,
+    gss::{Answer, Ask},
+};
 use tokio::{sync::Semaphore, task, time};
 
 use crate::{World, net::Net};
@@ -26,16 +30,17 @@ pub struct Kerberos {
 }
 
 impl World {
-    /// A context for somebody who wants to be let in. `bindings` as for [`Context::accepting`].
+    /// A context for somebody who wants to be let in. One that binds itself to nothing is not refused for it.
     ///
     /// # Errors
     /// There is no library, or no key for the service.
     pub async fn kerberos_accept(
         &self,
         keytab: Keytab,
-        bindings: Option<Vec<u8>>,
+        bindings: &Bindings,
     ) -> Result<Kerberos, Trouble> {
         self.has_kerberos()?;
+        let bindings = channel(bindings);
         let context = blocking(false, move || Context::accepting(&keytab, bindings)).await?;
         Ok(Kerberos { context: Some(context), is_client: false })
     }
@@ -48,9 +53,10 @@ impl World {
         &self,
         tickets: Tickets,
         host: String,
-        bindings: Option<Vec<u8>>,
+        bindings: &Bindings,
     ) -> Result<Kerberos, Trouble> {
         self.has_kerberos()?;
+        let bindings = channel(bindings);
         let make = move || Context::initiating(&tickets, &host, bindings);
         let context = blocking(true, make).await?;
         Ok(Kerberos { context: Some(context), is_client: true })
@@ -72,54 +78,47 @@ impl World {
 }
 
 impl Kerberos {
-    /// What to say to what the peer said.
+    /// Answers what SASL's machine asks.
     ///
     /// # Errors
     /// The context has failed, and is gone.
-    pub async fn step(&mut self, token: Vec<u8>) -> Result<Step, Trouble> {
-        let mut context = self.take()?;
-        let (context, step) = blocking(self.is_client, move || {
-            let step = context.step(&token)?;
-            Ok((context, step))
-        })
-        .await?;
+    pub async fn answer(&mut self, ask: Ask) -> Result<Answer, Trouble> {
+        let mut context = self.context.take().ok_or_else(over)?;
+        let answer = match ask {
+            Ask::Token(token) => {
+                let is_client = self.is_client;
+                let (stepped, step) = blocking(is_client, move || {
+                    let step = context.step(&token.unwrap_or_default())?;
+                    Ok((context, step))
+                })
+                .await?;
+                context = stepped;
+                told(step, &context, is_client)?
+            }
+            Ask::Wrap(message) => Answer::Octets(context.wrap(&message)?),
+            Ask::Unwrap(token) => Answer::Octets(context.unwrap(&token)?),
+        };
         self.context = Some(context);
-        Ok(step)
+        Ok(answer)
     }
+}
 
-    /// See [`Context::wrap`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn wrap(&mut self, message: &[u8]) -> Result<Vec<u8>, Trouble> {
-        let mut context = self.take()?;
-        let wrapped = context.wrap(message)?;
-        self.context = Some(context);
-        Ok(wrapped)
-    }
+fn told(step: Step, context: &Context, is_client: bool) -> Result<Answer, Trouble> {
+    Ok(match step.established {
+        false => Answer::Continue(step.token),
+        true => Answer::Established {
+            token: Some(step.token).filter(|token| !token.is_empty()),
+            // A client has proof that it is the one whom it called.
+            peer: if is_client { String::new() } else { context.peer()? },
+        },
+    })
+}
 
-    /// See [`Context::unwrap`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn unwrap(&mut self, token: &[u8]) -> Result<Vec<u8>, Trouble> {
-        let mut context = self.take()?;
-        let message = context.unwrap(token)?;
-        self.context = Some(context);
-        Ok(message)
-    }
-
-    /// The client's principal, to the server.
-    ///
-    /// # Errors
-    /// The context is not established.
-    pub fn peer(&self) -> Result<String, Trouble> {
-        self.context.as_ref().ok_or_else(over)?.peer()
-    }
-
-    fn take(&mut self) -> Result<Context, Trouble> {
-        self.context.take().ok_or_else(over)
-    }
+/// What a context is bound to: the server's certificate, as Windows does it (RFC 5929 section 4). RFC 4752
+/// binds to nothing.
+fn channel(bindings: &Bindings) -> Option<Vec<u8>> {
+    let end_point = bindings.of(Binding::EndPoint)?;
+    Some([Binding::EndPoint.name().as_bytes(), b":", end_point].concat())
 }
 
 fn over() -> Trouble {

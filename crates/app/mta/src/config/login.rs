@@ -7,12 +7,14 @@ use sasl::{
     client::{Credentials, Proof},
 };
 use serde::{Deserialize, Serialize};
+use transport::Tickets;
 
 /// Who we are there. What is in a file is read for each connection, so that it may change.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Login {
-    /// The name. With EXTERNAL and GSSAPI: only if the certificate or the ticket leaves a choice.
+    /// The name. With EXTERNAL: only if the certificate leaves a choice. With GSSAPI: our principal
+    /// (`mailer@EXAMPLE.ORG`), if there are several.
     pub user: String,
     /// The password itself; better is `password_file`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,6 +25,13 @@ pub struct Login {
     /// A file whose first line is a bearer token, for OAUTHBEARER and XOAUTH2; somebody else keeps it fresh.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+    /// A keytab with our own principal's key, for GSSAPI: tickets are got as they are needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keytab: Option<PathBuf>,
+    /// A cache with our ticket, for GSSAPI, as Kerberos names it: `FILE:/run/mailwright/tickets`. Default:
+    /// Kerberos's own, of the user that we run as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tickets: Option<String>,
     /// The mechanisms of AUTH that may be used. Default: SCRAM, PLAIN and LOGIN, or those for tokens. The one
     /// that proves most of what is offered comes first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -54,12 +63,29 @@ impl Login {
             (None, None, None) => Proof::Elsewhere,
         };
         let mechanisms = self.mechanisms();
-        Credentials { user: self.user.clone(), proof, mechanisms, in_clear_allowed }
+        // With a ticket one is whom it names, and acts as nobody else.
+        let is_principal = mechanisms == Mechanisms::NONE.with(Mechanism::Gssapi);
+        let user = if is_principal { String::new() } else { self.user.clone() };
+        Credentials { user, proof, mechanisms, in_clear_allowed }
+    }
+
+    /// For GSSAPI.
+    pub fn tickets(&self) -> Tickets {
+        Tickets {
+            principal: Some(self.user.clone()).filter(|user| !user.is_empty()),
+            cache: self.tickets.clone(),
+            keytab: self.keytab.clone(),
+        }
+    }
+
+    fn names_tickets(&self) -> bool {
+        self.keytab.is_some() || self.tickets.is_some()
     }
 
     /// The mechanisms that may be used. (The check of the configuration refuses names that are none.)
     fn mechanisms(&self) -> Mechanisms {
         match self.mechanisms.is_empty() {
+            true if self.names_tickets() => Mechanisms::NONE.with(Mechanism::Gssapi),
             true => Mechanisms::that(|row| row.by_default),
             false => self.mechanisms.iter().filter_map(|name| Mechanism::by_name(name)).collect(),
         }
@@ -72,8 +98,13 @@ impl Login {
             return Some((format!("no such mechanism: `{name}`"), "docs/extensions.md lists them"));
         }
         let named = Mechanisms::NONE.with(Mechanism::External).with(Mechanism::Gssapi);
-        let elsewhere =
-            !self.mechanisms.is_empty() && self.mechanisms().of(named) == self.mechanisms();
+        let elsewhere = (!self.mechanisms.is_empty() || self.names_tickets())
+            && self.mechanisms().of(named) == self.mechanisms();
+        if self.mechanisms().has(Mechanism::Gssapi)
+            && let Err(trouble) = gss::Library::load()
+        {
+            return Some((trouble.to_string(), "install it, or sign in by a password"));
+        }
         let given =
             [self.password.is_some(), self.password_file.is_some(), self.token_file.is_some()];
         match given.iter().filter(|given| **given).count() {
@@ -91,7 +122,11 @@ impl Login {
 
     /// The files that have to be there.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
-        let files = [("password_file", &self.password_file), ("token_file", &self.token_file)];
+        let files = [
+            ("password_file", &self.password_file),
+            ("token_file", &self.token_file),
+            ("keytab", &self.keytab),
+        ];
         files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?)))
     }
 
@@ -111,6 +146,9 @@ mod tests {
             ("user = 'a'\npassword = 'x'", None),
             ("user = 'a'\ntoken_file = '/x'\nmechanisms = ['XOAUTH2']", None),
             ("mechanisms = ['EXTERNAL', 'gssapi']", None),
+            ("keytab = '/x'", None),
+            ("user = 'a@A.TEST'\ntickets = 'FILE:/x'", None),
+            ("password = 'x'\nkeytab = '/x'", Some("a password that no mechanism uses")),
             ("user = 'a'", Some("no password")),
             ("password = 'x'", Some("no user")),
             ("user = 'a'\npassword = 'x'\ntoken_file = '/x'", Some("more than one password")),

@@ -88,6 +88,7 @@ impl Way {
         let mut plan = plan.as_ref().clone();
         plan.credentials =
             self.login.as_ref().map(|login| Arc::new(login.read(plan.tls == TlsLevel::Never)));
+        plan.tickets = self.login.as_ref().map(Login::tickets).unwrap_or_default();
         Some(plan)
     }
 

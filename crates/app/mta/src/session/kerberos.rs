@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use sasl::{Binding, Bindings, gss, server::Answer};
+use sasl::{Bindings, gss, server::Answer};
 use world::{World, kerberos::Kerberos};
 
 use crate::config::Gssapi;
@@ -13,7 +13,8 @@ use crate::config::Gssapi;
 pub struct SecurityContext(Option<Kerberos>);
 
 impl SecurityContext {
-    /// Answers a question for the context. Why it fails is logged here: the client learns that it failed.
+    /// Answers a question for the context. That the server is not set up for it is logged here; why a client
+    /// is refused, by whoever refuses it.
     pub async fn answer(
         &mut self,
         world: &World,
@@ -46,33 +47,10 @@ impl SecurityContext {
     ) -> Result<gss::Answer, ::gss::Trouble> {
         let context = match &mut self.0 {
             Some(context) => context,
-            none => {
-                let accepted = world.kerberos_accept(settings.keys(), channel(bindings)).await?;
-                none.insert(accepted)
-            }
+            none => none.insert(world.kerberos_accept(settings.keys(), bindings).await?),
         };
-        Ok(match ask {
-            gss::Ask::Token(token) => {
-                let step = context.step(token.unwrap_or_default()).await?;
-                match step.established {
-                    false => gss::Answer::Continue(step.token),
-                    true => gss::Answer::Established {
-                        token: Some(step.token).filter(|token| !token.is_empty()),
-                        peer: context.peer()?,
-                    },
-                }
-            }
-            gss::Ask::Wrap(message) => gss::Answer::Octets(context.wrap(&message)?),
-            gss::Ask::Unwrap(token) => gss::Answer::Octets(context.unwrap(&token)?),
-        })
+        context.answer(ask).await
     }
-}
-
-/// What the context is bound to, if the client binds it: to the server's certificate, as Windows does (RFC
-/// 5929 section 4). RFC 4752 section 3.2 binds to nothing, and who does so is not refused for it.
-fn channel(bindings: &Bindings) -> Option<Vec<u8>> {
-    let end_point = bindings.of(Binding::EndPoint)?;
-    Some([Binding::EndPoint.name().as_bytes(), b":", end_point].concat())
 }
 
 /// Whom a principal is here, if anybody.

@@ -12,7 +12,7 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     if let Trouble::Local(_, text) = &*evidence.trouble
         && evidence.is_at(Stage::Auth)
     {
-        return unproven(evidence, text);
+        return given_up(evidence, text);
     }
     let reply = evidence.reply()?;
     let peer = evidence.peer();
@@ -74,6 +74,34 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "Who runs the sending server has to configure user name and password for this next hop, or a next hop \
          that takes mail without.",
     ))
+}
+
+/// We gave the login up ourselves.
+fn given_up(evidence: &Evidence<'_>, text: &str) -> Option<Finding> {
+    let peer = evidence.peer();
+    if let Some((_, trouble)) = text.split_once("the security context failed: ") {
+        // Behind the administrator's words stand the library's: those are in the evidence.
+        let trouble = trouble.split(" (GSSAPI: ").next().unwrap_or(trouble);
+        return Some(evidence.finding(
+            "kerberos",
+            evidence.sender(),
+            Confidence::Certain,
+            format!("The login at {peer} by Kerberos (GSSAPI) came to nothing: {trouble}."),
+            "Who runs the sending server has to mend that; what the Kerberos library says stands with the \
+             attempt. Mail waits meanwhile.",
+        ));
+    }
+    if let Some(lists) = text.strip_prefix("no mechanism of AUTH in common: ") {
+        return Some(evidence.finding(
+            "login-mechanism",
+            evidence.sender(),
+            Confidence::Certain,
+            format!("{peer} and the sending server have no way of logging in in common: {lists}."),
+            "Who runs the sending server has to allow one of those that the next hop offers, in `mechanisms`, or \
+             to configure what they need.",
+        ));
+    }
+    unproven(evidence, text)
 }
 
 /// The server took the login without proof that it knows who logs in (RFC 5802 section 3).
@@ -152,6 +180,25 @@ mod tests {
         let text = "SCRAM-SHA-256: the server could not prove that it knows the password, so it may not be";
         let trouble = Trouble::Local(EnhancedStatus::new(4, 7, 5), text.to_owned());
         assert_eq!(found(dialogue, Stage::Auth, trouble).rule, "server-unproven");
+        for (text, rule, says) in [
+            (
+                "GSSAPI: the security context failed: no KDC of the realm answered (GSSAPI: Cannot contact any KDC)",
+                "kerberos",
+                "no KDC of the realm answered.",
+            ),
+            (
+                "no mechanism of AUTH in common: the server offers NTLM, and ours are PLAIN LOGIN",
+                "login-mechanism",
+                "the server offers NTLM",
+            ),
+            // Nothing that is known of logins.
+            ("credentials are not sent in clear and the session has no TLS", "ours", ""),
+        ] {
+            let trouble = Trouble::Local(EnhancedStatus::new(4, 7, 0), text.to_owned());
+            let finding = found("S: 220 r\nC: EHLO a\nS: 250 r", Stage::Auth, trouble);
+            assert_eq!(finding.rule, rule, "{text}");
+            assert!(finding.why.contains(says), "{finding:?}");
+        }
         assert_eq!(found_at_rcpt("530 5.7.0 Authentication required").rule, "login-wanted");
         assert_eq!(
             crate::examine_reply(&reply("530 5.7.10 Must issue a STARTTLS command first"), None)

@@ -151,6 +151,11 @@ pub const RULE_NAMES: &[RuleName] = &[
     row("dns-failure", "The name servers gave no usable answer.", NO_REPLY),
     row("exchange-login", "Exchange servers could not log in at each other.", REPLY),
     row("greylisting", "Strangers are asked to come back.", REPLY),
+    row(
+        "kerberos",
+        "Kerberos kept us from logging in: ticket, key, clock, realm or KDC.",
+        "our own attempt",
+    ),
     row("login-failed", "The login could not be finished.", REPLY),
     row("login-mechanism", "This way of logging in is not accepted, or not without TLS.", REPLY),
     row("login-refused", "User name and password are not accepted.", REPLY),

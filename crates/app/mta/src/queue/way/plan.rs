@@ -119,6 +119,7 @@ pub(super) fn plan(
         require_tls: false,
         implicit_tls: route.implicit_tls,
         credentials: None,
+        tickets: Default::default(),
         source: route.source.clone(),
         connect_timeout: waits.connect,
         timeouts: Timeouts {
