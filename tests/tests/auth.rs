@@ -41,9 +41,12 @@ fn hand_over(port: u16, recipient: &str) {
     assert!(reply.starts_with("250"), "{reply}");
 }
 
-fn swaks(program: &Path, port: u16, mechanism: &str, password: &str) -> Ran {
+/// `more` is a folder with a Perl module that swaks loads: its NTLM is version 1, which nobody should
+/// take any more, unless it is told to do version 2.
+fn swaks(program: &Path, more: &Path, port: u16, mechanism: &str, password: &str) -> Ran {
     let server = format!("127.0.0.1:{port}");
-    run(Command::new(program).args([
+    let second = format!("-I{} -MSecond", more.display());
+    run(Command::new(program).env("PERL5OPT", second).args([
         "--server",
         &server,
         "--tls",
@@ -66,15 +69,17 @@ fn swaks(program: &Path, port: u16, mechanism: &str, password: &str) -> Ran {
 fn swaks_signs_in_by_all_it_knows() {
     let Some(program) = wanted("swaks") else { return };
     let bed = bed(ALL, "");
+    let second = "package Second;\nuse Authen::NTLM;\nntlmv2(1);\n1;\n";
+    std::fs::write(bed.folder().join("Second.pm"), second).expect("a module can be written");
     let support = run(Command::new(&program).arg("--support")).good();
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", "DIGEST-MD5", "NTLM"] {
         let basic = matches!(mechanism, "PLAIN" | "LOGIN");
         let known = basic || support.contains(&format!("AUTH {mechanism} supported"));
         assert!(known, "swaks lacks Perl's modules for {mechanism}:\n{support}");
-        let right = swaks(&program, bed.submission, mechanism, PASSWORD);
+        let right = swaks(&program, bed.folder(), bed.submission, mechanism, PASSWORD);
         assert_eq!(right.status(), 0, "{mechanism}\n{}\n{}", right.text(), bed.log());
         assert!(right.text().contains("<~  235 2.7.0"), "{mechanism}\n{}", right.text());
-        let wrong = swaks(&program, bed.submission, mechanism, "wrong");
+        let wrong = swaks(&program, bed.folder(), bed.submission, mechanism, "wrong");
         assert_eq!(wrong.status(), 28, "{mechanism} with a wrong password\n{}", wrong.text());
         assert!(wrong.text().contains("535 5.7.8"), "{mechanism}\n{}", wrong.text());
     }
@@ -154,11 +159,6 @@ fn postfix_signs_in_by_cram_md5() {
 #[test]
 fn postfix_signs_in_by_digest_md5() {
     postfix_signs_in("DIGEST-MD5");
-}
-
-#[test]
-fn postfix_signs_in_by_ntlm() {
-    postfix_signs_in("NTLM");
 }
 
 /// The route to a smarthost that wants a login.

@@ -103,11 +103,7 @@ fn a_keytab_that_is_older_than_the_ticket_is_named() {
     let bed = bed(&kdc, &keytab);
     // The KDC has a newer key from now on.
     kdc.keytab("newer.keytab", "smtp/127.0.0.1");
-    refused(
-        &kdc,
-        &bed,
-        &["login refused", "export the keytab again", "kvno 3 not found in keytab"],
-    );
+    refused(&kdc, &bed, &["535 5.7.8", "export the keytab again", "kvno 3 not found in keytab"]);
 }
 
 #[test]
@@ -177,8 +173,9 @@ fn we_log_in_with_a_keytab_or_a_ticket() {
         send_on(&bed);
         sink.wait(number + 1);
         why(&bed, "AUTH GSSAPI");
-        let log = server.log();
-        assert!(log.contains(&format!("{user}@here.test")), "{log}");
+        wait_for("the principal in the log", Duration::from_secs(10), || {
+            server.log().contains(&format!("{user}@here.test")).then_some(())
+        });
     }
 }
 
