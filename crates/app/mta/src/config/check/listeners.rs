@@ -92,9 +92,13 @@ impl Found<'_, '_> {
             let help = "write `realms = { \"EXAMPLE.ORG\" = \"example.org\" }`";
             self.error(path, "no realm's principals are users here", help);
         }
+        let at = [path, &["keytab"]].concat();
+        if self.file(&at, &gssapi.keytab).is_none() {
+            return;
+        }
         if let Err(trouble) = gss::Context::accepting(&gssapi.keys(), None) {
             let help = "`keytab` names a file with the key of `smtp/HOST@REALM`";
-            self.error(&[path, &["keytab"]].concat(), trouble.to_string(), help);
+            self.error(&at, trouble.to_string(), help);
         }
     }
 
