@@ -80,6 +80,7 @@ fn all() -> Vec<(&'static str, Reply)> {
         loop_detected(),
         no_room(),
         reverse_path_not_yours(),
+        author_not_yours(),
         local_error(),
         client_denied(),
         connects_too_often(Duration::from_secs(35)),

@@ -30,6 +30,8 @@ pub struct Facts {
     pub has_date: bool,
     /// There is a From field.
     pub has_from: bool,
+    /// The values of all From fields, with commas between them; only of a [`Scan::with_author`].
+    pub author: Option<Box<str>>,
     /// There is a Subject field.
     pub has_subject: bool,
     /// There is a MIME-Version field.
@@ -93,6 +95,7 @@ pub struct Scan {
     dropped: u64,
     /// The field whose value may go on in the next line.
     awaited: Awaited,
+    wants_author: bool,
 }
 
 /// Fields whose value is looked at may have it in a continuation line (Outlook folds Message-ID so).
@@ -100,6 +103,7 @@ pub struct Scan {
 enum Awaited {
     #[default]
     Nothing,
+    Author,
     MessageId,
     TransferEncoding,
     Solicitation,
@@ -109,7 +113,15 @@ enum Awaited {
 /// Of a line that comes in pieces no more than this is kept: enough for every field looked at.
 const LINE_KEPT_MAX: usize = 4_096;
 
+/// What is kept of From fields: more authors than fit have never been seen.
+const AUTHOR_MAX: usize = 64 * 1024;
+
 impl Scan {
+    /// One that keeps who the author is.
+    pub fn with_author() -> Self {
+        Self { wants_author: true, ..Self::default() }
+    }
+
     /// Takes the next octets of the content; `true` when the end of the header section was seen
     /// (what is fed after that is ignored).
     pub fn feed(&mut self, octets: &[u8]) -> bool {
@@ -190,7 +202,13 @@ impl Scan {
         let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
         match name.len() {
             4 if is(b"date") => self.facts.has_date = true,
-            4 if is(b"from") => self.facts.has_from = true,
+            4 if is(b"from") => {
+                self.facts.has_from = true;
+                if self.wants_author {
+                    self.author(b",");
+                    return Awaited::Author;
+                }
+            }
             7 if is(b"subject") => self.facts.has_subject = true,
             8 if is(b"received") => self.facts.hops += 1,
             12 if is(b"mime-version") => self.facts.has_mime_version = true,
@@ -205,6 +223,17 @@ impl Scan {
             _ => {}
         }
         Awaited::Nothing
+    }
+
+    fn author(&mut self, more: &[u8]) {
+        let author = self.facts.author.take().map_or_else(String::new, String::from);
+        let more = String::from_utf8_lossy(more);
+        // What does not fit makes it nobody's: a cut address is another one.
+        let author = match author.len() + more.len() <= AUTHOR_MAX {
+            true => author + &more + " ",
+            false => ",<".to_owned(),
+        };
+        self.facts.author = Some(author.into());
     }
 
     fn value(&mut self, of: Awaited, value: &[u8]) {
@@ -224,6 +253,8 @@ impl Scan {
             }
             // RFC 8689 section 5 has no other value.
             Awaited::TlsRequired => self.facts.tls_optional |= value.eq_ignore_ascii_case(b"no"),
+            // A list of authors may have as many lines as a header section.
+            Awaited::Author => return self.author(value),
             Awaited::Solicitation => {
                 let joined = self.facts.solicitation.take().unwrap_or_default();
                 let value = String::from_utf8_lossy(value);
@@ -392,6 +423,7 @@ mod tests {
             has_message_id: true,
             has_date: true,
             has_from: true,
+            author: None,
             has_subject: true,
             has_mime_version: true,
             has_content_type: false,

@@ -7,6 +7,7 @@
 //! On the way of every message: [`trace`] and [`header`]. On the way of the others: [`dsn`],
 //! [`seven_bit`], [`submission`], [`compose`].
 
+pub mod author;
 pub mod compose;
 pub mod date;
 pub mod dsn;

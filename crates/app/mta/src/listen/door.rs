@@ -143,24 +143,17 @@ impl Door {
                 tracing::info!(%client, listener, to = %forward_path, %reply, rule, why, "recipient refused");
                 self.keep_refusal(queue, machine, Stage::Rcpt, reply, Some(forward_path), because);
             }
-            Event::Authenticated { mechanism, user } => {
-                tracing::info!(%client, listener, %mechanism, user, "authenticated");
-            }
-            Event::AuthenticationAborted { mechanism } => {
-                tracing::info!(%client, listener, %mechanism, "authentication given up");
-            }
-            Event::AuthenticationFailed { mechanism, user, reply } => {
-                let because = because.filter(|because| because.refusal.reply == *reply);
-                let (rule, why) = words(because);
-                let user = user.as_deref();
-                tracing::warn!(%client, listener, %mechanism, user, %reply, rule, why, "authentication failed");
-                let at = queue.context.world.clock.now();
-                queue.context.evidence.login_refused(at, listener, machine, user, reply, because);
+            Event::Authenticated { .. }
+            | Event::AuthenticationAborted { .. }
+            | Event::AuthenticationFailed { .. } => {
+                self.report_login(queue, machine, event, because);
             }
             Event::ContentRefused { reply, length } => {
                 queue.context.metrics.refused.increment();
-                tracing::info!(%client, listener, length, %reply, "content refused");
-                self.keep_refusal(queue, machine, Stage::EndOfData, reply, None, None);
+                let because = because.filter(|because| because.refusal.reply == *reply);
+                let (rule, why) = words(because);
+                tracing::info!(%client, listener, length, %reply, rule, why, "content refused");
+                self.keep_refusal(queue, machine, Stage::EndOfData, reply, None, because);
             }
             Event::BareLineEnd { line, which } => {
                 tracing::info!(%client, listener, line, %which, "bare line end in content");
@@ -193,6 +186,34 @@ impl Door {
             Event::TooManyErrors => tracing::info!(%client, listener, "too many errors"),
             Event::Idle => tracing::info!(%client, listener, "client was silent for too long"),
             Event::ClosedByPeer => tracing::debug!(%client, listener, "closed by the client"),
+        }
+    }
+
+    fn report_login(
+        &self,
+        queue: &Queue,
+        machine: &Server<Receipt>,
+        event: &Event,
+        because: Option<&Refused>,
+    ) {
+        let client = machine.peer().address;
+        let listener = self.name.as_str();
+        match event {
+            Event::Authenticated { mechanism, user } => {
+                tracing::info!(%client, listener, %mechanism, user, "authenticated");
+            }
+            Event::AuthenticationAborted { mechanism } => {
+                tracing::info!(%client, listener, %mechanism, "authentication given up");
+            }
+            Event::AuthenticationFailed { mechanism, user, reply } => {
+                let because = because.filter(|because| because.refusal.reply == *reply);
+                let (rule, why) = words(because);
+                let user = user.as_deref();
+                tracing::warn!(%client, listener, %mechanism, user, %reply, rule, why, "authentication failed");
+                let at = queue.context.world.clock.now();
+                queue.context.evidence.login_refused(at, listener, machine, user, reply, because);
+            }
+            _ => {}
         }
     }
 

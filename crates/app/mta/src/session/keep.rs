@@ -2,15 +2,25 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use accounts::Account;
 use bytes::Bytes;
-use message::{header::Scan, submission, trace};
+use message::{
+    header::{Facts, Scan},
+    submission, trace,
+};
+use policy::Refusal;
 use smtp::{
     Envelope, Reply, extension,
     server::{Protocol, Server},
 };
 use spool::{Accepted, Arrival, KeepError, MessageId, NewContent, Receipt, Staged};
 
-use crate::{config::Role, intake, listen::Door, queue::Queue};
+use crate::{
+    config::{Compiled, Role},
+    intake,
+    listen::Door,
+    queue::Queue,
+};
 
 /// What has been put away of the content that is being received.
 #[derive(Default)]
@@ -33,7 +43,8 @@ impl Keeping {
         if self.broken.is_some() || piece.is_empty() {
             return;
         }
-        self.scan.get_or_insert_default().feed(&piece);
+        let wants_author = queue.context.config().config.senders.from_field;
+        self.scan.get_or_insert_with(|| scan(wants_author)).feed(&piece);
         if let Err(error) = self.write(queue, piece).await {
             self.staged = None;
             self.broken = Some(refusal(&error));
@@ -54,26 +65,30 @@ impl Keeping {
         queue: &Arc<Queue>,
         door: &Door,
         machine: &mut Server<Receipt>,
-    ) -> Result<Receipt, Reply> {
+        account: Option<&Account>,
+    ) -> Result<Receipt, Refused> {
         if self.staged.is_some() || self.broken.is_some() {
             self.spill(queue, machine).await;
         }
         let Self { staged, scan, broken } = std::mem::take(self);
         if let Some(reply) = broken {
-            return Err(reply);
+            return Err(reply.into());
         }
         let rest = machine.content().split().freeze();
-        let mut scan = scan.unwrap_or_default();
+        let config = queue.context.config();
+        let mut scan = scan.unwrap_or_else(|| self::scan(config.config.senders.from_field));
         scan.feed(&rest);
         let facts = scan.finish();
-        let config = queue.context.config();
+        if let Some(account) = account {
+            author(&config, account, &facts)?;
+        }
         if facts.hops > config.config.limits.header_hops_max {
-            return Err(Reply::loop_detected());
+            return Err(Reply::loop_detected().into());
         }
         if let Some(classes) = &facts.solicitation
             && extension::no_soliciting::is_refused(&machine.offer().no_soliciting, classes)
         {
-            return Err(Reply::solicitation_refused());
+            return Err(Reply::solicitation_refused().into());
         }
         let id = queue.context.spool.reserve();
         let at = queue.context.world.clock.now();
@@ -86,7 +101,7 @@ impl Keeping {
             submission::complete(&facts, at, 0, &unique, host, &mut prefix);
             message_id.get_or_insert_with(|| format!("<{unique}@{host}>").into());
         }
-        let Some(envelope) = machine.envelope() else { return Err(Reply::local_error()) };
+        let Some(envelope) = machine.envelope() else { return Err(Reply::local_error().into()) };
         // RFC 8689 section 5: REQUIRETLS has the last word.
         let tls_optional = facts.tls_optional && !envelope.require_tls;
         let envelope: Cow<'_, Envelope> = match tls_optional {
@@ -108,8 +123,43 @@ impl Keeping {
             }
             Err(error) => {
                 tracing::error!(%error, client = %machine.peer().address, "message not kept");
-                Err(refusal(&error))
+                Err(refusal(&error).into())
             }
+        }
+    }
+}
+
+/// Why a content was not kept.
+pub enum Refused {
+    /// As the reply says.
+    Plainly(Reply),
+    /// By a rule.
+    By(Refusal),
+}
+
+impl From<Reply> for Refused {
+    fn from(reply: Reply) -> Self {
+        Self::Plainly(reply)
+    }
+}
+
+fn scan(wants_author: bool) -> Scan {
+    if wants_author { Scan::with_author() } else { Scan::default() }
+}
+
+/// Are all authors the user's own addresses?
+fn author(config: &Compiled, account: &Account, facts: &Facts) -> Result<(), Refused> {
+    if !config.config.senders.from_field {
+        return Ok(());
+    }
+    let authors = message::author::addresses(facts.author.as_deref().unwrap_or_default());
+    let may = |address: &String| config.config.senders.may_use(account, address);
+    match authors.iter().find(|address| !may(address)) {
+        None if !authors.is_empty() => Ok(()),
+        found => {
+            let named = found.map_or("nobody", String::as_str);
+            let why = format!("the From field names {named}, and the user is {}", account.name);
+            Err(Refused::By(Refusal { rule: "author", reply: Reply::author_not_yours(), why }))
         }
     }
 }

@@ -22,7 +22,11 @@ use spool::Receipt;
 use tokio::{io::AsyncWriteExt, sync::watch, time::Instant};
 use transport::Wire;
 
-use self::{judge::Manners, keep::Keeping, login::Login};
+use self::{
+    judge::Manners,
+    keep::{Keeping, Refused},
+    login::Login,
+};
 use crate::{
     listen::Door,
     queue::{self, Queue},
@@ -314,7 +318,16 @@ impl Session {
                 Answer::Sasl(outcome.answer)
             }
             Question::Keep => {
-                Answer::Kept(self.keeping.keep(&self.queue, &self.door, &mut self.machine).await)
+                let Self { queue, door, machine, keeping, login, .. } = self;
+                let kept = keeping.keep(queue, door, machine, login.account()).await;
+                Answer::Kept(kept.map_err(|refused| match refused {
+                    Refused::Plainly(reply) => reply,
+                    Refused::By(refusal) => {
+                        let reply = refusal.reply.clone();
+                        self.refused = Some(judge::Refused { refusal, reverse_path: None });
+                        reply
+                    }
+                }))
             }
         };
         self.machine.answer(self.began.elapsed(), answer);

@@ -364,6 +364,11 @@ impl Reply {
         Self::new(553, (5, 7, 1), "this user may not send with this reverse-path")
     }
 
+    /// `550`: the From field names an author that the user is not.
+    pub fn author_not_yours() -> Self {
+        Self::new(550, (5, 7, 1), "this user may not send with this From field")
+    }
+
     /// `451`: something failed here; the log says what.
     pub fn local_error() -> Self {
         Self::new(451, (4, 3, 0), "something failed here, try again later")
