@@ -6,7 +6,9 @@ mod exim;
 mod kdc;
 mod opensmtpd;
 mod postfix;
+mod saslauthd;
 mod sendmail;
+pub mod slapd;
 mod unbound;
 
 pub use dovecot::Dovecot;
@@ -15,7 +17,9 @@ pub use exim::Exim;
 pub use kdc::{Kdc, REALM};
 pub use opensmtpd::OpenSmtpd;
 pub use postfix::Postfix;
+pub use saslauthd::Saslauthd;
 pub use sendmail::Sendmail;
+pub use slapd::Slapd;
 pub use unbound::Unbound;
 
 use std::{

@@ -21,6 +21,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("m4", "m4"),
     ("saslpasswd2", "sasl2-bin"),
+    ("slapd", "slapd"),
     ("krb5kdc", "krb5-kdc"),
     ("kadmin.local", "krb5-admin-server"),
     ("kinit", "krb5-user"),

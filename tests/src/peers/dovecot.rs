@@ -14,7 +14,7 @@ use crate::{
     program::{is_root, run, skip, wanted},
 };
 
-/// It knows `anna` and `bob` at `next.test`.
+/// It knows `anna` and `bob` at `next.test`, password `x`; it can't tell anything of `broken`.
 pub struct Dovecot {
     folder: TempDir,
     /// LMTP over TCP.
@@ -53,6 +53,11 @@ impl Dovecot {
         self.folder.path().join("lmtp.sock")
     }
 
+    /// Its auth service, for servers that have users authenticated by it.
+    pub fn auth_socket(&self) -> PathBuf {
+        self.folder.path().join("auth.sock")
+    }
+
     /// A user's Maildir.
     pub fn mailbox(&self, user: &str) -> PathBuf {
         self.folder.path().join("mail").join(user)
@@ -76,6 +81,10 @@ fn prepare(folder: &Path, port: u16) {
     let users =
         "anna@next.test:{PLAIN}x:65534:65534::/tmp\nbob@next.test:{PLAIN}x:65534:65534::/tmp\n";
     fs::write(folder.join("users"), users).expect("the users can be written");
+    // Asked about whoever is not in the file: one is a temporary failure.
+    let check = "#!/bin/sh\ncase \"$AUTH_USER\" in broken*) exit 111;; esac\nexit 1\n";
+    fs::write(folder.join("check"), check).expect("the script can be written");
+    run(Command::new("chmod").arg("755").arg(folder.join("check"))).good();
     let shown = folder.display();
     let text = format!(
         "protocols = lmtp
@@ -85,14 +94,26 @@ log_path = {shown}/log
 listen = 127.0.0.1
 ssl = no
 first_valid_uid = 1
+auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
+disable_plaintext_auth = no
+auth_failure_delay = 0
 mail_location = maildir:{shown}/mail/%n
 passdb {{
   driver = passwd-file
   args = username_format=%u {shown}/users
 }}
+passdb {{
+  driver = checkpassword
+  args = {shown}/check
+}}
 userdb {{
   driver = passwd-file
   args = username_format=%u {shown}/users
+}}
+service auth {{
+  unix_listener {shown}/auth.sock {{
+    mode = 0600
+  }}
 }}
 service lmtp {{
   inet_listener lmtp {{

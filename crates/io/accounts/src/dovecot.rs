@@ -6,7 +6,7 @@
 //! connection that broke is made anew by the next login; logins that were under way on it are lost, which
 //! the clients hear as 454.
 //!
-//! Dovecot holds refusals back itself, and counts them by the client's address, which it is told.
+//! Dovecot holds refusals back itself (`auth_failure_delay`), and is told the client's address.
 
 mod connection;
 mod line;

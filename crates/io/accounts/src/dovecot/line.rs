@@ -43,11 +43,12 @@ impl Line {
     }
 }
 
-/// `AUTH`: `resp` has to be the last field.
+/// `AUTH`: `resp` has to be the last field. Refusals are held back by our own guard, for all back ends alike:
+/// Dovecot's penalty would come on top, and be longer than anybody waits for it.
 pub(super) fn auth(id: u32, mechanism: Mechanism, visit: &Visit, initial: Option<&[u8]>) -> String {
     let (client, local) = (visit.client, visit.local);
     let mut line = format!(
-        "AUTH\t{id}\t{mechanism}\tservice=smtp\tfinal-resp-ok\trip={}\trport={}\tlip={}\tlport={}",
+        "AUTH\t{id}\t{mechanism}\tservice=smtp\tfinal-resp-ok\tno-penalty\trip={}\trport={}\tlip={}\tlport={}",
         client.ip().to_canonical(),
         client.port(),
         local.ip().to_canonical(),
@@ -112,7 +113,7 @@ mod tests {
         };
         assert_eq!(
             auth(3, Mechanism::Plain, &visit, Some(b"\0a\0b")),
-            "AUTH\t3\tPLAIN\tservice=smtp\tfinal-resp-ok\trip=192.0.2.1\trport=4711\tlip=192.0.2.2\tlport=587\
+            "AUTH\t3\tPLAIN\tservice=smtp\tfinal-resp-ok\tno-penalty\trip=192.0.2.1\trport=4711\tlip=192.0.2.2\tlport=587\
              \tsecured=tls\tresp=AGEAYg==\n"
         );
     }
