@@ -8,6 +8,7 @@
 mod blocks;
 mod delivery_status;
 mod kind;
+mod notification;
 mod parts;
 mod read;
 mod text;
@@ -25,6 +26,9 @@ pub use read::{read, read_words};
 pub const OCTETS_MAX: usize = 4 * 1024 * 1024;
 /// A report about more recipients is cut off here.
 pub const RECIPIENTS_MAX: usize = 1_000;
+
+/// What a report's dialect is called where no vendor's was found.
+const UNKNOWN_DIALECT: &str = "rfc3464";
 
 /// A report, read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! What kind of message it is: a failure, a delay, a success, a complaint, an automatic answer, or none.
 
-use super::{Kind, parts::Parts};
+use super::{Kind, UNKNOWN_DIALECT, parts::Parts};
 use crate::testimony::{Fate, Testimony};
 
 /// Decided by the machine-readable parts where there are some, else by who wrote and what the subject is.
@@ -14,7 +14,7 @@ pub(super) fn of(parts: &Parts, reports: &[Testimony]) -> Kind {
     if is_complaint(parts) {
         return Kind::Feedback;
     }
-    if reports.is_empty() && is_automatic_answer(parts) {
+    if reports.is_empty() && is_automatic_answer(parts) || is_marked_as_answer(parts, reports) {
         return Kind::AutoReply;
     }
     let all = |fate: Fate| !reports.is_empty() && reports.iter().all(|report| report.fate == fate);
@@ -82,6 +82,16 @@ pub(super) fn is_automatic_answer(parts: &Parts) -> bool {
     let from_daemon = is_from_daemon(parts);
     (by_field && !from_daemon && !parts.field_has("content-type", "report-type"))
         || (by_subject && !from_daemon)
+}
+
+/// Whether it calls itself `auto-replied`, which reports should not (RFC 3834 section 5.1), and has nothing of
+/// a report's form: neither a machine-readable part nor a known mailer's words. What it says is read all the
+/// same. (Exim's reports call themselves that, too; they have their own field and words.)
+fn is_marked_as_answer(parts: &Parts, reports: &[Testimony]) -> bool {
+    parts.field_has("auto-submitted", "auto-replied")
+        && parts.status.is_empty()
+        && parts.field("x-failed-recipients").is_none()
+        && reports.iter().all(|report| report.dialect == UNKNOWN_DIALECT)
 }
 
 /// Whether the author is a mail system, or the reverse-path null.

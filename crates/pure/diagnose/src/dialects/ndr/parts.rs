@@ -7,7 +7,10 @@ use mail_parser::{
 };
 use message::header;
 
-use super::OCTETS_MAX;
+use super::{
+    OCTETS_MAX,
+    notification::{self, Notification},
+};
 
 /// Of all that can be read so many octets are kept.
 const TEXT_MAX: usize = 256 * 1024;
@@ -64,6 +67,14 @@ impl Parts {
     /// What is true of every source: what is quoted is parted from what is said, and a machine-readable
     /// part that lost its frame is one nevertheless.
     fn settle(&mut self) {
+        match notification::read(&self.text) {
+            Some(Notification::Status(fields)) => {
+                self.status.push(fields);
+                self.text.clear();
+            }
+            Some(Notification::Complaint) => self.feedback = true,
+            None => {}
+        }
         if let Some((cut, quoted)) = quoted_message(&self.text) {
             let rest = self.text[quoted..].to_owned();
             self.text.truncate(cut);
@@ -89,9 +100,15 @@ fn from_message(octets: &[u8], depth: usize) -> Parts {
         // Who reports does not forward a report: a message within one is the returned one.
         add_part(&mut parts, &mut html, part, if is_report(octets) { DEPTH_MAX } else { depth });
     }
-    let is_empty = parts.text.trim().is_empty();
-    if is_empty {
+    if parts.text.trim().is_empty() {
         parts.text = bounded(&html);
+    }
+    // A broken frame (a boundary that nobody declared, a field that was not folded) hides the words, not more.
+    let is_bare = parts.status.is_empty() && !parts.has_returned;
+    if parts.text.trim().is_empty() && is_bare {
+        let mut fields = header::fields(octets);
+        fields.by_ref().for_each(drop);
+        parts.text = bounded(&decoded(fields.rest()));
     }
     parts
 }

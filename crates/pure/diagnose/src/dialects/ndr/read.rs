@@ -4,7 +4,7 @@
 use smtp::Stage;
 
 use super::{
-    Ndr, Original, RECIPIENTS_MAX,
+    Ndr, Original, RECIPIENTS_MAX, UNKNOWN_DIALECT,
     blocks::{self, Block},
     delivery_status::{self, DeliveryStatus, Group},
     kind,
@@ -31,7 +31,7 @@ pub fn read(octets: &[u8]) -> Ndr {
     let kind = kind::of(&parts, &reports);
     let dialect = match vendor {
         Some(vendor) => vendor.name,
-        None if !parts.status.is_empty() => "rfc3464",
+        None if !parts.status.is_empty() => UNKNOWN_DIALECT,
         None => "plain",
     };
     let writer = reports.iter().find_map(|report| report.writer.clone()).or(context.writer);
@@ -226,7 +226,7 @@ impl Context<'_> {
             testimony.stage_is_told = testimony.stage.is_some();
         }
         testimony.writer = self.writer.clone();
-        testimony.dialect = self.vendor.map_or("rfc3464", |vendor| vendor.name).to_owned();
+        testimony.dialect = self.vendor.map_or(UNKNOWN_DIALECT, |vendor| vendor.name).to_owned();
         testimony.reverse_path = self.parts.field("to").and_then(text::first_address);
         if let Some(refine) = self.vendor.and_then(|vendor| vendor.refine) {
             refine(self.parts, testimony);
