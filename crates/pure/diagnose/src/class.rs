@@ -1,11 +1,12 @@
 //! Bounce classes: what kind of refusal it is, in one word, for machines and people alike.
 //!
 //! Known words decide first (the tables under `class/words`, ours, asked in their order), then the enhanced
-//! status, then the code with the stage. Whoever holds only a reply line and whoever holds a whole
+//! status with the single words of `class/gist` around it, then the code with the stage. Whoever holds only a reply line and whoever holds a whole
 //! report get the same class by the same road. [`Class::profile`] says what a class means, why it
 //! comes, and who can do what about it.
 
 mod by_code;
+mod gist;
 mod profiles;
 pub(crate) mod words;
 
@@ -133,6 +134,10 @@ pub enum Retry {
 pub enum Basis {
     /// Known words.
     Words,
+    /// No known phrase, but a word that names the subject.
+    Gist,
+    /// No known phrase, but a word that leaves it likely.
+    Hint,
     /// The enhanced status.
     Status,
     /// The reply code and the stage.
@@ -175,6 +180,7 @@ pub fn classify_testimony(testimony: &Testimony) -> (Class, Basis) {
         words.contains("timed out") || words.contains("did not accept our requests to connect");
     match class {
         Class::Network if timed_out && testimony.fate == Fate::Failed => (Class::Expired, basis),
+        Class::NoSuchUser if may_be_a_filter(testimony) => (Class::RecipientRefuses, basis),
         _ => (class, basis),
     }
 }
@@ -186,15 +192,30 @@ fn by_parts(testimony: &Testimony) -> (Class, Basis) {
         return classify(&Refusal { words, code: None, status: testimony.status, stage });
     };
     // The reply's own words and a precise status of its own come before what the writer made of them.
-    let precise = testimony.status.filter(|status| status.subject == 1 && status.detail == 1);
-    let status = reply.status.or(precise);
-    let own = Refusal { words: &reply.text, code: Some(reply.code), status, stage };
-    let (class, basis) = classify(&own);
-    if class != Class::Unknown && basis != Basis::Code {
-        return (class, basis);
+    let is_precise =
+        |status: &EnhancedStatus| matches!((status.subject, status.detail), (1, 1) | (5, 0));
+    let status = reply.status.or(testimony.status.filter(is_precise));
+    let own = classify(&Refusal { words: &reply.text, code: Some(reply.code), status, stage });
+    if matches!(own.1, Basis::Words | Basis::Status | Basis::Gist) {
+        return own;
     }
-    let status = testimony.status.or(reply.status);
-    classify(&Refusal { words: &testimony.words, code: Some(reply.code), status, stage })
+    let (words, status) = (&testimony.words, testimony.status.or(reply.status));
+    let whole = classify(&Refusal { words, code: Some(reply.code), status, stage });
+    match (own.1, whole.1) {
+        (_, Basis::Words | Basis::Status | Basis::Gist) => whole,
+        (Basis::Hint, _) => own,
+        _ => whole,
+    }
+}
+
+/// The Japanese mobile carriers say `User unknown` of a mailbox whose filters refuse, too: au with an empty
+/// address in front, docomo with the very words of an unknown one. Only RCPT tells the two apart.
+fn may_be_a_filter(testimony: &Testimony) -> bool {
+    let is_at_rcpt = testimony.stage_is_told && testimony.stage == Some(Stage::Rcpt);
+    let recipient = testimony.recipient.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let is_docomo =
+        recipient.ends_with("@docomo.ne.jp") || plain(&testimony.words).contains("@docomo.ne.jp");
+    !is_at_rcpt && (is_docomo || plain(&testimony.words).contains("550 : user unknown"))
 }
 
 /// The class, and what decided.
@@ -202,8 +223,17 @@ pub fn classify(refusal: &Refusal<'_>) -> (Class, Basis) {
     if let Some(class) = words::class_of(refusal.words) {
         return (by_code::corrected(class, refusal), Basis::Words);
     }
+    if let Some(class) = gist::strong(refusal) {
+        return (class, Basis::Gist);
+    }
     if let Some(class) = refusal.status.and_then(|status| by_code::of_status(status, refusal.stage))
     {
+        return (class, Basis::Status);
+    }
+    if let Some(class) = gist::weak(refusal) {
+        return (class, Basis::Hint);
+    }
+    if let Some(class) = refusal.status.and_then(by_code::of_general_status) {
         return (class, Basis::Status);
     }
     match refusal.code.and_then(|code| by_code::of_code(code, refusal.stage)) {

@@ -23,7 +23,7 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
         // nothing else is said, and a recipient was asked for, it is that.
         (Class::RecipientRefuses, stage)
             if refusal.code == Some(550)
-                && (stage == Some(Stage::Rcpt) || matches!(status, Some((1, _))))
+                && (stage == Some(Stage::Rcpt) || matches!(status, Some((1 | 5, _))))
                 && !matches!(status, Some((2, _)))
                 && super::plain(refusal.words)
                     .contains("action not taken: mailbox unavailable") =>
@@ -51,6 +51,8 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
         (3, 1) => Class::SystemFull,
         (3, 2) => Class::TakesNoMail,
         (3, 3 | 5) => Class::System,
+        // For good, `5.4.1` is what Microsoft's servers say of recipients that they do not have.
+        (4, 1) if status.class == 5 => return None,
         (4, 1 | 2) => Class::Network,
         (4, 3) => Class::Dns,
         (4, 4) => Class::NoSuchHost,
@@ -73,6 +75,17 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
         _ => return None,
     };
     Some(class)
+}
+
+/// By a status that only names a subject, where no word told more (RFC 3463 section 3).
+pub(super) fn of_general_status(status: EnhancedStatus) -> Option<Class> {
+    match (status.subject, status.detail) {
+        (2, 0) => Some(Class::RecipientRefuses),
+        (3, 0) => Some(Class::System),
+        (6, 0) => Some(Class::Content),
+        (7, 0 | 1) => Some(Class::NotAuthorized),
+        _ => None,
+    }
 }
 
 /// By code and stage, when nothing else told. What is too general to decide gives `None`.

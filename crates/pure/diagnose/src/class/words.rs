@@ -64,9 +64,13 @@ pub(super) fn class_of(words: &str) -> Option<Class> {
         let is_said = |rows: &[&str]| rows.iter().any(|row| matches(words, row));
         TABLES.iter().find(|(_, rows)| is_said(rows)).map(|(class, _)| *class)
     };
-    // The reason comes first; what stands behind it is advice, which names other reasons too.
-    let front = plain.char_indices().nth(FRONT).map_or(plain.len(), |(end, _)| end);
-    said(&plain[..front]).or_else(|| said(&plain))
+    said(front(&plain)).or_else(|| said(&plain))
+}
+
+/// The reason comes first; what stands behind it is advice, which names other reasons too.
+pub(super) fn front(plain: &str) -> &str {
+    let end = plain.char_indices().nth(FRONT).map_or(plain.len(), |(end, _)| end);
+    &plain[..end]
 }
 
 /// Words as they are compared: lower case, every run of blanks and line ends one blank, typographic
@@ -95,6 +99,11 @@ pub fn plain(words: &str) -> String {
 /// Whether `words` hold the parts of `row` in their order. A gap is at most [`GAP_MAX`] long: what
 /// stands farther apart is another sentence.
 pub(crate) fn matches(words: &str, row: &str) -> bool {
+    within(words, row, GAP_MAX)
+}
+
+/// The same with gaps of at most `gap_max` octets.
+pub(super) fn within(words: &str, row: &str, gap_max: usize) -> bool {
     let mut parts = row.split('*');
     let Some(first) = parts.next() else { return false };
     let rest: Vec<&str> = parts.collect();
@@ -104,7 +113,7 @@ pub(crate) fn matches(words: &str, row: &str) -> bool {
     words.match_indices(first).take(16).any(|(start, _)| {
         let mut from = start + first.len();
         rest.iter().all(|part| match words[from..].find(part) {
-            Some(gap) if gap <= GAP_MAX => {
+            Some(gap) if gap <= gap_max => {
                 from += gap + part.len();
                 true
             }

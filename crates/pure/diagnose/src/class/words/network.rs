@@ -30,6 +30,15 @@ pub(super) const DNS: &[&str] = &[
     "temporary lookup failure",
     "unable to resolve",
     "dnssec",
+    "dns problem",
+    "dns resolution",
+    "dns lookup",
+    "dns server",
+    "could not resolve",
+    "cannot resolve",
+    "can't resolve",
+    "name resolution",
+    "no valid dns",
 ];
 
 pub(super) const NETWORK: &[&str] = &[
@@ -105,6 +114,19 @@ pub(super) const NETWORK: &[&str] = &[
     "unreachable host",
     "was unable to get a connection",
     "zeitüberschreitung",
+    "message looping",
+    "this message is looping",
+    "connection closed",
+    "connection to * timed out",
+    "connection to * failed",
+    "connection interrupted",
+    "connection could not be established",
+    "unable to establish",
+    "failed to establish",
+    "verbindung * abgelehnt",
+    "zeitlimit",
+    "délai dépassé",
+    "temps d'attente dépassé",
 ];
 
 pub(super) const EXPIRED: &[&str] = &[
@@ -155,4 +177,15 @@ pub(super) const EXPIRED: &[&str] = &[
     "will be deleted from queue",
     "5.4.7",
     "delivery has been tried for",
+    "exceeded max time without delivery",
+    "max time without delivery",
+    "was not delivered in",
+    "could not be delivered within",
+    "too long in queue",
+    "message has expired",
+    "has been queued too long",
+    "has been pending",
+    "no se pudo entregar * plazo",
+    "zustellfrist",
+    "nicht innerhalb von",
 ];

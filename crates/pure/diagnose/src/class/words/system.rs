@@ -14,6 +14,10 @@ pub(super) const SYSTEM_FULL: &[&str] = &[
     "server disk full",
     "system full",
     "system storage",
+    "disk full",
+    "filesystem full",
+    "file system full",
+    "no space left",
 ];
 
 pub(super) const MAILER: &[&str] = &[
@@ -49,6 +53,11 @@ pub(super) const MAILER: &[&str] = &[
     "x-unix; 6",
     "x-unix; 7",
     "error while writing to",
+    "command output:",
+    "mailer unavailable",
+    "local delivery agent",
+    "delivery agent returned",
+    "maildrop:",
 ];
 
 pub(super) const SYNTAX: &[&str] = &[
@@ -88,6 +97,15 @@ pub(super) const SYNTAX: &[&str] = &[
     "unknown command",
     "valid rcpt command must precede data",
     "no valid recipients",
+    "command disabled",
+    "command is not allowed",
+    "command not understood",
+    "invalid parameter",
+    "invalid argument",
+    "wrong sequence",
+    "parameters or arguments",
+    "helo first",
+    "not a command",
 ];
 
 pub(super) const SYSTEM: &[&str] = &[
@@ -159,4 +177,22 @@ pub(super) const SYSTEM: &[&str] = &[
     "unexpected failure",
     "unexpected error",
     "we are currently unable",
+    "resources temporarily unavailable",
+    "resource temporarily unavailable",
+    "internal failure",
+    "unable to queue",
+    "unable to accept",
+    "unable to deliver at this time",
+    "service is unavailable",
+    "maintenance",
+    "server is busy",
+    "server too busy",
+    "system is overloaded",
+    "vorübergehend nicht",
+    "erreur interne",
+    "error interno",
+    "not currently accepting",
+    "cannot accept * at this time",
+    "technical problem",
+    "technical difficulties",
 ];
