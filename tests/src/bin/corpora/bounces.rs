@@ -166,7 +166,10 @@ impl Tally {
     fn class_of(&mut self, case: &Case<'_>, report: &Testimony, row: &Value, misses: &mut Misses) {
         let wanted = text(row, "reason");
         let ours = class::class_of_testimony(report);
-        let name = if report.fate == Fate::Delivered { "delivered" } else { reasons::of(ours) };
+        let name = match report.fate {
+            Fate::Delivered => "delivered",
+            _ => reasons::of(ours, &report.words),
+        };
         let is_right =
             name == wanted || (report.fate != Fate::Delivered && reasons::is_coarser(ours, wanted));
         self.count(FIGURES[1].0, is_right);
@@ -374,7 +377,7 @@ impl Tally {
                 _ => None,
             };
             let ours = class::class_of(&reply, stage);
-            let is_right = reasons::of(ours) == wanted
+            let is_right = reasons::of(ours, &reply.text) == wanted
                 || reasons::is_coarser(ours, wanted)
                 || reasons::are_one(ours, wanted);
             if !self.count(FIGURES[11].0, is_right) {

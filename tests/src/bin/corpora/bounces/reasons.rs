@@ -2,8 +2,27 @@
 
 use diagnose::Class;
 
-/// Sisimai's reason for a class of ours.
-pub fn of(class: Class) -> &'static str {
+/// Sisimai's reason for a class of ours. Where it has several names within one class, the words choose.
+pub fn of(class: Class, words: &str) -> &'static str {
+    let words = diagnose::class::plain(words);
+    let by_words = BY_WORDS.iter().find(|(of, said, _)| *of == class && words.contains(said));
+    by_words.map_or_else(|| by_class(class), |(_, _, reason)| reason)
+}
+
+/// One class here, several reasons there: sisimai goes by what failed, not by what is thereby known. Each row
+/// is a way of speaking, not a message.
+const BY_WORDS: [(Class, &str, &str); 5] = [
+    // The name server's own answer, quoted: the network's trouble there, an unknown domain here.
+    (Class::NoSuchHost, "dns error", "networkerror"),
+    (Class::NoSuchHost, "responded with code", "networkerror"),
+    // No connection in time, whether or not it is tried again.
+    (Class::Network, "connection timed out", "expired"),
+    (Class::Network, "did not accept our requests to connect", "expired"),
+    // A connection that the peer cut counts as a refusal of the client.
+    (Class::Network, "reset by peer", "blocked"),
+];
+
+fn by_class(class: Class) -> &'static str {
     match class {
         Class::NoSuchUser => "userunknown",
         Class::NoSuchHost => "hostunknown",
