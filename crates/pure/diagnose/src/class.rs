@@ -233,7 +233,10 @@ pub fn classify(refusal: &Refusal<'_>) -> (Class, Basis) {
     if let Some(class) = gist::weak(refusal) {
         return (class, Basis::Hint);
     }
-    if let Some(class) = refusal.status.and_then(by_code::of_general_status) {
+    // A status alone, without a reply, stands for all that it may mean.
+    if let Some(class) =
+        refusal.status.filter(|_| refusal.code.is_some()).and_then(by_code::of_general_status)
+    {
         return (class, Basis::Status);
     }
     match refusal.code.and_then(|code| by_code::of_code(code, refusal.stage)) {

@@ -353,6 +353,8 @@ pub(super) const MOVED: &[&str] = &[
 ];
 
 pub(super) const RECIPIENT_REFUSES: &[&str] = &[
+    "not accepting mail from this",
+    "is not accepting mail from",
     "recipients was rejected by a remote mail server",
     "they are not accepting mail from",
     "because the recipient is only accepting mail from specific",

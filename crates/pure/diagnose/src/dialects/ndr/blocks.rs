@@ -77,7 +77,8 @@ fn opening(line: &str) -> Option<(String, &str)> {
     let trimmed = line.trim_start_matches([' ', '\t', '*', '>', '|', '-', '\u{2022}']);
     // ASCII letters only change their case, so places are the same.
     let lower = trimmed.to_ascii_lowercase();
-    if lower.starts_with("from:") || lower.starts_with(">>>") || lower.starts_with("mailto:") {
+    let is_dialogue = line.trim_start().starts_with(">>>");
+    if is_dialogue || lower.starts_with("from:") || lower.starts_with("mailto:") {
         return None;
     }
     let label = LABELS.iter().find(|label| lower.starts_with(*label));

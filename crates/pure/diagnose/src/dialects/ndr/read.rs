@@ -259,7 +259,9 @@ impl Context<'_> {
         testimony.stage_is_told = testimony.stage.is_some();
         if !matches!(testimony.speaker, Speaker::Remote(_)) {
             let talking = told::speaker(&text::joined(dialogue, blocks::WORDS_MAX), None);
-            if matches!(talking, Speaker::Remote(_)) {
+            if let Some(host) = told::above_dialogue(dialogue) {
+                testimony.speaker = Speaker::Remote(host);
+            } else if matches!(talking, Speaker::Remote(_)) {
                 testimony.speaker = talking;
             }
         }

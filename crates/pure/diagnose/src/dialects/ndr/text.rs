@@ -56,7 +56,7 @@ pub(super) fn code(words: &str) -> Option<(usize, u16)> {
 
 /// The same with positive codes.
 pub(super) fn any_code(words: &str) -> Option<(usize, u16)> {
-    code_from(words, |first| matches!(first, b'2' | b'4' | b'5'))
+    code_from(words, |first| matches!(first, b'2'..=b'5'))
 }
 
 fn code_from(words: &str, is_first: impl Fn(u8) -> bool) -> Option<(usize, u16)> {

@@ -10,5 +10,5 @@ mod stage;
 
 pub(super) use derived::stage as derived_stage;
 pub(super) use reply::find as reply;
-pub(super) use speaker::find as speaker;
+pub(super) use speaker::{above_dialogue, find as speaker};
 pub(super) use stage::{find as stage, in_dialogue};

@@ -13,6 +13,7 @@ mod exchange_2003;
 mod exchange_2007;
 mod exchange_online;
 mod exim;
+mod ezmlm;
 mod gmail;
 mod gmx;
 mod groupwise;
@@ -66,9 +67,10 @@ pub(super) enum Sign {
     Reporting(&'static str),
 }
 
-const VENDORS: [&Vendor; 36] = [
+const VENDORS: [&Vendor; 37] = [
     &exchange_online::VENDOR,
     &exchange_2007::VENDOR,
+    &hmailserver::VENDOR,
     &exchange_2003::VENDOR,
     &m_filter::VENDOR,
     &amazon_ses::VENDOR,
@@ -93,12 +95,12 @@ const VENDORS: [&Vendor; 36] = [
     &ironport::VENDOR,
     &mailenable::VENDOR,
     &groupwise::VENDOR,
-    &hmailserver::VENDOR,
     &domino::VENDOR,
     &dragonfly::VENDOR,
     &opensmtpd::VENDOR,
     &courier::VENDOR,
     &sendmail::VENDOR,
+    &ezmlm::VENDOR,
     &qmail::VENDOR,
     &exim::VENDOR,
     &postfix::VENDOR,

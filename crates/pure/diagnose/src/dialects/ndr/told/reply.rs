@@ -36,7 +36,7 @@ const OPENINGS: [&str; 24] = [
 ];
 
 /// Where a reply is over and the writer goes on.
-const CLOSINGS: [&str; 18] = [
+const CLOSINGS: [&str; 20] = [
     " (in reply to ",
     " giving up on ",
     " (state ",
@@ -54,6 +54,8 @@ const CLOSINGS: [&str; 18] = [
     " last-attempt-date:",
     " will-retry-until:",
     " original message headers",
+    " message headers follow",
+    " --- message non-deliverable",
     " ----- transcript",
 ];
 
@@ -88,7 +90,7 @@ pub(in super::super) fn find(words: &str, may_be_positive: bool) -> Option<Reply
 /// `550-5.1.1 one 550 5.1.1 two`: code, status and text of a reply whose lines were joined.
 fn read(code: u16, rest: &str) -> Reply {
     let digits = code.to_string();
-    let mut rest = rest[3..].trim_start_matches(['-', ' ', ':', ',', ';', '\t']);
+    let mut rest = rest[3..].trim_start_matches(['-', ' ', ':', ',', ';', '\t', '\'']);
     // Gmail and others say the code twice: `550 550 5.1.1`.
     while let Some(again) = rest.strip_prefix(&digits).filter(|again| again.starts_with([' ', '-']))
     {
@@ -127,7 +129,9 @@ fn read(code: u16, rest: &str) -> Reply {
         }
         kept.push_str(word);
     }
-    let kept = kept.trim().trim_end_matches(['\'', ']']).trim_start_matches("- ").to_owned();
+    let kept = kept.trim().trim_end_matches(['\'', ']']).trim_start_matches("- ");
+    // The parenthesis that Sendmail's `(reason: 550 no)` opened.
+    let kept = if kept.contains('(') { kept } else { kept.trim_end_matches(')') }.to_owned();
     Reply { code, status, text: kept.into() }
 }
 

@@ -5,7 +5,7 @@ use crate::testimony::Speaker;
 use super::super::text::host_at_start;
 
 /// Words in front of the name of whoever spoke.
-const BEFORE: [&str; 18] = [
+const BEFORE: [&str; 20] = [
     "host: ",
     "while talking to ",
     "smtp server <",
@@ -15,6 +15,8 @@ const BEFORE: [&str; 18] = [
     "; host ",
     ": host ",
     "remote host ",
+    "remote server (",
+    "error transferring to ",
     "remote server ",
     "host ",
     "remote system: dns; ",
@@ -43,7 +45,7 @@ const BEHIND: [&str; 12] = [
 ];
 
 /// Words that say that the writer itself, or a part of it, refused.
-const OWN: [&str; 22] = [
+const OWN: [&str; 25] = [
     "sorry, no mailbox here by that name",
     "no mailbox here by that name",
     "resolver.",
@@ -60,6 +62,9 @@ const OWN: [&str; 22] = [
     "command died with",
     "mail for * loops back",
     "envelope expired",
+    "expired message",
+    "connection refused by",
+    "tls is required, but",
     "delivery temporarily suspended: connect to",
     "unknown user: \"",
     "(expanded from",
@@ -79,6 +84,7 @@ pub(in super::super) fn find(words: &str, remote: Option<&str>) -> Speaker {
         _ if is_own => Speaker::Writer,
         Some(remote) => Speaker::Remote(remote.to_owned()),
         None if lower.contains("remote host said")
+            || lower.contains("remote smtp server returned")
             || lower.contains("remote server returned '") =>
         {
             Speaker::RemoteUnnamed
@@ -87,7 +93,32 @@ pub(in super::super) fn find(words: &str, remote: Option<&str>) -> Speaker {
     }
 }
 
+/// A line above the dialogue, in whatever language: `... while talking to mx.b.test.:`
+pub(in super::super) fn above_dialogue(text: &str) -> Option<String> {
+    let is_it = |line: &&str| line.starts_with("... ") && line.ends_with(':');
+    let line = text.lines().map(str::trim).find(is_it)?;
+    host_at_start(line.trim_end_matches([':', '.']).rsplit(' ').next()?)
+}
+
+/// `mx.b.test [192.0.2.1]: 550 no`, `[192.0.2.1], 550 no`: the peer in front of its reply.
+fn in_front(words: &str) -> Option<String> {
+    let host = host_at_start(words)?;
+    let start = words.trim_start_matches(['[', '<']);
+    let rest = start.strip_prefix(host.as_str())?.trim_start();
+    let rest = match rest.strip_prefix(['[', '(']) {
+        Some(address) => address.split_once([']', ')'])?.1,
+        None => rest.strip_prefix(']')?,
+    };
+    let rest = rest.strip_prefix([':', ','])?.trim_start();
+    let is_reply =
+        rest.starts_with(['4', '5']) || rest.starts_with(">>>") || rest.starts_with("<<<");
+    is_reply.then_some(host)
+}
+
 fn named(words: &str, lower: &str) -> Option<String> {
+    if let Some(host) = in_front(words) {
+        return Some(host);
+    }
     // `host mx[192.0.2.1] said:`, `host mx refused to talk to me`; and Exim's `host mx [192.0.2.1]: 550`.
     let quotes = [
         "] said:",
@@ -157,6 +188,9 @@ mod tests {
             ("192.0.2.3 does not like recipient. Remote host said: 550 no", "192.0.2.3"),
             ("mx.b.test [192.0.2.1] did not like our RCPT TO: 550 no", "mx.b.test"),
             ("relay.provider.test #503 5.5.1 Error", "relay.provider.test"),
+            ("[192.0.2.9], 550 bob@b.test... No such user", "192.0.2.9"),
+            ("mx.b.test [192.0.2.9]: >>> RCPT TO:<b@b.test> <<< 550 no", "mx.b.test"),
+            ("Remote server (192.0.2.9) issued an error.", "192.0.2.9"),
             ("... while talking to mx.b.test.: >>> RCPT", "mx.b.test"),
             ("Connected to 192.0.2.9 but sender was rejected.", "192.0.2.9"),
             (

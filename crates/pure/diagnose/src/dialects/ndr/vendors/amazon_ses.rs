@@ -1,4 +1,4 @@
-//! Amazon SES and WorkMail: a short sentence, and everything in the machine-readable part.
+//! Amazon SES and WorkMail: a short sentence, and everything in the machine-readable part; or JSON by SNS.
 
 use super::{Sign, Vendor};
 
@@ -9,6 +9,8 @@ pub(super) const VENDOR: Vendor = Vendor {
         Sign::Field("received", "amazonses.com"),
         Sign::Field("x-amzn-remote-server", ""),
         Sign::Field("x-ses-outgoing", ""),
+        Sign::Field("x-amz-sns-message-id", ""),
+        Sign::Reporting("amazonses.com"),
         Sign::Text(
             "an error occurred while trying to deliver the mail to the following recipients",
         ),

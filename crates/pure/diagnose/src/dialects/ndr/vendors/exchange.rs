@@ -34,18 +34,41 @@ pub(super) fn refine(parts: &Parts, testimony: &mut Testimony) {
     }
 }
 
-fn generating_server(text: &str) -> Option<String> {
+/// In front of the server that wrote the report, in the languages of Exchange; in lower case as far as ASCII goes.
+const GENERATING: [&str; 8] = [
+    "generating server",
+    "generierender server",
+    "serveur de génération",
+    "servidor de generación",
+    "server di generazione",
+    "servidor de geração",
+    "生成サーバー",
+    "生成服务器",
+];
+
+/// Where the label that names the writer begins, and where it ends, behind its colon.
+fn label(text: &str) -> Option<(usize, usize)> {
     // ASCII letters only change their case, so places are the same.
     let lower = text.to_ascii_lowercase();
-    let at = lower.find("generating server:")? + "generating server:".len();
-    text[at..].split_whitespace().next().map(|host| host.trim_end_matches(['.', ',']).to_owned())
+    GENERATING.iter().find_map(|label| {
+        let at = lower.find(label)?;
+        let end = at + label.len();
+        let rest = text[end..].trim_start_matches([' ', '\u{a0}', ':', '\u{ff1a}']);
+        // A label, not words in a sentence.
+        (rest.len() < text.len() - end).then_some((at, text.len() - rest.len()))
+    })
+}
+
+fn generating_server(text: &str) -> Option<String> {
+    let (_, end) = label(text)?;
+    text[end..].split_whitespace().next().map(|host| host.trim_end_matches(['.', ',']).to_owned())
 }
 
 /// In the part for administrators, below the recipient: a line with nothing but a host, or a host in front
 /// of `#`.
 fn remote_server(text: &str, recipient: Option<&str>) -> Option<String> {
     let recipient = recipient?.to_ascii_lowercase();
-    let from = text.to_ascii_lowercase().find("generating server:")?;
+    let (from, _) = label(text)?;
     let mut lines = text[from..].lines().map(str::trim);
     lines.find(|line| line.to_ascii_lowercase().starts_with(&recipient))?;
     for line in lines.filter(|line| !line.is_empty()).take(3) {

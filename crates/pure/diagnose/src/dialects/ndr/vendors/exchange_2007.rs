@@ -6,6 +6,13 @@ pub(super) const VENDOR: Vendor = Vendor {
     name: "exchange-2007",
     signs: &[
         Sign::Text("generating server:"),
+        Sign::Text("generierender server"),
+        Sign::Text("serveur de génération"),
+        Sign::Text("servidor de generación"),
+        Sign::Text("server di generazione"),
+        Sign::Text("servidor de geração"),
+        Sign::Text("生成サーバー"),
+        Sign::Text("生成服务器"),
         Sign::Text("diagnostic information for administrators"),
         Sign::Text("#smtp#"),
     ],

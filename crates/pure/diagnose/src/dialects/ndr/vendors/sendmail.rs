@@ -9,6 +9,9 @@ pub(super) const VENDOR: Vendor = Vendor {
         Sign::Text("----- the following addresses had permanent fatal errors -----"),
         Sign::Text("----- the following addresses had transient non-fatal errors -----"),
         Sign::Text("... while talking to"),
+        // What stands around the dialogue is translated; its marks are not.
+        Sign::Text("\n<<< 4"),
+        Sign::Text("\n<<< 5"),
     ],
     refine: None,
 };
