@@ -90,6 +90,8 @@ fn finding(page: &mut Page<'_>, verdict: &Verdict, several: bool) {
     page.item("Why", &sentence(&finding.why));
     page.item("Lies with", &format!("{} ({})", finding.who, finding.confidence));
     page.item("What to do", &sentence(&finding.remedy));
+    // The name by which `analyze`, `--json` and docs/rules.md call it.
+    page.item("Rule", &finding.rule);
 }
 
 /// With a full stop, but not behind a reply's or an address's last character that might be mistaken.
