@@ -98,10 +98,16 @@ pub fn of_testimony(testimony: &Testimony) -> Explanation {
     let fate = permanence(testimony, status);
     let meaning = meaning(testimony.reply.as_ref(), status, testimony.stage);
     let listing = listing(class, words);
+    let is_done = fate == Permanence::Done && class == Class::Unknown;
+    let is_still_tried = class == Class::Expired && testimony.fate == Fate::Deferred;
     Explanation {
         class,
         basis,
-        title: profile.title,
+        title: match meaning {
+            Some(meaning) if is_done => meaning.name,
+            _ if is_still_tried => "not delivered yet",
+            _ => profile.title,
+        },
         speaker: speaker(testimony),
         writer: testimony.writer.clone(),
         recipient: testimony.recipient.clone(),
@@ -111,10 +117,13 @@ pub fn of_testimony(testimony: &Testimony) -> Explanation {
         code: testimony.reply.as_ref().map(|reply| reply.code),
         status: status.map(|status| status.to_string()),
         fate,
-        means: means(profile, known, meaning, testimony),
-        causes: profile.causes.to_vec(),
-        remedies: remedies(profile, known, meaning, listing.as_ref()),
-        retry: retry(profile, fate),
+        means: means(profile, basis, known, meaning, testimony),
+        causes: causes(profile, known, is_done),
+        remedies: match meaning {
+            Some(meaning) if is_done => vec![meaning.check.trim_end_matches('.').to_owned()],
+            _ => remedies(profile, known, meaning, listing.as_ref()),
+        },
+        retry: if is_still_tried { STILL_TRIED } else { retry(profile, fate) },
         who: profile.who,
         link: known.map(|known| known.link).filter(|link| !link.is_empty()),
         blocklist: listing,
@@ -179,6 +188,7 @@ fn meaning(
 
 fn means(
     profile: &Profile,
+    basis: Basis,
     known: Option<&Known>,
     meaning: Option<&Meaning>,
     testimony: &Testimony,
@@ -199,7 +209,23 @@ fn means(
         }
         _ => None,
     };
-    known.into_iter().chain(by_table).chain(general).collect()
+    let doubt = match basis {
+        Basis::Gist => Some("The phrase is not known here; a word in it names the subject."),
+        Basis::Hint => {
+            Some("The phrase is not known here; a word in it leaves this likely, no more.")
+        }
+        _ => None,
+    };
+    known.into_iter().chain(by_table).chain(general).chain(doubt.map(str::to_owned)).collect()
+}
+
+/// What made it, the likeliest first; nothing made what went well.
+fn causes(profile: &Profile, known: Option<&Known>, is_done: bool) -> Vec<&'static str> {
+    match known {
+        _ if is_done => Vec::new(),
+        Some(known) if !known.causes.is_empty() => known.causes.to_vec(),
+        _ => profile.causes.to_vec(),
+    }
 }
 
 fn remedies(
@@ -222,9 +248,18 @@ fn remedies(
     if let Some(meaning) = meaning.filter(|_| profile.class == Class::Unknown) {
         remedies.push(meaning.check.trim_end_matches('.').to_owned());
     }
-    remedies.extend(profile.remedies.iter().map(|&remedy| remedy.to_owned()));
+    // Where the list's page is known, that it should be looked for need not be said.
+    let is_told = |remedy: &&str| {
+        listing.is_some_and(|listing| !listing.page.is_empty())
+            && remedy.starts_with("look the address up")
+    };
+    let general = profile.remedies.iter().copied().filter(|remedy| !is_told(remedy));
+    remedies.extend(general.map(str::to_owned));
     remedies
 }
+
+/// A report that it is late, and no more.
+const STILL_TRIED: &str = "not needed: the server goes on trying by itself";
 
 fn retry(profile: &Profile, fate: Permanence) -> &'static str {
     match (profile.retry, fate) {

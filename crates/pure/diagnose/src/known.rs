@@ -20,7 +20,17 @@ pub struct Known {
     pub remedy: &'static str,
     /// Where more stands; empty where nothing does.
     pub link: &'static str,
+    /// Likely causes, where they are others than the class has.
+    #[serde(skip)]
+    pub causes: &'static [&'static str],
 }
+
+/// Why a server waits in vain for its client.
+const IDLE: &[&str] = &[
+    "the client keeps connections open for later mail: then nothing was lost, and this is only their end",
+    "the client, or a person at telnet, took longer for the next command than the server waits",
+    "what the client sent did not arrive: a box in between, or large packets that get lost (path MTU)",
+];
 
 /// The row whose words stand in `words`.
 pub fn of(words: &str) -> Option<&'static Known> {
@@ -35,11 +45,27 @@ const fn row(
     remedy: &'static str,
     link: &'static str,
 ) -> Known {
-    Known { who, words, means, remedy, link }
+    Known { who, words, means, remedy, link, causes: &[] }
+}
+
+/// A server that gave up waiting for its client.
+const fn idle(who: &'static str, words: &'static str) -> Known {
+    Known {
+        who,
+        words,
+        means: "It waited for the client's next command or data, none came, and it closes the connection.",
+        remedy: "Nothing, if no message was under way; else see what the client was doing then: its log, or a capture.",
+        link: "",
+        causes: IDLE,
+    }
 }
 
 /// The table. The precise before the general.
-pub const KNOWN: [Known; 32] = [
+pub const KNOWN: [Known; 36] = [
+    idle("Postfix", "4.4.2 * error: timeout exceeded"),
+    idle("A server", "421 * idle"),
+    idle("Exchange", "4.4.1 connection timed out"),
+    idle("A server", "421 * timeout waiting for"),
     row(
         "Outlook.com",
         "s3150",

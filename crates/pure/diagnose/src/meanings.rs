@@ -62,6 +62,10 @@ const fn row(key: Key, name: &'static str, means: &'static str, check: &'static 
 
 /// The row of a status: exact, else by its subject, else by its class.
 pub fn of_status(status: EnhancedStatus) -> &'static Meaning {
+    // The rows tell of trouble: a good `2.6.0` has none, whatever the subject is. One speaks of success.
+    if status.class == 2 && (status.subject, status.detail) != (1, 5) {
+        return of_class(2);
+    }
     let exact = find(&STATUSES, Key::Status(status.subject, status.detail));
     let by_subject =
         || find(&STATUSES, Key::Status(status.subject, 0)).filter(|_| status.subject > 0);
@@ -81,6 +85,7 @@ pub fn of_code(code: u16, stage: Stage) -> &'static Meaning {
 /// The row that tells most about a reply: the status if it is a precise one, else the code.
 pub fn of_reply(reply: &Reply, stage: Stage) -> &'static Meaning {
     match reply.status {
+        _ if reply.code < 400 => of_code(reply.code, stage),
         Some(status) if status.subject != 0 && is_registered(status) => of_status(status),
         Some(status)
             if status.subject != 0 && find(&CODES, Key::At(reply.code, stage)).is_none() =>
@@ -151,6 +156,11 @@ mod tests {
             assert_eq!(of_reply(&reply, stage).key, key, "{reply} at {stage}");
         }
         assert_eq!(of_status(EnhancedStatus::new(4, 99, 1)).key, Key::Class(4));
+        // No trouble with the media: it was queued.
+        assert_eq!(of_status(EnhancedStatus::new(2, 6, 0)).key, Key::Class(2));
+        assert_eq!(of_status(EnhancedStatus::new(2, 1, 5)).key, Key::Status(1, 5));
+        let queued = Reply::new(250, (2, 6, 0), "queued");
+        assert_eq!(of_reply(&queued, Stage::Other).key, of_code(250, Stage::Other).key);
         assert_eq!(of_status(EnhancedStatus::new(5, 0, 0)).key, Key::Class(5));
     }
 }

@@ -47,9 +47,7 @@ pub fn exhibit(octets: &[u8]) -> Exhibit {
         return Exhibit::Reply(ndr::read_words(&one_line(trimmed)));
     }
     let report = ndr::read(octets);
-    let has_header_section =
-        message::header::fields(octets.trim_ascii_start()).take(3).count() >= 2;
-    if has_header_section && report.kind != Kind::Other {
+    if has_header_section(octets) {
         return Exhibit::Report(report);
     }
     if let Some(sessions) = transcript::read(octets).filter(|sessions| !sessions.is_empty()) {
@@ -66,6 +64,15 @@ pub fn exhibit(octets: &[u8]) -> Exhibit {
         true => Exhibit::Reply(testimony),
         false => Exhibit::Nothing,
     }
+}
+
+/// Whether it is a whole message: two fields of those that every message has. `C:` and `S:` in front of a
+/// dialogue's lines look like fields, too.
+fn has_header_section(octets: &[u8]) -> bool {
+    const NAMES: [&str; 8] =
+        ["from", "to", "subject", "date", "received", "return-path", "message-id", "content-type"];
+    let fields = message::header::fields(octets.trim_ascii_start()).take(50);
+    fields.filter(|field| NAMES.iter().any(|name| field.is(name))).take(2).count() == 2
 }
 
 /// `503`, `5.7.1`, `#5.7.1`.

@@ -127,11 +127,26 @@ impl Page {
                 "complaint of a recipient (feedback loop), no failure: the mail arrived and was called spam. \
                                Take the recipient off your lists"
             }
-            Kind::AutoReply => "automatic answer, no failure: the mail arrived",
+            Kind::AutoReply if report.reports.is_empty() => {
+                "automatic answer, no failure: the mail arrived"
+            }
+            Kind::AutoReply => {
+                "automatic answer: it calls itself `auto-replied`, as no report of a mail server should. What it \
+                 says all the same:"
+            }
             Kind::Receipt => "receipt of the reader's program, no failure",
             Kind::Other => "no report",
         };
-        let mut out = self.lines(&format!("This is a {kind} ({}).", report.dialect));
+        let article = match report.kind {
+            Kind::Other => "",
+            Kind::AutoReply => "an ",
+            _ => "a ",
+        };
+        let end = if kind.ends_with(':') { "" } else { "." };
+        let mut out = match report.kind {
+            Kind::AutoReply => self.lines(&format!("This is {article}{kind}{end}")),
+            _ => self.lines(&format!("This is {article}{kind} ({}){end}", report.dialect)),
+        };
         if let Some(subject) = &report.original.subject {
             out.push_str(&self.lines(&format!("It is about `{}`.", cut(subject, 120))));
         }
@@ -307,6 +322,7 @@ impl Page {
             out.push_str(&self.row("test", test));
         }
         out.push_str(&self.row("who acts", &finding.who.to_string()));
+        out.push_str(&self.row("rule", &finding.rule));
         out
     }
 

@@ -28,16 +28,27 @@ enum Before {
 pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     let dialogue = observed.dialogue;
     let mut walk = Walk::default();
+    // What is missing since which finding: later commands that lack the same only follow from that.
+    let mut lacking: Option<(&str, usize)> = None;
     for command in &dialogue.commands {
+        if matches!(command.verb, Verb::Mail | Verb::Ehlo | Verb::Helo | Verb::Lhlo | Verb::Rset) {
+            lacking = None;
+        }
         if let Some(exchange) = dialogue.answer(command)
             && is_about_order(observed, exchange)
             && let Some((missing, before)) = walk.missing(command)
         {
-            found.push(match before {
-                Before::Accepted => taken_away(observed, exchange, missing),
-                Before::Absent => absent(observed, exchange, missing),
-                Before::Nested => nested(observed, exchange),
-            });
+            match (before, lacking) {
+                (Before::Absent, Some((same, first))) if same == missing => {
+                    found[first].consequences.push(exchange.reply);
+                }
+                (Before::Absent, _) => {
+                    lacking = Some((missing, found.len()));
+                    found.push(absent(observed, exchange, missing));
+                }
+                (Before::Accepted, _) => found.push(taken_away(observed, exchange, missing)),
+                (Before::Nested, _) => found.push(nested(observed, exchange)),
+            }
         }
         if found.len() >= FOUND_MAX {
             return;
@@ -252,13 +263,19 @@ impl Absent {
 
     fn of_vantage(observed: &Observed<'_>, missing: &str) -> Self {
         match (&observed.dialogue.session.source, observed.vantage()) {
-            (Source::Pasted, Vantage::Wire) => Self {
+            // Who wrote it down, and where, a pasted text does not tell.
+            (Source::Pasted, Vantage::Wire | Vantage::Client) => Self {
                 who: Party::Client,
                 confidence: Confidence::Likely,
-                why: format!("{RIGHT} Whoever or whatever wrote these commands left it out.")
-                    .to_owned(),
-                remedy: "Send the commands in their order: EHLO, MAIL FROM, RCPT TO, DATA.",
-                next_test: None,
+                why: format!(
+                    "{RIGHT} If this is what the client itself sent, it left {missing} out; if it was taken down \
+                     elsewhere, something on the way may have swallowed it."
+                ),
+                remedy: "Send the commands in their order: EHLO, MAIL FROM, RCPT TO, DATA. If a program did, mend it or \
+                         its configuration.",
+                next_test: Some(
+                    "the client's own protocol log: if {missing} is in it with a good answer, something took it away",
+                ),
             },
             (_, Vantage::Client) => Self {
                 who: observed.sender(),
@@ -389,6 +406,17 @@ mod tests {
             none(&format!("{start}{text}"), "command-taken-away");
             none(&format!("{start}{text}"), "command-missing");
         }
+    }
+
+    /// DATA without RCPT without MAIL: one thing is missing.
+    #[test]
+    fn one_missing_command_is_told_once() {
+        let text = format!(
+            "{LOGIN}C: RCPT TO:<bob@b.test>\nS: 503 5.5.1 need MAIL\nC: DATA\nS: 503 5.5.1 need RCPT"
+        );
+        let all = crate::rules::session::testing::found(&text);
+        let missing: Vec<_> = all.iter().filter(|found| found.rule == "command-missing").collect();
+        assert_eq!((missing.len(), missing[0].consequences.len()), (1, 1), "{all:?}");
     }
 
     #[test]
