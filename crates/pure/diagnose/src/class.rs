@@ -218,8 +218,12 @@ fn may_be_a_filter(testimony: &Testimony) -> bool {
     !is_at_rcpt && (is_docomo || plain(&testimony.words).contains("550 : user unknown"))
 }
 
-/// The class, and what decided.
+/// The class, and what decided. What is no refusal has none.
 pub fn classify(refusal: &Refusal<'_>) -> (Class, Basis) {
+    let is_good = |status: EnhancedStatus| status.class == 2;
+    if refusal.code.map_or_else(|| refusal.status.is_some_and(is_good), |code| code < 400) {
+        return (Class::Unknown, Basis::Nothing);
+    }
     if let Some(class) = words::class_of(refusal.words) {
         return (by_code::corrected(class, refusal), Basis::Words);
     }

@@ -1,4 +1,5 @@
 //! Reports in each vendor's format, of our own making: `tests/ndr/NAME.eml`, and what has to be read out of it.
+#![allow(clippy::disallowed_methods, reason = "a test reads its fixtures from files")]
 
 use std::{fs, path::Path};
 

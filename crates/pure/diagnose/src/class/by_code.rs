@@ -19,6 +19,18 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
         (Class::NoSuchUser | Class::NoSuchHost | Class::NotAuthorized, Some(Stage::Mail)) => {
             Class::SenderRefused
         }
+        // A precise status about an address comes before words that only say no.
+        (Class::NotAuthorized, stage) if matches!(status, Some((1, 1..))) => {
+            refusal.status.and_then(|status| of_status(status, stage)).unwrap_or(class)
+        }
+        // What milters say by default, whatever they found.
+        (Class::Syntax, _) if matches!(status, Some((7, _))) => Class::Policy,
+        // Hosts that are told to log in are told that they may not relay, too.
+        (Class::RelayDenied, _)
+            if super::plain(refusal.words).contains("turn on smtp authentication") =>
+        {
+            Class::Login
+        }
         // `550 mailbox unavailable` is the very text of RFC 5321 section 4.2.2 for an unknown mailbox; where
         // nothing else is said, and a recipient was asked for, it is that.
         (Class::RecipientRefuses, stage)
@@ -49,6 +61,7 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
         (2, 3) | (3, 4) => Class::TooLarge,
         (2, 4) => Class::Mailer,
         (3, 1) => Class::SystemFull,
+        (3, 2) if status.class == 4 => Class::System,
         (3, 2) => Class::TakesNoMail,
         (3, 3 | 5) => Class::System,
         // For good, `5.4.1` is what Microsoft's servers say of recipients that they do not have.

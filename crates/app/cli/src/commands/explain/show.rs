@@ -1,7 +1,7 @@
 //! An exhibit, explained, for people and for programs.
 
 use diagnose::{
-    Finding, Session, Testimony, class,
+    Finding, Session, Testimony,
     dialects::ndr::{Kind, Ndr},
     explanation::{self, Explanation, Permanence},
     finding::Weight,
@@ -83,20 +83,9 @@ pub fn page(name: &str, exhibit: &Exhibit, width: usize, colour: bool) -> String
 
 /// A bare status, as if a server had said it with a code of its class.
 fn of_status(status: EnhancedStatus) -> Explanation {
-    let words = meanings::of_status(status).name.to_owned();
-    let testimony = Testimony { status: Some(status), words, ..Testimony::default() };
+    let testimony = Testimony { status: Some(status), ..Testimony::default() };
     let mut explained = explanation::of_testimony(&testimony);
-    let (class, basis) =
-        class::classify(&class::Refusal { status: Some(status), ..class::Refusal::default() });
-    if class != explained.class {
-        let reply = Reply {
-            code: u16::from(status.class) * 100 + 50,
-            status: Some(status),
-            text: "".into(),
-        };
-        explained = explanation::of_reply(&reply, None);
-        (explained.class, explained.basis) = (class, basis);
-    }
+    let class = explained.class;
     let meaning = meanings::of_status(status);
     if class == diagnose::Class::Unknown {
         // A status that means too much for a class: its row is all there is to say.
@@ -481,6 +470,43 @@ mod tests {
     fn control_characters_do_not_reach_the_terminal() {
         let shown = page("550 5.1.1 \u{1b}[2Juser unknown \u{7}", 100);
         assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown:?}");
+    }
+
+    /// What was pasted, however it is marked, and where nobody knows it was written down.
+    #[test]
+    fn a_pasted_dialogue_is_one_whatever_its_marks() {
+        let marked = "S: 220 mx.b.test\nC: EHLO me\nS: 250 mx.b.test\nC: RCPT TO:<bob@b.test>\nS: 503 need MAIL\n\
+                      C: DATA\nS: 503 need RCPT\n";
+        let bare = marked.replace("S: ", "").replace("C: ", "");
+        for text in [marked, &bare] {
+            let shown = page(text, 100);
+            assert!(shown.starts_with("dialogue"), "{shown}");
+            assert_eq!(shown.matches("command-missing").count(), 1, "{shown}");
+            assert!(shown.contains("(likely)") && !shown.contains("(certain)"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_went_well_has_no_causes() {
+        for text in [
+            "250 2.6.0 <1@a.test> Queued mail for delivery",
+            "250 2.1.5 ok",
+            "354 go ahead",
+            "2.6.0",
+        ] {
+            let shown = page(text, 100);
+            let is_plain = !shown.contains("causes") && shown.contains("nothing was refused");
+            assert!(is_plain && !shown.contains("media"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_no_report_is_none() {
+        let shown = page(
+            "From: bob@b.test\nTo: anna@a.test\nSubject: lunch\nX-Version: 2.1.39\n\nAt 550 Main Street?\n",
+            100,
+        );
+        assert!(shown.contains("no report") && !shown.contains("2.1.39"), "{shown}");
     }
 
     #[test]

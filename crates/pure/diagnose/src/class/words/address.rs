@@ -270,6 +270,7 @@ pub(super) const SENDER_REFUSED: &[&str] = &[
     "dns-p1",
     "dns-p2",
     "dns-t1",
+    "bad outbound sender",
 ];
 
 pub(super) const REVERSE_NAME: &[&str] = &[
@@ -339,4 +340,6 @@ pub(super) const REVERSE_NAME: &[&str] = &[
     "ptr resource record",
     "reverse dns does not",
     "reverse dns is not",
+    "reverse dns failure",
+    "dns:nr",
 ];

@@ -229,4 +229,6 @@ pub(super) const CONTENT: &[&str] = &[
     "zip attachment",
     "macros found",
     "encrypted attachment",
+    "security issue",
+    "id=* banned:",
 ];

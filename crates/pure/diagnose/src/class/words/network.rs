@@ -27,7 +27,6 @@ pub(super) const DNS: &[&str] = &[
     "no valid hosts",
     "servfail",
     "temporary failure in name resolution",
-    "temporary lookup failure",
     "unable to resolve",
     "dnssec",
     "dns problem",

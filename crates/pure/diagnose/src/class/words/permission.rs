@@ -101,6 +101,8 @@ pub(super) const AUTHENTICATION: &[&str] = &[
     "domainkeys",
     "pol-p7",
     "unsigned messages are not accepted",
+    "required authentication level",
+    "mi:spf",
 ];
 
 pub(super) const LOGIN: &[&str] = &[

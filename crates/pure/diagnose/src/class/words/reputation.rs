@@ -160,6 +160,11 @@ pub(super) const BLOCKLISTED: &[&str] = &[
     "pol-t3",
     "country * is blocked",
     "geoip",
+    "esmtp server not available",
+    "too many spams",
+    "rtr:bl",
+    "dt:rbl",
+    "wm:bli",
 ];
 
 pub(super) const BAD_REPUTATION: &[&str] = &[
@@ -353,4 +358,8 @@ pub(super) const RATE_LIMIT: &[&str] = &[
     "max defers and failures",
     "límite de envío",
     "limite d'envoi",
+    "send limit",
+    "unusual sending activity",
+    "mi:dmc",
+    "rp:drc",
 ];

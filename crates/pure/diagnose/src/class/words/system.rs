@@ -195,4 +195,5 @@ pub(super) const SYSTEM: &[&str] = &[
     "cannot accept * at this time",
     "technical problem",
     "technical difficulties",
+    "temporary lookup failure",
 ];
