@@ -193,9 +193,10 @@ fn means(
     meaning: Option<&Meaning>,
     testimony: &Testimony,
 ) -> Vec<String> {
-    let known = known.map(|known| format!("{} says it: {}", known.who, known.means));
-    let general =
-        (profile.class != Class::Unknown || meaning.is_none()).then(|| profile.means.to_owned());
+    // A known text with causes of its own is no case of what the class says in general.
+    let is_own = known.is_some_and(|known| !known.causes.is_empty());
+    let is_general = !is_own && (profile.class != Class::Unknown || meaning.is_none());
+    let general = is_general.then(|| profile.means.to_owned());
     // The table of codes and statuses is for what words did not tell, and for dialogues: there the step
     // tells which command was missed.
     let by_table = match (profile.class, &testimony.reply, testimony.stage) {
@@ -216,6 +217,7 @@ fn means(
         }
         _ => None,
     };
+    let known = known.map(|known| format!("{} says it: {}", known.who, known.means));
     known.into_iter().chain(by_table).chain(general).chain(doubt.map(str::to_owned)).collect()
 }
 
@@ -253,7 +255,8 @@ fn remedies(
         listing.is_some_and(|listing| !listing.page.is_empty())
             && remedy.starts_with("look the address up")
     };
-    let general = profile.remedies.iter().copied().filter(|remedy| !is_told(remedy));
+    let is_own = known.is_some_and(|known| !known.causes.is_empty());
+    let general = profile.remedies.iter().copied().filter(|remedy| !is_own && !is_told(remedy));
     remedies.extend(general.map(str::to_owned));
     remedies
 }

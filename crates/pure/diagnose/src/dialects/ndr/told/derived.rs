@@ -66,7 +66,10 @@ pub(in super::super) fn stage(testimony: &Testimony) -> Option<Stage> {
             Some(Stage::Connect)
         }
         Class::Network if says("loop") || says("hop") => Some(Stage::EndOfData),
-        Class::Network if says("timed out") || says("timeout") => Some(Stage::Connect),
+        // Who answers with a code is connected.
+        Class::Network if code.is_none() && (says("timed out") || says("timeout")) => {
+            Some(Stage::Connect)
+        }
         Class::Tls => Some(Stage::Tls),
         Class::SystemFull => Some(Stage::Mail),
         Class::Syntax | Class::Network | Class::Expired | Class::System | Class::Unknown => None,
