@@ -180,6 +180,10 @@ pub fn classify_testimony(testimony: &Testimony) -> (Class, Basis) {
         words.contains("timed out") || words.contains("did not accept our requests to connect");
     match class {
         Class::Network if timed_out && testimony.fate == Fate::Failed => (Class::Expired, basis),
+        // A report that mail is late, and no more: not delivered in time, whatever the reason.
+        Class::Unknown if testimony.fate == Fate::Deferred && testimony.reply.is_none() => {
+            (Class::Expired, Basis::Hint)
+        }
         Class::NoSuchUser if may_be_a_filter(testimony) => (Class::RecipientRefuses, basis),
         _ => (class, basis),
     }

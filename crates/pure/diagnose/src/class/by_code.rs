@@ -19,6 +19,12 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
         (Class::NoSuchUser | Class::NoSuchHost | Class::NotAuthorized, Some(Stage::Mail)) => {
             Class::SenderRefused
         }
+        // Resolvers say so of a name server that did not answer, not of a name that is not there.
+        (Class::NoSuchHost, _)
+            if super::plain(refusal.words).contains("host not found, try again") =>
+        {
+            Class::Dns
+        }
         // A precise status about an address comes before words that only say no.
         (Class::NotAuthorized, stage) if matches!(status, Some((1, 1..))) => {
             refusal.status.and_then(|status| of_status(status, stage)).unwrap_or(class)
@@ -147,6 +153,13 @@ mod tests {
         ] {
             assert_eq!(of_code(code, stage), class, "{code} at {stage:?}");
         }
+    }
+
+    #[test]
+    fn a_name_server_that_did_not_answer_is_no_missing_domain() {
+        let of = |words| super::super::classify(&Refusal { words, ..Refusal::default() }).0;
+        assert_eq!(of("Name service error for b.test: Host not found, try again"), Class::Dns);
+        assert_eq!(of("Name service error for b.test: Host not found"), Class::NoSuchHost);
     }
 
     #[test]
