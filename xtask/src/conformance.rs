@@ -133,8 +133,8 @@ fn add_user(binary: &Path, config: &Path, folder: &Path) -> Outcome {
     shell::run(&mut add)
 }
 
-/// The test bed of the suite's README, in our words.
-fn configuration(suite: &Path, folder: &Path) -> Outcome<String> {
+/// The routes to the suite's servers that misbehave.
+fn routes(suite: &Path) -> Outcome<String> {
     let mut list = Command::new("python3");
     list.arg(suite.join("chaos_server.py")).args([
         "--list",
@@ -143,7 +143,33 @@ fn configuration(suite: &Path, folder: &Path) -> Outcome<String> {
         "--format",
         "toml",
     ]);
-    let routes = shell::output(&mut list)?;
+    shell::output(&mut list)
+}
+
+/// Nothing takes long here.
+const WAITS: &str = "\
+[retry]
+first = \"2s\"
+factor = 1.2
+longest = \"4s\"
+give_up = \"25s\"
+delay_notice = \"0s\"
+
+[timeouts]
+connect = \"8s\"
+greeting = \"8s\"
+handshake = \"8s\"
+command = \"8s\"
+mail = \"8s\"
+rcpt = \"8s\"
+data = \"8s\"
+content = \"8s\"
+end_of_data = \"8s\"
+";
+
+/// The test bed of the suite's README, in our words.
+fn configuration(suite: &Path, folder: &Path) -> Outcome<String> {
+    let routes = routes(suite)?;
     let data = folder.join("data");
     Ok(format!(
         r#"hostname = "mx.example.test"
@@ -163,24 +189,7 @@ per_network = 0
 per_user = 0
 delay = "0s"
 
-[retry]
-first = "2s"
-factor = 1.2
-longest = "4s"
-give_up = "25s"
-delay_notice = "0s"
-
-[timeouts]
-connect = "8s"
-greeting = "8s"
-handshake = "8s"
-command = "8s"
-mail = "8s"
-rcpt = "8s"
-data = "8s"
-content = "8s"
-end_of_data = "8s"
-
+{WAITS}
 [relay]
 domains = ["relay.test", "*.chaos.test"]
 

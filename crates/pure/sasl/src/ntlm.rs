@@ -12,3 +12,9 @@ pub(crate) use messages::{
 pub(crate) use response::{
     Response, binding_hash, find, integrity, key, nt_hash, proof, session_key, utf16,
 };
+
+/// Seconds since 1970 as NTLM has times: units of 100 ns since 1601.
+pub(crate) fn file_time(now: u64) -> u64 {
+    const EPOCH: u64 = 11_644_473_600;
+    now.saturating_add(EPOCH).saturating_mul(10_000_000)
+}

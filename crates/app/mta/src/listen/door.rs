@@ -155,6 +155,19 @@ impl Door {
                 tracing::info!(%client, listener, length, %reply, rule, why, "content refused");
                 self.keep_refusal(queue, machine, Stage::EndOfData, reply, None, because);
             }
+            Event::TlsFailed { why } => {
+                queue.context.metrics.tls_failed.increment();
+                tracing::info!(%client, listener, why, "TLS handshake failed");
+            }
+            event => self.remark(machine, event),
+        }
+    }
+
+    /// Logs what has no evidence of its own.
+    fn remark(&self, machine: &Server<Receipt>, event: &Event) {
+        let client = machine.peer().address;
+        let listener = self.name.as_str();
+        match event {
             Event::BareLineEnd { line, which } => {
                 tracing::info!(%client, listener, line, %which, "bare line end in content");
             }
@@ -170,10 +183,6 @@ impl Door {
             Event::PlaintextDiscarded { length } => {
                 tracing::warn!(%client, listener, length, "octets in clear behind STARTTLS thrown away");
             }
-            Event::TlsFailed { why } => {
-                queue.context.metrics.tls_failed.increment();
-                tracing::info!(%client, listener, why, "TLS handshake failed");
-            }
             Event::Aborted { recipients, length } => {
                 tracing::debug!(%client, listener, recipients, length, "transaction aborted");
             }
@@ -186,6 +195,14 @@ impl Door {
             Event::TooManyErrors => tracing::info!(%client, listener, "too many errors"),
             Event::Idle => tracing::info!(%client, listener, "client was silent for too long"),
             Event::ClosedByPeer => tracing::debug!(%client, listener, "closed by the client"),
+            // The others are told with what they came to.
+            Event::CommandRefused { .. }
+            | Event::RecipientRefused { .. }
+            | Event::Authenticated { .. }
+            | Event::AuthenticationAborted { .. }
+            | Event::AuthenticationFailed { .. }
+            | Event::ContentRefused { .. }
+            | Event::TlsFailed { .. } => {}
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Context, Credentials, Machine, Step, Why, send};
 use crate::ntlm::{
-    Authenticate, Challenge, Negotiate, Response, binding_hash, find, flags, integrity, key,
-    nt_hash, pair, proof, session_key, target_info,
+    Authenticate, Challenge, Negotiate, Response, binding_hash, file_time, find, flags, integrity,
+    key, nt_hash, pair, proof, session_key, target_info,
 };
 
 const ASKED: u32 = flags::UNICODE
@@ -11,8 +11,6 @@ const ASKED: u32 = flags::UNICODE
     | flags::NTLM
     | flags::ALWAYS_SIGN
     | flags::EXTENDED_SECURITY;
-/// Between 1601 and 1970, in seconds.
-const EPOCH: u64 = 11_644_473_600;
 
 /// Our first message, once it went.
 #[derive(Default)]
@@ -35,7 +33,7 @@ impl Ntlm {
         let time = find(&challenge.info, pair::TIMESTAMP);
         let info = self.info(context, &challenge.info);
         let nonce = context.random[..8].try_into().ok()?;
-        let clock = (context.now + EPOCH) * 10_000_000;
+        let clock = file_time(context.now);
         let stamp = time.and_then(|it| it.try_into().ok()).map_or(clock, u64::from_le_bytes);
         let blob = Response::blob(stamp, nonce, &info);
         let key = key(&nt_hash(&credentials.password()), user, domain);

@@ -5,13 +5,11 @@ use super::{Answer, Ask, Context, Machine, Next, Why};
 use crate::{
     Secret,
     ntlm::{
-        Authenticate, Challenge, Negotiate, Response, binding_hash, flags, integrity, key, pair,
-        proof, session_key, target_info, utf16,
+        Authenticate, Challenge, Negotiate, Response, binding_hash, file_time, flags, integrity,
+        key, pair, proof, session_key, target_info, utf16,
     },
 };
 
-/// Between 1601 and 1970, in seconds.
-const EPOCH: u64 = 11_644_473_600;
 /// Of [`pair::FLAGS`].
 const HAS_INTEGRITY: u8 = 2;
 
@@ -32,7 +30,7 @@ impl Ntlm {
         let (name, domain) = host.split_once('.').unwrap_or((host, host));
         // NetBIOS has 15 characters, in capitals.
         let name: String = name.to_uppercase().chars().take(15).collect();
-        let time = ((context.now + EPOCH) * 10_000_000).to_le_bytes();
+        let time = file_time(context.now).to_le_bytes();
         let (wide_name, wide_domain, wide_host) = (utf16(&name), utf16(domain), utf16(host));
         let info = target_info(&[
             (pair::DOMAIN, &wide_name),
