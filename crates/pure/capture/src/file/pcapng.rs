@@ -107,7 +107,8 @@ impl Pcapng {
             return Next::More(length);
         }
         // Writers disagree on rounding here, so the copy may be either.
-        if self.order.u32(octets, length - 4).next_multiple_of(4) as usize != length {
+        let copy = self.order.u32(octets, length - 4) as usize;
+        if copy.next_multiple_of(4) != length {
             return self.lose();
         }
         match self.block(kind, &octets[8..length - 4]) {

@@ -168,6 +168,16 @@ fn garbage_is_skipped_to_where_packets_follow_again() {
     }
 }
 
+/// Found by fuzzing: rounded up, such a copy is more than a number of its size holds.
+#[test]
+fn a_block_whose_second_length_is_the_largest_number_is_garbage() {
+    let mut octets = filled(File::pcapng(Link::Raw, false));
+    let block = [6_u32, 16, 0, u32::MAX].map(u32::to_le_bytes).concat();
+    octets.extend(&block);
+    let garbage = format!("{:?}", Trouble::Garbage { octets: block.len() as u64 });
+    assert_eq!(read(&octets, 7), [THREE[0], THREE[1], THREE[2], &garbage]);
+}
+
 #[test]
 fn what_is_no_capture_is_named() {
     for (octets, trouble) in [
