@@ -356,12 +356,20 @@ impl Queue {
 }
 
 impl Taken {
-    /// Whether its time is over: it is too old, or BY= says so (RFC 2852).
+    /// Whether its time is over: it is too old, or BY= says so.
     pub fn is_over(&self, now: Timestamp, give_up: Duration) -> bool {
-        let returned = self.carried.deliver_by(self.arrived);
-        let returned = returned.filter(|(_, mode)| *mode == smtp::ByMode::Return);
-        now.since(self.carried.released(self.arrived)) >= give_up
-            || returned.is_some_and(|(at, _)| now >= at)
+        self.age(now) >= give_up || self.is_late(now)
+    }
+
+    /// Whether BY= with R would have it returned by now (RFC 2852).
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        let promised = self.carried.deliver_by(self.arrived);
+        promised.is_some_and(|(at, mode)| mode == smtp::ByMode::Return && now >= at)
+    }
+
+    /// How long it could have been sent on.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        now.since(self.carried.released(self.arrived))
     }
 }
 

@@ -74,6 +74,16 @@ impl Queue {
         self.settle(job, way, attempt, Around::default()).await;
     }
 
+    /// Returns a job that BY= with R leaves no time for (RFC 2852): what its last attempt met is why.
+    pub async fn settle_late(self: &Arc<Self>, job: Taken, way: &Arc<Way>) {
+        let text = "the time that it was to be delivered within is over";
+        let last = job.carried.last.as_ref().map(|last| last.cause.clone());
+        let cause = last.unwrap_or_else(|| notify::local_cause(4, 4, 7, text));
+        let mut attempt = way.attempt(&job.carried, Outcome::Deferred(cause));
+        attempt.route.push(format!("not tried: {text} (BY=)"));
+        self.settle(job, way, attempt, Around::default()).await;
+    }
+
     /// Records an attempt and what follows from it.
     pub async fn settle(
         self: &Arc<Self>,
@@ -109,7 +119,7 @@ impl Queue {
         around: &Around,
     ) -> Sorted {
         let mut sorted = Sorted::default();
-        let age = now.since(job.arrived);
+        let age = job.age(now);
         let is_too_old = job.is_over(now, way.retry.give_up);
         for recipient in &job.carried.envelope.recipients {
             let found = attempt.outcomes.iter().find(|(path, _)| *path == recipient.forward_path);

@@ -105,6 +105,9 @@ impl Line {
     }
 
     async fn deliver(&mut self, queue: &Arc<Queue>, job: Taken) {
+        if job.is_late(queue.context.world.clock.now()) {
+            return queue.settle_late(job, &self.way).await;
+        }
         let Some(content) =
             job.content.clone().or_else(|| queue.context.spool.content(job.id.message))
         else {
