@@ -105,6 +105,50 @@ fn variant() -> impl Strategy<Value = &'static str> {
     ])
 }
 
+/// A command, and the octets that it announces.
+#[derive(Clone, Debug)]
+struct Announced {
+    line: String,
+    octets: Vec<u8>,
+    is_chunk: bool,
+}
+
+fn announced() -> impl Strategy<Value = Announced> {
+    let text = proptest::sample::select(vec![
+        "QUIT\r\n",
+        "RSET\r\n",
+        "\r\n.\r\n",
+        "NOOP\r\nNOOP\r\n",
+        "MAIL FROM:<a@example.org>\r\n",
+        "BDAT 3 LAST\r\nabc",
+        "Subject: x\r\n\r\n",
+    ]);
+    let octets = vec(text, 1..4).prop_map(|texts| texts.concat().into_bytes());
+    let plain =
+        |line: &str| Announced { line: line.to_owned(), octets: Vec::new(), is_chunk: false };
+    let plain = proptest::sample::select(vec![
+        plain("MAIL FROM:<a@example.org>\r\n"),
+        plain("MAIL FROM:<a@example.org> BODY=8BITMIME\r\n"),
+        plain("RCPT TO:<bob@example.test>\r\n"),
+        plain("RCPT TO:<nobody@example.test>\r\n"),
+        plain("RSET\r\n"),
+        plain("NOOP\r\n"),
+        plain("BDAT 0 LAST\r\n"),
+        plain("BDAT -5 LAST\r\n"),
+        plain("XEXCH50 18446744073709551616 2\r\n"),
+    ]);
+    let chunk = (octets.clone(), any::<bool>()).prop_map(|(octets, last)| {
+        let line = format!("BDAT {}{}\r\n", octets.len(), if last { " LAST" } else { "" });
+        Announced { line, octets, is_chunk: true }
+    });
+    let blob = octets.prop_map(|octets| Announced {
+        line: format!("XEXCH50 {} 2\r\n", octets.len()),
+        octets,
+        is_chunk: false,
+    });
+    prop_oneof![6 => plain, 3 => chunk, 1 => blob]
+}
+
 /// Replies, kept content and the transcript's lines.
 type Story = (Vec<String>, Vec<Vec<u8>>, Vec<Vec<u8>>, bool);
 
@@ -157,19 +201,78 @@ proptest! {
         story(variant, &octets, &[100, 7]);
     }
 
-    /// Whatever comes in whatever order, with TLS established wherever it is asked for: the driver
-    /// checks that nothing is kept for a stranger, in clear where TLS is required, or without AUTH
-    /// where that is, and that nobody is handed mail or believed about who he is who may not be.
+    /// Whatever comes in whatever order, with the policy in any mood, and handshakes that come at once, late,
+    /// or break: the driver checks that nothing is kept for a stranger, in clear where TLS is required, or
+    /// without AUTH where that is; that no limit is passed and no `250` said without a proof; that nobody is
+    /// handed mail or believed about who he is who may not be; and that what was sent before TLS, or behind
+    /// STARTTLS, has no effect after it.
     #[test]
     fn no_sequence_gets_round_the_rules(
         variant in variant(),
-        fragments in vec(proptest::sample::select(FRAGMENTS), 0..60),
+        moods in vec(prop::bool::weighted(0.9), 0..40),
+        steps in vec((proptest::sample::select(FRAGMENTS), 0_u8..20), 0..60),
     ) {
         let words: Vec<_> = variant.split(' ').map(str::to_owned).collect();
         let mut driver = Driver::new(&words);
-        for fragment in fragments {
+        driver.moods = moods.into();
+        for (fragment, after) in steps {
             driver.send(fragment, usize::MAX);
-            driver.tls_if_asked();
+            match after {
+                0 if driver.awaits_tls() => driver.tls_failed(),
+                1..3 => {}
+                _ => driver.tls_if_asked(),
+            }
+        }
+    }
+
+    /// The octets that BDAT or XEXCH50 announces are no commands, even when they read like some; and no
+    /// command is taken for them. So each command has one reply, however they are cut, whether the machine
+    /// has a use for the octets or not, and the content is what was in the chunks.
+    #[test]
+    fn announced_octets_are_no_commands(
+        variant in proptest::sample::select(vec!["", "lmtp", "everything", "everything lmtp"]),
+        commands in vec(announced(), 1..25),
+        piece in 1_usize..80,
+    ) {
+        let words: Vec<_> = variant.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let mut driver = Driver::new(&words);
+        driver.drop_greeting();
+        let hello = if variant.contains("lmtp") { b"LHLO c.example\r\n" } else { b"EHLO c.example\r\n" };
+        driver.send(hello, piece);
+        if variant.contains("everything") {
+            driver.send(b"AUTH PLAIN AHRlc3RlckBleGFtcGxlLnRlc3QAc2VjcmV0\r\n", piece);
+        }
+        driver.take_replies();
+        let mut chunks = Vec::new();
+        for Announced { line, octets, is_chunk } in commands {
+            let kept_before = driver.all_kept.len();
+            driver.send(line.as_bytes(), piece);
+            let is_blob = !is_chunk && !octets.is_empty();
+            let mut replies = driver.take_replies();
+            let wanted = !is_blob || replies.iter().any(|reply| reply.starts_with("354"));
+            if is_blob {
+                prop_assert_eq!(replies.len(), 1, "{} {:?}", line, replies);
+            }
+            if wanted && !octets.is_empty() {
+                driver.send(&octets, piece);
+                replies = [replies.split_off(usize::from(is_blob)), driver.take_replies()].concat();
+            }
+            if driver.is_closed() {
+                return Ok(());
+            }
+            let taken = replies.first().is_some_and(|reply| reply.starts_with('2'));
+            if is_chunk && taken {
+                chunks.extend_from_slice(&octets);
+            }
+            if driver.all_kept.len() > kept_before {
+                prop_assert_eq!(driver.all_kept.last(), Some(&chunks));
+            } else if wanted {
+                // With LMTP one for each recipient (RFC 2033 section 4.2), but only of a message that is kept.
+                prop_assert_eq!(replies.len(), 1, "{} {:?}", line, replies);
+            }
+            if line.starts_with("RSET") || line.contains("LAST") || is_chunk && !taken {
+                chunks.clear();
+            }
         }
     }
 

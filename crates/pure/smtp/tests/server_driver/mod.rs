@@ -42,6 +42,8 @@ pub struct Driver {
     closed: bool,
     starting_tls: bool,
     login: Login,
+    /// Whether the policy is in the mood for the next questions; beyond the last one it is.
+    pub moods: VecDeque<bool>,
 }
 
 pub fn tls_facts() -> TlsFacts {
@@ -132,6 +134,7 @@ impl Driver {
             closed: false,
             starting_tls: false,
             login: Login::default(),
+            moods: VecDeque::new(),
         }
     }
 
@@ -149,12 +152,30 @@ impl Driver {
     fn feed(&mut self, octets: &[u8]) {
         self.now += Duration::from_millis(1);
         let mut rest = octets;
+        if self.starting_tls {
+            return self.inject(octets);
+        }
         while !rest.is_empty() {
             let used = self.server.feed(self.now, rest);
             rest = &rest[used..];
             let went_on = self.drain();
             assert!(used > 0 || went_on, "the machine is stuck at {:?}", rest.escape_ascii());
         }
+    }
+
+    /// What comes between STARTTLS and the handshake is thrown away: no word is said of it, nobody is asked
+    /// about it, and it is not there afterwards (RFC 3207 section 6).
+    fn inject(&mut self, octets: &[u8]) {
+        let said = self.server.replies().len();
+        assert_eq!(
+            self.server.feed(self.now, octets),
+            octets.len(),
+            "kept for after the handshake"
+        );
+        while let Some(output) = self.server.poll() {
+            assert!(matches!(output, Output::Event(_)), "{output:?} of injected text");
+        }
+        assert_eq!(self.server.replies().len(), said, "injected text is answered");
     }
 
     /// Does what the machine wants; whether it wanted anything.
@@ -166,7 +187,7 @@ impl Driver {
                 Output::Ask(question) => self.reply_to(question),
                 Output::StartTls => self.starting_tls = true,
                 Output::Event(event) => self.events.push(format!("{event:?}")),
-                Output::Close => self.closed = true,
+                Output::Close => (self.closed, self.starting_tls) = (true, false),
                 Output::Reverse(domains) => {
                     self.events.push(format!("Reverse {}", domains.join(",")));
                     self.closed = true;
@@ -183,6 +204,12 @@ impl Driver {
             None => None,
         };
         self.asked.push(text);
+        let of_page = match self.moods.pop_front() {
+            Some(false) if of_page.is_none() => Some(Reply::local_error()),
+            _ => of_page,
+        };
+        let said = self.server.replies().len();
+        let is_keep = matches!(question, Question::Keep);
         let answer = match question {
             Question::Verify(_) => Answer::Verified(of_page.unwrap_or_else(Reply::not_verified)),
             Question::Expand(_) => Answer::Verified(of_page.unwrap_or_else(Reply::not_expanded)),
@@ -212,7 +239,13 @@ impl Driver {
             }
             Question::ReversePath | Question::Begin => Answer::Go(of_page.map_or(Ok(()), Err)),
         };
+        let kept = matches!(answer, Answer::Kept(Ok(_)));
         self.server.answer(self.now, answer);
+        if is_keep {
+            // RFC 5321 section 6.1: with this word the message is ours; without a proof it is not said.
+            let reply = &self.server.replies()[said..];
+            assert_eq!(reply.starts_with(b"250"), kept, "{}", reply.escape_ascii());
+        }
     }
 
     fn sign_in(&mut self, step: Sasl) -> SaslAnswer {
@@ -236,6 +269,9 @@ impl Driver {
         assert!(secured || !envelope.require_tls, "REQUIRETLS was promised in clear");
         let may = self.server.user().is_some() || !self.server.offer().auth_required;
         assert!(may, "accepted without AUTH");
+        let offer = self.server.offer();
+        assert!(envelope.recipients.len() <= offer.recipients_max, "too many recipients");
+        assert!(offer.size_max.is_none_or(|most| self.server.content_length() <= most), "too big");
         let content = self.server.content().split().to_vec();
         assert_eq!(content.len() as u64, self.server.content_length());
         match refusal {
@@ -297,6 +333,10 @@ impl Driver {
     pub fn tls(&mut self) {
         assert!(std::mem::take(&mut self.starting_tls), "nobody asked for TLS");
         self.server.tls_established(self.now, tls_facts());
+        // RFC 3207 section 4.2: of before TLS nothing is left.
+        let server = &mut self.server;
+        assert!(server.helo().is_none() && server.envelope().is_none() && server.user().is_none());
+        assert!(server.content().is_empty() && server.origin().is_none());
         self.drain();
     }
 
@@ -306,10 +346,21 @@ impl Driver {
         }
     }
 
+    pub fn awaits_tls(&self) -> bool {
+        self.starting_tls
+    }
+
     pub fn tls_failed(&mut self) {
         assert!(std::mem::take(&mut self.starting_tls), "nobody asked for TLS");
         self.server.tls_failed(self.now, "no common version");
         self.drain();
+    }
+
+    /// Until the deadline, if there is one.
+    pub fn silence_if_awaited(&mut self) {
+        if self.server.deadline().is_some() {
+            self.silence();
+        }
     }
 
     pub fn silence(&mut self) {
