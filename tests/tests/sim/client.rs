@@ -41,6 +41,8 @@ pub struct Errand {
     pub number: u32,
     pub mail: Mail,
     pub manner: Manner,
+    /// Forward-paths that are nobody's but tricks to be relayed: with the others in the transaction.
+    pub tricks: Vec<String>,
 }
 
 /// Tries once. What the server said `250` to is in the ledger.
@@ -60,7 +62,7 @@ pub async fn send(world: World, to: SocketAddr, errand: Errand, ledger: Ledger) 
 }
 
 async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()> {
-    let Errand { number, mut mail, manner } = errand;
+    let Errand { number, mut mail, manner, tricks } = errand;
     wire.reply().await?;
     wire.write(b"EHLO client.test\r\n").await?;
     wire.reply().await?;
@@ -71,8 +73,9 @@ async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()
     }
     let pipelined = matches!(manner, Manner::Pipelined | Manner::Chunked);
     let asked = std::mem::take(&mut mail.recipients);
-    let mut commands = vec![format!("MAIL FROM:<{}>\r\n", mail.reverse_path)];
+    let mut commands = vec![format!("MAIL FROM:<{}>{}\r\n", mail.reverse_path, wishes(&mail))];
     commands.extend(asked.iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
+    commands.extend(tricks.iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
     if pipelined {
         wire.write(commands.concat().as_bytes()).await?;
     }
@@ -81,7 +84,13 @@ async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()
             wire.write(command.as_bytes()).await?;
         }
         let (code, line) = wire.reply().await?;
-        let Some(to) = index.checked_sub(1).map(|index| &asked[index]) else { continue };
+        let Some(index) = index.checked_sub(1) else { continue };
+        let Some(to) = asked.get(index) else {
+            if code == 250 {
+                ledger.lock().broken.push(format!("a stranger may relay by {command}"));
+            }
+            continue;
+        };
         if code == 250 {
             mail.recipients.push(to.clone());
         } else {
@@ -115,10 +124,20 @@ async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()
     if code == 250 {
         ledger.note(&format!("message {number} acknowledged: {line}"));
         ledger.lock().acknowledged.insert(number, mail);
+    } else if (400..600).contains(&code) {
+        ledger.note(&format!("message {number} is turned away: {line}"));
+        ledger.lock().turned_away.insert(number);
     }
     wire.write(b"QUIT\r\n").await?;
     wire.reply().await?;
     Ok(())
+}
+
+/// What it asks for in MAIL.
+fn wishes(mail: &Mail) -> String {
+    let hold = mail.hold.map(|seconds| format!(" HOLDFOR={seconds}"));
+    let by = mail.by.map(|seconds| format!(" BY={seconds};R"));
+    [hold, by].into_iter().flatten().collect()
 }
 
 /// The content with its end: dots stuffed, or in two chunks.

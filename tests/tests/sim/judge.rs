@@ -13,6 +13,9 @@ use world::{
 
 use super::ledger::{Copy, Inner, Mail};
 
+/// A domain of ours whose mailboxes another program has.
+const OUR_LMTP: &str = "lmtp.test";
+
 /// What was found, as numbers and as broken promises.
 #[derive(Debug, Default)]
 pub struct Judgement {
@@ -118,6 +121,7 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
         arrived.entry(&copy.recipient).or_default().push(copy);
     }
     for (&number, mail) in &inner.acknowledged {
+        timely(number, mail, inner, &arrived, &mut broken);
         for recipient in &mail.recipients {
             let there = arrived.get(recipient.as_str()).map_or(&[][..], Vec::as_slice);
             let told = reports.get(recipient).map_or(0, Vec::len);
@@ -136,7 +140,7 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
             } else {
                 documented(&mail.reverse_path)
             };
-            if there.is_empty() && told == 0 && !ended {
+            if there.is_empty() && told == 0 && !ended && !inner.removed.contains(recipient) {
                 broken.push(format!(
                     "message {number} was acknowledged, and nothing came of it for {recipient}"
                 ));
@@ -150,6 +154,17 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
             broken.push(format!("{recipient} got mail that nobody could send: {}", there[0].place));
             continue;
         };
+        // Strangers' mail is for our own domains: nobody outside sees any of it.
+        let is_strange = number(recipient).is_some_and(|number| inner.strangers.contains(&number));
+        let outside = there
+            .iter()
+            .find(|copy| !["alpha", "beta", "gamma", OUR_LMTP].contains(&copy.place.as_str()));
+        if let Some(copy) = outside.filter(|_| is_strange && !inner.rerouted.contains(*recipient)) {
+            broken.push(format!("{recipient} got a stranger's mail, relayed to {}", copy.place));
+        }
+        if number(recipient).is_some_and(|number| inner.turned_away.contains(&number)) {
+            broken.push(format!("{recipient} got mail that its client was told to keep"));
+        }
         for two in there.windows(2) {
             judgement.duplicates += 1;
             if !is_excused(inner, recipient, sent, two[1].at) {
@@ -160,8 +175,38 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
             }
         }
     }
+    broken.extend(inner.broken.iter().cloned());
     judgement.broken = broken;
     judgement
+}
+
+/// What it was promised about time: held back until then (RFC 4865), never delivered long after then
+/// (RFC 2852; an attempt that began in time may take its time, and there may be three of them in a row).
+fn timely(
+    number: u32,
+    mail: &Mail,
+    inner: &Inner,
+    arrived: &BTreeMap<&str, Vec<&Copy>>,
+    broken: &mut Vec<String>,
+) {
+    const ATTEMPTS: u64 = 3 * 3_600_000;
+    let Some(&sent) = inner.ended.get(&number) else { return };
+    let released = sent + mail.hold.unwrap_or(0) * 1_000;
+    let late = mail.by.map_or(u64::MAX, |seconds| released + seconds * 1_000 + ATTEMPTS);
+    for recipient in &mail.recipients {
+        for copy in arrived.get(recipient.as_str()).into_iter().flatten() {
+            if copy.at < released && !inner.rushed.contains(recipient) {
+                broken
+                    .push(format!("{recipient} got at {} what is held until {released}", copy.at));
+            }
+            if copy.at > late {
+                broken.push(format!(
+                    "{recipient} got at {} what was to be returned by {late}",
+                    copy.at
+                ));
+            }
+        }
+    }
 }
 
 /// A crash, or a reply that was lost, lies somewhere on its way between `sent` and the second copy; not

@@ -24,6 +24,18 @@ pub struct Inner {
     pub ended: BTreeMap<u32, u64>,
     /// Forward-paths that were refused with their RCPT.
     pub refused: BTreeSet<String>,
+    /// Messages whose end was answered with 4yz or 5yz: their clients still have them.
+    pub turned_away: BTreeSet<u32>,
+    /// Messages of clients that may relay nothing.
+    pub strangers: BTreeSet<u32>,
+    /// Forward-paths that an operator told a host to forget.
+    pub removed: BTreeSet<String>,
+    /// Forward-paths that an operator had tried at once, whatever they were to wait for.
+    pub rushed: BTreeSet<String>,
+    /// Forward-paths that an operator sent elsewhere.
+    pub rerouted: BTreeSet<String>,
+    /// Promises that were broken before anybody judged.
+    pub broken: Vec<String>,
     /// What scripted peers took.
     pub copies: Vec<Copy>,
     /// When which transfer agent lost its power.
@@ -42,6 +54,10 @@ pub struct Inner {
 #[derive(Clone)]
 pub struct Mail {
     pub reverse_path: String,
+    /// Seconds that it is to be held back for (RFC 4865).
+    pub hold: Option<u64>,
+    /// Seconds that it is to be delivered within, or returned (RFC 2852).
+    pub by: Option<u64>,
     /// Those that were accepted.
     pub recipients: Vec<String>,
     pub content: Vec<u8>,

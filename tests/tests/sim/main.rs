@@ -1,11 +1,16 @@
 //! A small world for some virtual weeks: three transfer agents that lose their power at any step of
-//! their disks, next hops of every temper, clients of every manner, a network that breaks; and what was
-//! promised holds all the same.
+//! their disks, disks that fill up, writes and syncs that fail, operators who change their minds, next hops
+//! of every temper, clients of every manner, a network that breaks; and what was promised holds all the
+//! same.
 //!
 //! - Each acknowledged message ends, recipient by recipient, in a delivery, in a report to its
 //!   reverse-path, or in a documented double bounce; so no `250` comes before the sync, and every retry
 //!   series ends.
-//! - What was refused to a stranger arrives nowhere. No report goes to a null reverse-path.
+//! - What was refused to a stranger arrives nowhere, and nothing of a stranger's leaves for a domain that is
+//!   not ours. No report goes to a null reverse-path.
+//! - What was turned away after its content arrives nowhere: the client has it, and will come again.
+//! - What is to be held back is not sent before its time; what is to be delivered in time or returned, not
+//!   long after it.
 //! - It comes twice only where a crash or a lost reply fell between the peer's `250` and our record.
 //! - Below the trace fields the content is, octet for octet, what the client sent.
 //!
@@ -17,8 +22,11 @@ mod events;
 mod host;
 mod judge;
 mod ledger;
+mod map;
+mod operator;
 mod peer;
 mod scene;
+mod trouble;
 mod wire;
 
 use std::time::Duration;

@@ -33,6 +33,8 @@ pub enum Temper {
     Few(usize),
     /// Takes the content and is gone before the reply, every other time.
     Forgetful,
+    /// Speaks LMTP, and has its own word on each recipient after the content.
+    Lmtp,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -196,10 +198,13 @@ impl Session {
             let line = self.wire.text().await?;
             let upper = line.to_ascii_uppercase();
             match upper.split(' ').next().unwrap_or_default() {
+                "EHLO" | "HELO" if self.peer.temper == Temper::Lmtp => {
+                    self.say("500 5.5.1 LHLO, please").await?;
+                }
                 "EHLO" if self.peer.temper == Temper::Plain => self.say("500 5.5.1 what?").await?,
-                "EHLO" => {
+                "EHLO" | "LHLO" => {
                     let offer = "250-peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-DSN\r\n\
-                                 250 ENHANCEDSTATUSCODES";
+                                 250-DELIVERBY\r\n250 ENHANCEDSTATUSCODES";
                     self.meet(Stage::Ehlo, offer).await?;
                 }
                 "HELO" => drop(self.meet(Stage::Ehlo, "250 peer.test").await?),
@@ -303,25 +308,41 @@ impl Session {
             Some((Stage::End, Fault::TakenAndClosed | Fault::TakenAndSilent)) | None => false,
             Some((stage, _)) => stage == Stage::End,
         };
-        if !refused {
-            let at = self.peer.ledger.now();
-            for recipient in std::mem::take(&mut self.to) {
-                self.peer
-                    .ledger
-                    .note(&format!("{} took a message for {recipient}", self.peer.name));
-                let copy = Copy {
-                    at,
-                    place: self.peer.name.clone(),
-                    reverse_path: self.from.clone().unwrap_or_default(),
-                    recipient,
-                    content: self.content.clone(),
-                };
-                self.peer.ledger.lock().copies.push(copy);
+        let recipients = std::mem::take(&mut self.to);
+        if self.peer.temper == Temper::Lmtp {
+            for recipient in recipients {
+                match self.peer.below(20) {
+                    0 => self.say("550 5.2.1 no longer").await?,
+                    1..4 => self.say("452 4.2.2 mailbox full").await?,
+                    4 => return over(),
+                    _ => {
+                        self.keep(recipient);
+                        self.say("250 2.1.5 in the mailbox").await?;
+                    }
+                }
             }
+            self.reset();
+            return Ok(());
+        }
+        if !refused {
+            recipients.into_iter().for_each(|recipient| self.keep(recipient));
         }
         self.reset();
         self.meet(Stage::End, "250 2.0.0 taken").await?;
         Ok(())
+    }
+
+    fn keep(&self, recipient: String) {
+        let ledger = &self.peer.ledger;
+        ledger.note(&format!("{} took a message for {recipient}", self.peer.name));
+        let copy = Copy {
+            at: ledger.now(),
+            place: self.peer.name.clone(),
+            reverse_path: self.from.clone().unwrap_or_default(),
+            recipient,
+            content: self.content.clone(),
+        };
+        ledger.lock().copies.push(copy);
     }
 }
 

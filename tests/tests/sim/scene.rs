@@ -12,100 +12,16 @@ use super::{
     host::Host,
     judge,
     ledger::{Ledger, Mail},
+    map::{ALPHA, BETA, DOMAINS, GAMMA, NAMES, PEERS, trick},
+    operator::Operator,
     peer::{Peer, Temper},
+    trouble::harm,
 };
 
 const MAIL: u16 = 25;
 const DAY: u64 = 86_400_000;
 /// A message waits five days, then its report does; half a day is for what a crash delays.
 const REST_DAYS: u64 = 11;
-
-/// Takes strangers' mail for a.test, relays for its own network, by MX.
-const ALPHA: &str = r#"
-hostname = "mx.a.test"
-data = "/data"
-default_route = { tls = "never" }
-relay = { networks = ["10.1.0.0/24", "10.0.0.3/32"] }
-listener = [{ address = "10.0.0.1:25", role = "mx", tls = "none" }]
-domains = { "a.test" = {} }
-spool = { reserve = "1MiB", segment_size = "1MiB" }
-evidence = { size_max = "8MiB" }
-"#;
-
-/// Relays for c.test and for the network of clients.
-const BETA: &str = r#"
-hostname = "mx.beta.test"
-data = "/data"
-default_route = { tls = "never" }
-relay = { networks = ["10.1.0.0/24", "10.0.0.1/32"] }
-listener = [{ address = "10.0.0.2:25", role = "mx", tls = "none" }]
-domains = { "c.test" = { kind = "smtp", next_hop = "10.0.0.3:25" } }
-spool = { reserve = "1MiB", segment_size = "1MiB" }
-evidence = { size_max = "8MiB" }
-"#;
-
-/// Has the mailboxes of b.test and c.test.
-const GAMMA: &str = r#"
-hostname = "mx.b.test"
-data = "/data"
-default_route = { tls = "never", next_hop = "10.0.0.1:25" }
-listener = [{ address = "10.0.0.3:25", role = "mx", tls = "none" }]
-domains = { "b.test" = {}, "c.test" = {} }
-spool = { reserve = "1MiB", segment_size = "1MiB" }
-evidence = { size_max = "8MiB" }
-"#;
-
-const PEERS: [(&str, Temper); 9] = [
-    ("good.test", Temper::Good),
-    ("plain.test", Temper::Plain),
-    ("rude.test", Temper::Rude(70)),
-    ("moody.test", Temper::Rude(25)),
-    ("never.test", Temper::Never),
-    ("busy.test", Temper::Busy),
-    ("grey.test", Temper::Grey),
-    ("few.test", Temper::Few(2)),
-    ("forgetful.test", Temper::Forgetful),
-];
-
-const NAMES: &str = "
-a.test MX 10 mx.a.test
-mx.a.test A 10.0.0.1
-b.test MX 10 mx.b.test
-mx.b.test A 10.0.0.3
-c.test MX 10 mx.beta.test
-mx.beta.test A 10.0.0.2
-dead.test MX 10 mx.dead.test
-mx.dead.test A 10.0.3.1
-void.test MX 10 mx.void.test
-mx.void.test A 10.0.4.1
-null.test MX 0 .
-fails.test SERVFAIL
-slow.test TIMEOUT 10
-two.test MX 5 mx.dead.test
-two.test MX 10 mx.void.test
-two.test MX 20 mx.good.test
-";
-
-const DOMAINS: [&str; 18] = [
-    "a.test",
-    "b.test",
-    "c.test",
-    "good.test",
-    "plain.test",
-    "rude.test",
-    "moody.test",
-    "never.test",
-    "busy.test",
-    "grey.test",
-    "few.test",
-    "forgetful.test",
-    "dead.test",
-    "void.test",
-    "null.test",
-    "fails.test",
-    "two.test",
-    "gone.test",
-];
 
 /// Plays one world until all queues are empty and judges it.
 pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
@@ -125,6 +41,12 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
     ] {
         let mut host = Host::new(name, ip, config, &ledger, random.u64(..));
         host.crashes_until = sending + DAY * 6;
+        let trouble =
+            harm(host.disk.clone(), name, ledger.clone(), random.fork(), sending + DAY * 3);
+        tokio::spawn(trouble);
+        tokio::spawn(
+            operator(&host, config, random.fork()).work(sending + DAY * 3, sending + DAY * 7),
+        );
         lives.push(tokio::spawn(host.live(sim.clone())));
     }
     tokio::spawn(weather(sim.clone(), ledger.clone(), random.fork(), sending));
@@ -136,7 +58,7 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
     rest(&hosts, sending + DAY * REST_DAYS + DAY / 2, &ledger).await;
     let mut broken = Vec::new();
     for host in &hosts {
-        let Some(agent) = &host.agent else { continue };
+        let Some(agent) = host.running.agent() else { continue };
         for view in agent.queue.views(|_| true) {
             broken.push(format!(
                 "{} still has {} for {} ({:?})",
@@ -161,15 +83,31 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
     End { judgement, course: ledger.course(), lines, took: began.elapsed() }
 }
 
+/// He changes between the configuration and one that offers less and opens fewer connections.
+fn operator(host: &Host, config: &str, random: fastrand::Rng) -> Operator {
+    let narrow = config
+        .replace("tls = \"none\"", "tls = \"none\", hide = [\"PIPELINING\", \"CHUNKING\"]")
+        + "[queue]\nconnections_max = 3\n";
+    let narrow = match mta::config::Config::parse(&narrow) {
+        Ok((config, _)) => config,
+        Err(problems) => panic!("the narrow configuration of {}: {problems:?}", host.name),
+    };
+    let configs = vec![host.config.clone(), narrow];
+    let (name, running, ledger) = (host.name, host.running.clone(), host.ledger.clone());
+    Operator { name, running, ledger, random, configs }
+}
+
 fn settle_peers(sim: &SimWorld, ledger: &Ledger, random: &mut fastrand::Rng) {
     sim.dns.add(NAMES).expect("records");
     // Somebody is there, and listens to nothing.
     drop(sim.net.host([10, 0, 3, 1].into()));
     for (index, (domain, temper)) in PEERS.into_iter().enumerate() {
         let ip = [10, 0, 5, index as u8 + 1];
-        let [a, b, c, d] = ip;
-        let records = format!("{domain} MX 10 mx.{domain}\nmx.{domain} A {a}.{b}.{c}.{d}");
-        sim.dns.add(&records).expect("records");
+        if temper != Temper::Lmtp {
+            let [a, b, c, d] = ip;
+            let records = format!("{domain} MX 10 mx.{domain}\nmx.{domain} A {a}.{b}.{c}.{d}");
+            sim.dns.add(&records).expect("records");
+        }
         let world = sim.world_for(ip.into(), Arc::new(SimDisk::new(0)));
         let listener = world.net.listen(SocketAddr::from((ip, MAIL))).expect("nobody else listens");
         tokio::spawn(Peer::new(domain, temper, ledger.clone(), random.u64(..)).serve(listener));
@@ -207,13 +145,21 @@ async fn send(sim: &Arc<SimWorld>, ledger: &Ledger, random: &mut fastrand::Rng, 
         sleep(Duration::from_secs(random.u64(60..3_600))).await;
         for _ in 0..random.u32(1..6) {
             number += 1;
-            let errand = errand(number, random);
+            let mut errand = errand(number, random);
             let is_known = random.u32(..4) > 0;
             let host = match is_known {
                 true => 1 + random.u8(..3) % 2,
                 false => 1 + random.u8(..3),
             };
             let to = SocketAddr::from(([10, 0, 0, host], MAIL));
+            if !is_known {
+                ledger.lock().strangers.insert(number);
+                let ours = ["a.test", "c.test", "b.test"][usize::from(host) - 1];
+                let first = errand.mail.recipients.len();
+                errand.tricks = (first..first + random.usize(..4))
+                    .map(|index| trick(number, index, ours, random))
+                    .collect();
+            }
             ledger.note(&format!(
                 "message {number} from <{}> to {} by host {host}, {:?}, known {is_known}, for {}",
                 errand.mail.reverse_path,
@@ -247,11 +193,10 @@ fn errand(number: u32, random: &mut fastrand::Rng) -> Errand {
         rare => MANNERS[rare as usize - 6],
     };
     let manner = if manner == Manner::Hangs && random.bool() { Manner::Polite } else { manner };
-    Errand {
-        number,
-        mail: Mail { reverse_path, recipients, content: content(number, random) },
-        manner,
-    }
+    let hold = (random.u32(..10) == 0).then(|| random.u64(60..20_000));
+    let by = (random.u32(..10) == 0).then(|| random.u64(600..80_000));
+    let mail = Mail { reverse_path, hold, by, recipients, content: content(number, random) };
+    Errand { number, mail, manner, tricks: Vec::new() }
 }
 
 /// With dots where they hurt, and now and then too big for memory.
@@ -276,7 +221,7 @@ fn content(number: u32, random: &mut fastrand::Rng) -> Vec<u8> {
 
 /// Until every queue is empty, at most until `latest`.
 async fn rest(hosts: &[Host], latest: u64, ledger: &Ledger) {
-    let empty = |host: &Host| host.agent.as_ref().is_none_or(|agent| agent.queue.is_empty());
+    let empty = |host: &Host| host.running.agent().is_none_or(|agent| agent.queue.is_empty());
     while ledger.now() < latest && !hosts.iter().all(empty) {
         sleep(Duration::from_secs(3_600)).await;
     }
