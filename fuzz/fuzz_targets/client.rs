@@ -1,5 +1,9 @@
 //! The client machine against a peer that says anything: it never panics, never hands out more than one
-//! verdict, always ends, and shows no password.
+//! verdict, always ends, and shows no password. What was said in clear before the handshake of STARTTLS ended
+//! counts for nothing after it.
+//!
+//! Two octets choose how the client is and how octets are cut; then follows what the server says. Behind
+//! each 0xFE the client falls silent, or the handshake fails.
 #![no_main]
 
 use std::{sync::Arc, time::Duration};
@@ -8,14 +12,18 @@ use libfuzzer_sys::fuzz_target;
 use sasl::{Bindings, Mechanisms};
 use smtp::{
     Envelope, Recipient, TlsFacts,
-    client::{Client, Context, Credentials, Output, Plan, Protocol, Transaction},
+    client::{Client, Context, Credentials, Output, Plan, Protocol, StartTls, Transaction},
 };
 
 const CONTENT: &[u8] = b"Subject: x\r\n\r\n.\r\nend";
 
-fuzz_target!(|input: (u8, Vec<&[u8]>)| {
-    let (choices, pieces) = input;
+/// Never in UTF-8, so that dialogues have none.
+const EVENT: u8 = 0xfe;
+
+fuzz_target!(|octets: &[u8]| {
+    let Some((&[choices, piece], said)) = octets.split_first_chunk() else { return };
     let mut plan = Plan::new("mx.a.test");
+    let in_clear_allowed = choices & 4 != 0;
     if choices & 1 != 0 {
         plan.protocol = Protocol::Lmtp;
     }
@@ -23,43 +31,65 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
         let mechanisms = Mechanisms::that(|_| true);
         let credentials = Credentials::new("ann", "dont-show");
         plan.credentials =
-            Some(Arc::new(Credentials { in_clear_allowed: true, mechanisms, ..credentials }));
+            Some(Arc::new(Credentials { in_clear_allowed, mechanisms, ..credentials }));
+    }
+    let required = choices & 16 != 0;
+    if required {
+        plan.start_tls = StartTls::Required;
     }
     let mut client = Client::new(Arc::new(plan), Duration::ZERO);
     let mut now = Duration::ZERO;
     let (mut begun, mut finished, mut closed) = (0, 0, false);
-    for piece in pieces {
-        now += Duration::from_secs(1);
-        client.feed(now, piece);
-        while let Some(output) = client.poll() {
-            assert!(!closed, "something came behind Close");
-            match output {
-                Output::SignIn => client.sign_in(now, context()),
-                // The credentials are a password.
-                Output::Gss(_) => unreachable!(),
-                Output::StartTls => client.tls_established(now, facts()),
-                Output::Ready => {
-                    client.begin(now, transaction());
-                    begun += 1;
-                }
-                Output::Content(_) => {
-                    let mut out = Vec::new();
-                    client.frame(now, CONTENT, &mut out);
-                    client.content_sent(now);
-                }
-                Output::Finished(outcomes) => {
-                    assert_eq!(outcomes.len(), 2);
-                    finished += 1;
-                    if client.is_reusable() && begun < 3 {
+    let piece = if piece == 0 { usize::MAX } else { usize::from(piece) };
+    let mut parts = said.split(|octet| *octet == EVENT).peekable();
+    while let Some(part) = parts.next() {
+        let mut pieces: Vec<&[u8]> = part.chunks(piece).collect();
+        // Nothing is said at its end but that time is over.
+        pieces.push(&[]);
+        for piece in pieces {
+            now += Duration::from_secs(1);
+            match client.deadline().filter(|_| piece.is_empty() && parts.peek().is_some()) {
+                Some(deadline) => client.expire(now.max(deadline)),
+                None => client.feed(now, piece),
+            }
+            while let Some(output) = client.poll() {
+                assert!(!closed, "something came behind Close");
+                match output {
+                    Output::SignIn => client.sign_in(now, context()),
+                    // The credentials are a password.
+                    Output::Gss(_) => unreachable!(),
+                    Output::StartTls if choices & 8 != 0 => {
+                        client.tls_failed(now, "no version".into())
+                    }
+                    Output::StartTls => client.tls_established(now, facts()),
+                    Output::Ready => {
                         client.begin(now, transaction());
                         begun += 1;
                     }
+                    Output::Content(_) => {
+                        let mut out = Vec::new();
+                        client.frame(now, CONTENT, &mut out);
+                        client.content_sent(now);
+                    }
+                    Output::Finished(outcomes) => {
+                        assert_eq!(outcomes.len(), 2);
+                        finished += 1;
+                        if client.is_reusable() && begun < 3 {
+                            client.begin(now, transaction());
+                            begun += 1;
+                        }
+                    }
+                    Output::Close => closed = true,
+                    Output::Replied(_) | Output::Failed { .. } => {}
                 }
-                Output::Close => closed = true,
-                Output::Replied(_) | Output::Failed { .. } => {}
+            }
+            let commands = std::mem::take(client.commands());
+            let says = |word: &[u8]| commands.windows(word.len()).any(|part| part == word);
+            if client.tls().is_none() {
+                assert!(!required || !says(b"MAIL FROM"), "mail in clear");
+                assert!(in_clear_allowed || !says(b"AUTH "), "a password in clear");
             }
         }
-        client.commands().clear();
     }
     client.closed_by_peer(now);
     while let Some(output) = client.poll() {
@@ -70,20 +100,12 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
     assert!(closed && finished == begun, "{begun} begun, {finished} finished");
     for line in client.transcript().lines() {
         let secret = b"AGFubgBkb250LXNob3c";
-        assert!(!line.text.windows(secret.len()).any(|part| part == secret) || line.by == smtp::Party::Server);
+        assert!(
+            !line.text.windows(secret.len()).any(|part| part == secret)
+                || line.by == smtp::Party::Server
+        );
     }
 });
-
-fn context() -> Context {
-    Context {
-        service: "smtp",
-        host: "mx.b.test".into(),
-        port: 25,
-        bindings: Bindings::default(),
-        random: [9; 32],
-        now: 1_795_168_800,
-    }
-}
 
 fn transaction() -> Transaction {
     let mut envelope = Envelope::new(None);
@@ -100,5 +122,16 @@ fn facts() -> TlsFacts {
         server_name: None,
         verified: Err("not asked for".into()),
         certificate: Vec::new(),
+    }
+}
+
+fn context() -> Context {
+    Context {
+        service: "smtp",
+        host: "mx.b.test".into(),
+        port: 25,
+        bindings: Bindings::default(),
+        random: [9; 32],
+        now: 1_795_168_800,
     }
 }

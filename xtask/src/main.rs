@@ -6,6 +6,7 @@ mod check;
 mod conformance;
 mod corpora;
 mod demo;
+mod fuzz;
 mod kill;
 mod packages;
 mod shell;
@@ -21,7 +22,7 @@ const TASKS: &[Task] = &[
     ("test", "every test; installs what the tests need", test::run),
     ("golden", "the dialogues in tests/golden only", test::golden),
     ("sim", "the simulated world: [--seeds N] [--seed S] [--days D]", test::sim),
-    ("fuzz", "fuzz targets: [--seconds N] [TARGET...]", test::fuzz),
+    ("fuzz", "fuzz targets: [--seconds N] [TARGET...]", fuzz::run),
     ("conformance", "the black-box suite: [--suite DIR] [-- ARGS]", conformance::run),
     ("bench", "the benchmark beside Postfix: [--suite DIR] [-- ARGS]", bench::run),
     (

@@ -50,29 +50,3 @@ pub fn sim(arguments: &[String]) -> Outcome {
     }
     shell::run(test.args(["--", "--nocapture"]).args(arguments))
 }
-
-/// Each fuzz target for a while.
-pub fn fuzz(arguments: &[String]) -> Outcome {
-    let mut arguments = arguments.to_vec();
-    let seconds = shell::option(&mut arguments, "--seconds")?.unwrap_or_else(|| "60".to_owned());
-    if !shell::has("cargo-fuzz") {
-        return Err("cargo-fuzz is missing: run `cargo install cargo-fuzz`".to_owned());
-    }
-    let folder = shell::root().join("fuzz/fuzz_targets");
-    let entries =
-        std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut targets: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
-        .filter(|target| arguments.is_empty() || arguments.contains(target))
-        .collect();
-    targets.sort();
-    for target in targets {
-        let limit = format!("-max_total_time={seconds}");
-        let mut fuzz =
-            shell::command("cargo", &["fuzz", "run", &target, "--", &limit, "-rss_limit_mb=4096"]);
-        // Coverage needs unstable compiler flags; the toolchain is the stable one all the same.
-        shell::run(fuzz.env("RUSTC_BOOTSTRAP", "1"))?;
-    }
-    Ok(())
-}

@@ -120,7 +120,7 @@ pub fn decode(octets: &Bytes, segment: u64) -> Option<Scan> {
 }
 
 /// Writes a segment's hint; it is there whole or not at all.
-pub fn write(shared: &Shared, segment: u64, scan: &Scan) -> io::Result<()> {
+pub(super) fn write(shared: &Shared, segment: u64, scan: &Scan) -> io::Result<()> {
     let path = shared.hint_path(segment);
     let draft = path.with_extension("draft");
     let file = shared.disk.open(&draft, Open::Any)?;
@@ -131,7 +131,7 @@ pub fn write(shared: &Shared, segment: u64, scan: &Scan) -> io::Result<()> {
 }
 
 /// Reads a segment's hint, if there is a good one.
-pub fn read(disk: &dyn world::Disk, path: &std::path::Path, segment: u64) -> Option<Scan> {
+pub(super) fn read(disk: &dyn world::Disk, path: &std::path::Path, segment: u64) -> Option<Scan> {
     let file = disk.open(path, Open::Read).ok()?;
     let mut octets = vec![0; usize::try_from(file.len().ok()?).ok()?];
     read_exact_at(&*file, 0, &mut octets).ok()?;
