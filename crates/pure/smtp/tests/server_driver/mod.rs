@@ -173,7 +173,8 @@ impl Driver {
             "kept for after the handshake"
         );
         while let Some(output) = self.server.poll() {
-            assert!(matches!(output, Output::Event(_)), "{output:?} of injected text");
+            let Output::Event(event) = output else { panic!("{output:?} of injected text") };
+            self.events.push(format!("{event:?}"));
         }
         assert_eq!(self.server.replies().len(), said, "injected text is answered");
     }
