@@ -129,8 +129,13 @@ impl Files {
             return self.remove(number);
         }
         opened.rebuilt += 1;
-        let sealed = self.write_index(number, log_length, &mut index)?;
-        self.sealed.push_back(sealed);
+        let last = index.times.map_or_else(Timestamp::default, |times| times.1);
+        let written = self.write_index(number, log_length, &mut index);
+        // A full disk must not keep the server down for it: whoever searches makes the index.
+        self.sealed.push_back(written.unwrap_or_else(|error| {
+            tracing::warn!(number, %error, "evidence index cannot be written");
+            Sealed { number, length: log_length, last }
+        }));
         Ok(())
     }
 

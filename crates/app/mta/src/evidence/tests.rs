@@ -4,7 +4,7 @@ use std::{borrow::Cow, path::Path, sync::Arc, time::Duration};
 
 use smtp::{Attempt, Envelope, Outcome, Party, Recipient, Reply, Timestamp, Transcript};
 use spool::{JobId, MessageId};
-use world::{Clock, sim::disk::SimDisk};
+use world::{Clock, Disk, sim::disk::SimDisk};
 
 use super::*;
 
@@ -306,6 +306,21 @@ fn a_full_disk_costs_what_does_not_fit_and_nothing_else() {
     put(&log, 3, now());
     let found = numbers(&log, &Key::Domain("b.test".into()), Order::OldestFirst, 10);
     assert_eq!(found, [1, 3]);
+}
+
+/// Found by the simulated world: after a crash there was an index to write before anything could start.
+#[test]
+fn a_full_disk_keeps_nobody_from_starting() {
+    let disk = SimDisk::new(1);
+    let first = log(&disk, 1 << 20);
+    put(&first, 1, now());
+    drop(first);
+    // As a crash leaves it.
+    disk.remove(Path::new("evidence/00000001.idx")).expect("it was written");
+    disk.limit(disk.used());
+    let log = log(&disk, 1 << 20);
+    let found = numbers(&log, &Key::Domain("b.test".into()), Order::OldestFirst, 10);
+    assert_eq!(found, [1]);
 }
 
 #[test]
