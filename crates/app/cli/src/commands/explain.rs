@@ -20,8 +20,8 @@ use recognise::Exhibit;
 const EX_DATAERR: u8 = 65;
 /// A file that can't be read (`EX_NOINPUT`).
 const EX_NOINPUT: u8 = 66;
-/// Of one input so many octets are read.
-const OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// Of one input so many octets are read: what returns a longer message tells why before it.
+const OCTETS_MAX: u64 = 16 * 1024 * 1024;
 
 /// Explain a reply, a non-delivery report, a dialogue or log lines
 ///
