@@ -9,6 +9,7 @@ use std::{
 use harness::{
     bed::Bed,
     client::Client,
+    peers::Unbound,
     ports,
     program::wait_for,
     sink::{Habits, Sink},
@@ -126,4 +127,37 @@ fn what_is_switched_off_is_not_heeded_and_shown() {
     bed.configure("", &route(ports::free(), "without_quirks = [\"nonsense\"]\n"));
     let refused = bed.command(&["reload"]);
     assert!(refused.text().contains("no quirk is called `nonsense`"), "{}", refused.text());
+}
+
+/// Providers are known by the names of their hosts, whichever domains lead there.
+#[test]
+fn providers_are_met_as_they_are_known() {
+    let throttled =
+        |_, _| Some("421 4.7.28 Our system has detected an unusual rate of unsolicited mail");
+    let google = Sink::with(Habits { mail: Arc::new(throttled), ..Habits::default() });
+    let yahoo = Sink::start();
+    let zone = "gmail.test. IN MX 10 gmail-smtp-in.l.google.com.\n\
+                gmail-smtp-in.l.google.com. IN A 127.0.0.1\n\
+                yahoo.test. IN MX 1 mta5.am0.yahoodns.net.\nmta5.am0.yahoodns.net. IN A 127.0.0.1\n";
+    let Some(unbound) = Unbound::start(zone, "", &[]) else { return };
+    let route = |domain: &str, port: u16| {
+        format!("[domains.\"{domain}\"]\nkind = \"relay\"\n[routes.\"{domain}\"]\nport = {port}\n")
+    };
+    let bed = Bed::start(&format!(
+        "[dns]\nservers = [\"{}\"]\n[queue]\nconnections_per_site_max = 1\nidle_keep = \"20s\"\n{}{}",
+        unbound.at,
+        route("gmail.test", google.port),
+        route("yahoo.test", yahoo.port),
+    ));
+    hand_over(&bed, &["a@gmail.test"]);
+    let told = why(&bed, "a@gmail.test", "nothing is sent there for 10m");
+    assert!(told.contains("(quirk `google-rate`)"), "{told}");
+    let recipients = ["b@yahoo.test"; 21];
+    hand_over(&bed, &recipients);
+    let taken = yahoo.wait(recipients.len());
+    let over = |session| taken.iter().filter(|taken| taken.session == session).count();
+    assert_eq!((over(0), over(1)), (20, 1));
+    let told = why(&bed, "b@yahoo.test", "relayed");
+    let quirk = "at most 20 messages over one connection (quirk `yahoo-messages`)";
+    assert!(told.contains(quirk), "{told}");
 }

@@ -4,7 +4,7 @@ pub mod parameters;
 
 use diagnose::sequence;
 
-use super::{line::ORDERS, progress::Progress};
+use super::{line::ORDERS, login, progress::Progress};
 
 /// Where the word to be replaced begins, and what may stand there, as far as it fits what was typed.
 /// `line` ends at the cursor.
@@ -56,7 +56,9 @@ fn words(line: &str, progress: &Progress) -> (usize, Vec<String>) {
         "RCPT" if is_first => vec!["TO:<".to_owned()],
         "MAIL" | "RCPT" => offered_parameters(&verb, line, progress),
         "AUTH" if is_first => mechanisms(progress),
-        ":AUTH" if is_first => ["plain ", "login ", "cram-md5 "].map(str::to_owned).to_vec(),
+        ":AUTH" if is_first => {
+            login::POSSIBLE.map(|it| format!("{} ", it.name().to_lowercase())).to_vec()
+        }
         "BDAT" => vec!["LAST".to_owned()],
         _ => Vec::new(),
     };
@@ -138,7 +140,7 @@ mod tests {
             ("MAIL FROM:<a@a.test> SIZE=5 S", 28, &[]), // once only; SMTPUTF8 was not offered
             ("RCPT TO:<b@b.test> O", 19, &["ORCPT=rfc822;"]),
             ("AUTH L", 5, &["LOGIN"]),
-            (":auth c", 6, &["cram-md5 "]),
+            (":auth c", 6, &["cram-sha1 ", "cram-md5 "]),
             (":st", 0, &[":starttls"]),
         ] {
             let (found_start, found) = candidates(line, &ready(&offers));

@@ -139,7 +139,7 @@ impl Dialogue {
             Ok(Typed::Insist(line)) => self.say(line, true).await,
             Ok(Typed::Order(order)) => {
                 let begins = begins_with(&order);
-                if begins.is_none_or(|command| self.may_go(command, typed)) {
+                if begins.is_none_or(|command| self.may_go(command.as_bytes(), typed)) {
                     return self.order(order).await;
                 }
             }
@@ -290,12 +290,12 @@ impl Dialogue {
 }
 
 /// The command that an order begins with, where that may be a mistake.
-fn begins_with(order: &Order) -> Option<&'static [u8]> {
-    match order {
-        Order::StartTls => Some(b"STARTTLS"),
-        Order::Auth { mechanism, .. } => Some(mechanism.command().as_bytes()),
-        Order::Data(_) => Some(b"DATA"),
-        Order::Bdat(..) => Some(b"BDAT 0 LAST"),
-        _ => None,
-    }
+fn begins_with(order: &Order) -> Option<String> {
+    Some(match order {
+        Order::StartTls => "STARTTLS".to_owned(),
+        Order::Auth { mechanism, .. } => format!("AUTH {mechanism}"),
+        Order::Data(_) => "DATA".to_owned(),
+        Order::Bdat(..) => "BDAT 0 LAST".to_owned(),
+        _ => return None,
+    })
 }

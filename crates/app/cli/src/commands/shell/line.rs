@@ -5,6 +5,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use sasl::Mechanism;
+
+use super::login;
+
 /// One line, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
@@ -47,34 +51,12 @@ pub enum Order {
     Quit,
 }
 
-/// How to log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mechanism {
-    /// User and password (RFC 4616).
-    Plain,
-    /// The same in two lines.
-    Login,
-    /// A keyed digest of the server's challenge (RFC 2195).
-    CramMd5,
-}
-
-impl Mechanism {
-    /// The command that begins the login.
-    pub fn command(self) -> &'static str {
-        match self {
-            Self::Plain => "AUTH PLAIN",
-            Self::Login => "AUTH LOGIN",
-            Self::CramMd5 => "AUTH CRAM-MD5",
-        }
-    }
-}
-
 /// All orders as they are typed, with what they do.
 pub const ORDERS: [(&str, &str); 13] = [
     (":starttls", "STARTTLS and the handshake; what was negotiated is shown"),
     (
-        ":auth plain|login|cram-md5 USER",
-        "log in; the password is asked for (in a pipe: the next line)",
+        ":auth MECHANISM USER",
+        "log in; the password or token is asked for (in a pipe: the next line)",
     ),
     (":data FILE", "DATA, and the file as content: CRLF, dots stuffed, the final dot"),
     (":bdat FILE [CHUNK]", "the file as it is by BDAT, in chunks of CHUNK octets"),
@@ -148,14 +130,12 @@ fn bdat(argument: &str) -> Result<Order, String> {
 }
 
 fn auth(argument: &str) -> Result<Order, String> {
-    let form = || "the form is `:auth plain|login|cram-md5 USER`".to_owned();
-    let (mechanism, user) = argument.split_once(' ').ok_or_else(form)?;
-    let mechanism = match mechanism.to_ascii_lowercase().as_str() {
-        "plain" => Mechanism::Plain,
-        "login" => Mechanism::Login,
-        "cram-md5" => Mechanism::CramMd5,
-        _ => return Err(form()),
+    let form = || {
+        "the form is `:auth plain USER`, or another mechanism that goes by a password".to_owned()
     };
+    let (mechanism, user) = argument.split_once(' ').ok_or_else(form)?;
+    let mechanism = Mechanism::by_name(mechanism).filter(|it| login::POSSIBLE.contains(it));
+    let mechanism = mechanism.ok_or_else(form)?;
     Ok(Order::Auth { mechanism, user: user.trim().to_owned() })
 }
 

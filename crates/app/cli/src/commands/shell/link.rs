@@ -60,6 +60,17 @@ impl Link {
         self.wire.as_ref()?.local().ok()?.socket()
     }
 
+    /// The server's port.
+    pub fn port(&self) -> u16 {
+        let peer = self.wire.as_ref().and_then(|wire| wire.peer().socket());
+        peer.map_or(0, |address| address.port())
+    }
+
+    /// What a login can be bound to.
+    pub fn bindings(&self) -> sasl::Bindings {
+        self.wire.as_ref().map(Wire::bindings).unwrap_or_default()
+    }
+
     /// Whether it can still be used.
     pub fn is_open(&self) -> bool {
         self.wire.is_some()
