@@ -3,7 +3,7 @@
 use harness::{
     bed::Bed,
     maildir,
-    peers::{Postfix, Wants},
+    peers::{Postfix, Unbound, Wants},
     program::python,
     sink::Sink,
 };
@@ -77,4 +77,39 @@ fn it_goes_on_only_where_it_is_kept() {
     let report = report.iter().map(|report| String::from_utf8_lossy(report)).collect::<String>();
     assert_eq!(report.matches("Status: 5.7.30").count(), 2, "{report}");
     assert!(sink.taken().is_empty(), "nothing got away");
+}
+
+/// Hosts that the DNS names are good for it only where DNSSEC vouches for them (section 4.2.1).
+#[test]
+fn dnssec_has_to_vouch_for_the_host_and_dane_does_for_its_certificate() {
+    const DIGEST: &str = "import hashlib, ssl, sys\n\
+        der = ssl.PEM_cert_to_DER_cert(open(sys.argv[1]).read())\nprint(hashlib.sha256(der).hexdigest())";
+    let domains = ["far.test", "far.open"];
+    let local = domains.map(|domain| format!("[domains.\"{domain}\"]\nmailboxes = [\"carol\"]\n"));
+    let far = Bed::start(&local.concat());
+    let certificate = far.data().join("tls/certificate.pem").display().to_string();
+    let digest = python(DIGEST, &[&certificate]).good();
+    let signed = format!(
+        "far.test. IN MX 10 mx.far.test.\nmx.far.test. IN A 127.0.0.1\n\
+         _{}._tcp.mx.far.test. IN TLSA 3 0 1 {digest}",
+        far.mx
+    );
+    let open = "far.open. IN MX 10 mx.far.test.\n";
+    let Some(unbound) = Unbound::start(&signed, open, &[]) else { return };
+    let tables = domains.map(|domain| {
+        format!(
+            "[domains.\"{domain}\"]\nkind = \"relay\"\n[routes.\"{domain}\"]\nport = {}\n",
+            far.mx
+        )
+    });
+    let bed = Bed::start(&format!("[dns]\nservers = [\"{}\"]\n{}", unbound.at, tables.concat()));
+    send(&bed, STRICT, &["carol@far.test"], "");
+    maildir::wait(&far.data().join("mail/far.test/carol"), 1);
+    let told = why(&bed, "carol@far.test", "relayed");
+    assert!(told.contains("by DANE-EE") && told.contains("REQUIRETLS"), "{told}");
+    send(&bed, STRICT, &["carol@far.open"], "");
+    let report = maildir::wait(&bed.mailbox("anna"), 1);
+    let report = String::from_utf8_lossy(&report[0]);
+    assert!(report.contains("Status: 5.7.30"), "{report}");
+    assert!(!far.data().join("mail/far.open/carol").exists(), "nothing got away");
 }
