@@ -36,6 +36,21 @@ pub fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
+/// A content as it was written: without the final dot's line, and without the dots that were put before
+/// others (RFC 5321 section 4.5.2).
+pub fn unstuffed(content: &[u8]) -> Vec<u8> {
+    let content = content.strip_suffix(b".\r\n").unwrap_or(content);
+    let mut plain = Vec::with_capacity(content.len());
+    let mut before = *b"\r\n";
+    for &octet in content {
+        if octet != b'.' || before != *b"\r\n" {
+            plain.push(octet);
+        }
+        before = [before[1], octet];
+    }
+    plain
+}
+
 /// Where the end of a content (CRLF.CRLF) is found in octets that come in pieces.
 #[derive(Debug)]
 pub struct Dot {
@@ -71,6 +86,17 @@ impl Dot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dots_that_were_put_in_are_taken_out() {
+        for (sent, plain) in [
+            ("a\r\n.\r\n", "a\r\n"),
+            (".\r\n", ""),
+            ("..a\r\n...\r\nb..\r\n.\r\n", ".a\r\n..\r\nb..\r\n"),
+        ] {
+            assert_eq!(unstuffed(sent.as_bytes()), plain.as_bytes(), "{sent:?}");
+        }
+    }
 
     #[test]
     fn the_end_is_found_in_pieces() {

@@ -163,7 +163,7 @@ impl Session {
         let (accepted, on) = self.reply("DOT", "", &[usual.as_str()]).await?;
         self.state = State::Idle;
         if accepted {
-            self.taken(&content).await?;
+            self.taken(&words::unstuffed(&content)).await?;
         }
         Ok(on)
     }
