@@ -61,6 +61,7 @@ pub(super) fn event(note: &str) -> Option<(Party, Event)> {
         ("closed by foreign host", Party::Server, Event::Closed),
         ("connection to host lost", Party::Server, Event::Closed),
         ("connection closed by remote", Party::Server, Event::Closed),
+        ("connection closed by peer", Party::Server, Event::Closed),
         ("connection reset by peer", Party::Server, Event::Reset),
         ("connection closed with ", Party::Client, Event::Closed),
         ("dropping connection", Party::Client, Event::Closed),

@@ -20,8 +20,10 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     for command in dialogue.commands.iter().filter(is_private).take(FOUND_MAX) {
         if let Some(exchange) = dialogue.answer(command).filter(|exchange| exchange.is_refusal()) {
             let name = command.verb.name();
+            let is_last = dialogue.commands.last().is_some_and(|last| last.line == command.line);
+            let more = if is_last { "" } else { ", and the session went on" };
             found.push(observed.finding(rule(command.verb), Some(exchange.reply), About {
-                what: format!("{} refused {name} with {}, and the session went on", observed.peer, exchange.code),
+                what: format!("{} refused {name} with {}{more}", observed.peer, exchange.code),
                 command: exchange.command,
                 confidence: Confidence::Certain,
                 why: format!(
@@ -50,8 +52,8 @@ fn died(observed: &Observed<'_>, command: &Command) -> Option<Finding> {
     let is_refused_and_over = answer.is_some_and(|e| {
         let is_last = dialogue.exchanges.last().is_some_and(|last| last.reply == e.reply);
         is_last
-            && matches!(e.code, 421 | 500..=502)
-            && (observed.is_ours() || observed.cut.is_some())
+            && (matches!(e.code, 421 | 500..=502) && observed.is_ours()
+                || matches!(e.code, 421 | 500..=502 | 504) && observed.cut.is_some())
     });
     let at_stake = observed.cut.filter(|cut| cut.after.is_some_and(|after| after >= command.line));
     if survived || !(is_refused_and_over || at_stake.is_some()) {
@@ -133,5 +135,10 @@ mod tests {
         );
         assert_eq!(one(&refused, "xexch50").weight, Weight::Remark);
         none(&format!("{START}-- S reset"), "xexch50");
+        // Field case 5: the server said no more than that, and a box ended it.
+        let cut =
+            format!("{START}C: XEXCH50 1904 2\nS: 504 Need to authenticate first\n-- S closed");
+        let finding = one(&cut, "xexch50");
+        assert_eq!((finding.who, finding.weight), (Party::Between, Weight::Failure));
     }
 }
