@@ -1,9 +1,9 @@
 //! Writes a big capture of made-up mail traffic to standard output: the same for the same numbers.
 //!
-//! `cargo run --release -p mailwright-capture --example bulk -- [MEBIBYTES [SESSIONS_AT_ONCE [SEED]]] >FILE`
+//! `cargo run --release -p mailwright-capture --example bulk -- [MEBIBYTES [SESSIONS_AT_ONCE [SEED [POWER]]]] >FILE`
 //!
-//! Many sessions interleave; messages are of 1 KiB to 4 MiB, most of them small; the receiver acknowledges
-//! every second segment. Of 1,000 segments with octets 2 are sent again, 3 are overtaken by the next, and
+//! Many sessions interleave; messages are of 1 KiB to 4 MiB, most of them small (the largest have 2 to the power
+//! of POWER octets or up to twice that, 22 if not said; 8 makes many small sessions); the receiver acknowledges every second segment. Of 1,000 segments with octets 2 are sent again, 3 are overtaken by the next, and
 //! the capture lost half of one. Some connections are refused, reset or never answered.
 
 use std::{
@@ -38,7 +38,7 @@ impl Chance {
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1).map(|number| number.parse::<u64>().ok());
     let mut next = |usual: u64| arguments.next().flatten().unwrap_or(usual);
-    let (mebibytes, at_once, seed) = (next(1_024), next(500), next(1));
+    let (mebibytes, at_once, seed, power_max) = (next(1_024), next(500), next(1), next(22));
     let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let (mut out, mut file) = (io::BufWriter::new(io::stdout().lock()), File::pcap(Link::Ethernet));
     let (mut written, mut number) = (0, 0);
@@ -49,7 +49,7 @@ fn main() -> io::Result<()> {
     while written < mebibytes << 20 {
         while waiting.len() < at_once as usize {
             let start = now + chance.below(400) as i64 * MILLISECOND;
-            let segments = session(number, start, &mut chance);
+            let segments = session(number, start, power_max, &mut chance);
             number += 1;
             waiting.push(Reverse((segments[segments.len() - 1].at, going_on.len())));
             going_on.push(segments);
@@ -73,7 +73,7 @@ fn main() -> io::Result<()> {
 }
 
 /// A session's segments in the order in which they were captured, the last first.
-fn session(number: u64, start: i64, chance: &mut Chance) -> Vec<Timed> {
+fn session(number: u64, start: i64, power_max: u64, chance: &mut Chance) -> Vec<Timed> {
     let address = Ipv4Addr::from(0x0a00_0000 + (number / 20_000) as u32 + 1);
     let client = SocketAddr::from((address, 20_000 + (number % 20_000) as u16));
     let server = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1 + (number % 7) as u8), 25));
@@ -92,14 +92,14 @@ fn session(number: u64, start: i64, chance: &mut Chance) -> Vec<Timed> {
         1 => {
             talk.open().wait(30 * MILLISECOND).reset(Server);
         }
-        _ => dialogue(&mut talk, number, chance),
+        _ => dialogue(&mut talk, number, power_max, chance),
     }
     let mut segments = disorder(talk.segments, chance);
     segments.reverse();
     segments
 }
 
-fn dialogue(talk: &mut Conversation, number: u64, chance: &mut Chance) {
+fn dialogue(talk: &mut Conversation, number: u64, power_max: u64, chance: &mut Chance) {
     let turn = |talk: &mut Conversation, command: &str, reply: &str, wait: u64| {
         talk.wait(2 * MILLISECOND).say(Client, command);
         talk.wait(wait as i64 * MILLISECOND).say(Server, reply);
@@ -118,7 +118,7 @@ fn dialogue(talk: &mut Conversation, number: u64, chance: &mut Chance) {
             turn(talk, &format!("RCPT TO:<user{recipient}@example.net>\r\n"), reply, 6);
         }
         turn(talk, "DATA\r\n", "354 end with a dot\r\n", 3);
-        content(talk, number, chance);
+        content(talk, number, power_max, chance);
         talk.wait(25 * MILLISECOND).say(Server, format!("250 2.0.0 queued as {number:x}\r\n"));
     }
     turn(talk, "QUIT\r\n", "221 2.0.0 bye\r\n", 1);
@@ -126,11 +126,12 @@ fn dialogue(talk: &mut Conversation, number: u64, chance: &mut Chance) {
 }
 
 /// A message of 2 to the power of 10 to 22 octets, each power half as likely as the one before from 15 on.
-fn content(talk: &mut Conversation, number: u64, chance: &mut Chance) {
+fn content(talk: &mut Conversation, number: u64, power_max: u64, chance: &mut Chance) {
     let mut power = 10 + chance.below(6);
     while (15..22).contains(&power) && chance.is(5_000) {
         power += 1;
     }
+    let power = power.min(power_max);
     let length = (1_usize << power) + chance.below(1 << power) as usize;
     let header = format!(
         "From: <a@example.org>\r\nTo: <b@example.net>\r\nSubject: message {number}\r\n\r\n"
