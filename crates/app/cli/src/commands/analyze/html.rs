@@ -4,6 +4,7 @@
 //! them, findings under the arrow that they concern. Everything foreign is escaped by the template.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{BufWriter, Read, Seek, Write},
     path::{Path, PathBuf},
@@ -35,7 +36,8 @@ const STYLE: &str = include_str!("page.css");
 pub struct Page {
     path: PathBuf,
     body: BufWriter<File>,
-    diagrams: usize,
+    /// The sessions that have a diagram.
+    shown: BTreeSet<usize>,
     clean: usize,
 }
 
@@ -44,7 +46,12 @@ impl Page {
     pub fn create(path: &Path) -> Result<Self, Problem> {
         let body = tempfile::tempfile()
             .map_err(|error| Problem::new(format!("cannot open a temporary file: {error}")))?;
-        Ok(Self { path: path.to_owned(), body: BufWriter::new(body), diagrams: 0, clean: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            body: BufWriter::new(body),
+            shown: BTreeSet::new(),
+            clean: 0,
+        })
     }
 
     /// Adds a session's diagram.
@@ -55,10 +62,10 @@ impl Page {
         summary: &Summary,
         findings: &[Finding],
     ) -> Result<(), Problem> {
-        if self.diagrams >= DIAGRAMS_MAX || (findings.is_empty() && self.clean >= CLEAN_MAX) {
+        if self.shown.len() >= DIAGRAMS_MAX || (findings.is_empty() && self.clean >= CLEAN_MAX) {
             return Ok(());
         }
-        self.diagrams += 1;
+        self.shown.insert(number);
         self.clean += usize::from(findings.is_empty());
         let diagram = diagram(number, session, summary, findings).into_string();
         self.body.write_all(diagram.as_bytes()).map_err(|error| self.cannot(&error))
@@ -66,7 +73,7 @@ impl Page {
 
     /// Writes the page.
     pub fn finish(mut self, overview: &Overview, opened: &[Opened]) -> Result<(), Problem> {
-        let head = head(overview, opened, self.diagrams).into_string();
+        let head = head(overview, opened, &self.shown).into_string();
         let copied = self.copy(&head);
         copied.map_err(|error| self.cannot(&error))
     }
@@ -93,7 +100,7 @@ impl Page {
     }
 }
 
-fn head(overview: &Overview, opened: &[Opened], diagrams: usize) -> Markup {
+fn head(overview: &Overview, opened: &[Opened], shown: &BTreeSet<usize>) -> Markup {
     html! {
         (DOCTYPE)
         // The closing tags come after the diagrams, which are written as they are found.
@@ -103,10 +110,10 @@ fn head(overview: &Overview, opened: &[Opened], diagrams: usize) -> Markup {
         title { "Mail sessions" }
         style { (PreEscaped(STYLE)) }
         (PreEscaped("</head><body><main>"))
-        h1 { "Mail sessions" }
-        p {
+        h1 id="top" { "Mail sessions" }
+        ul.files {
             @for file in opened {
-                (output::clean(&file.name)) " (" (file.kind) ", " (output::size(file.octets)) ") "
+                li { (output::clean(&file.name)) span.soft { " " (file.kind) ", " (output::size(file.octets)) } }
             }
         }
         @for file in opened { @for problem in &file.problems { p.problem { (output::clean(problem)) } } }
@@ -116,27 +123,35 @@ fn head(overview: &Overview, opened: &[Opened], diagrams: usize) -> Markup {
                 tr { td.number { (count) } td { span class=(word(weight)) { (word(weight)) } } td { (rule) } }
             } } }
         }
-        (table(overview))
-        @if diagrams < overview.count() {
-            p { "Diagrams are shown for " (diagrams) " of " (overview.count()) " sessions, those with findings first." }
+        (table(overview, shown))
+        @if overview.rows().len() < overview.count() {
+            p { "The table has " (overview.rows().len()) " of " (overview.count()) " sessions; "
+                code { "mailwright analyze --json" } " has all." }
+        }
+        @if shown.len() < overview.count() {
+            p { "Diagrams are shown for " (shown.len()) " of " (overview.count()) " sessions: the first "
+                (CLEAN_MAX) " without findings, and the first with findings up to " (DIAGRAMS_MAX) " in all." }
         }
     }
 }
 
-fn table(overview: &Overview) -> Markup {
+fn table(overview: &Overview, shown: &BTreeSet<usize>) -> Markup {
     html! {
         div.wide { table.sessions {
             thead { tr {
                 @for title in ["#", "began", "client", "server", "got to", "outcome", "findings"] { th { (title) } }
             } }
             tbody { @for row in overview.rows() { tr {
-                td.number { a href={ "#s" (row.number) } { (row.number) } }
-                td { (row.time) }
+                td.number {
+                    @if shown.contains(&row.number) { a href={ "#s" (row.number) } { (row.number) } }
+                    @else { (row.number) }
+                }
+                td.time { (row.time) }
                 td { (row.client) }
                 td { (row.server) }
                 td { (row.reached) }
                 td { (row.outcome) }
-                td { @for rule in &row.findings { span.rule { (rule) } " " } }
+                td { @for rule in &row.findings { span class={ "rule " (row.worst.map_or("", word)) } { (rule) } " " } }
             } } }
         } }
     }
@@ -148,10 +163,10 @@ fn diagram(number: usize, session: &Session, summary: &Summary, findings: &[Find
         |index: usize| count <= ROWS_MAX || index < ROWS_MAX / 2 || index + ROWS_MAX / 2 >= count;
     html! {
         section id={ "s" (number) } {
-            h2 { (number) ". " (ledger::ends(session)) }
+            h2 { (number) ". " (ledger::ends(session)) a.up-link href="#top" title="to the table" { "\u{2191}" } }
             p.outcome { (ledger::when(session)) (summary.result) }
             @for finding in findings.iter().filter(|finding| finding.line.is_none()) { (card(finding)) }
-            div.ladder {
+            div class={ "ladder" @if !has_times(session) { " timeless" } } {
                 div.ends {
                     div { "client" br; (ledger::end(&session.client)) }
                     div { "server" br; (ledger::end(&session.server)) }
@@ -163,6 +178,11 @@ fn diagram(number: usize, session: &Session, summary: &Summary, findings: &[Find
             }
         }
     }
+}
+
+/// Whether the evidence tells when lines were said: a pasted dialogue does not.
+fn has_times(session: &Session) -> bool {
+    session.lines.iter().any(|line| !line.at.is_zero())
 }
 
 fn rung(row: &Row<'_>) -> Markup {

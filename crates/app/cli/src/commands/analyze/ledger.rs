@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diagnose::{
     Finding, Session,
-    session::{Ending, Event, Kind, Line, Source},
+    session::{Ending, Endpoint, Event, Kind, Line, Source},
 };
 use smtp::Timestamp;
 
@@ -85,11 +85,15 @@ fn ended(ending: Ending) -> &'static str {
 
 /// `192.0.2.10:50001 -> mx.b.test (198.51.100.25:25)`.
 pub fn ends(session: &Session) -> String {
+    let is_known = |end: &Endpoint| end.name.is_some() || end.address.is_some();
+    if !is_known(&session.client) && !is_known(&session.server) {
+        return "a dialogue without addresses".to_owned();
+    }
     format!("{} -> {}", end(&session.client), end(&session.server))
 }
 
 /// One end, by name and address.
-pub fn end(endpoint: &diagnose::session::Endpoint) -> String {
+pub fn end(endpoint: &Endpoint) -> String {
     let name = endpoint.name.as_deref().map(output::clean);
     match (name, endpoint.address) {
         (Some(name), Some(address)) => format!("{name} ({address})"),

@@ -38,6 +38,8 @@ pub struct Row {
     pub outcome: String,
     /// The rules that found something, those with weight first.
     pub findings: Vec<String>,
+    /// The weight of the first of them.
+    pub worst: Option<Weight>,
 }
 
 impl Overview {
@@ -66,6 +68,7 @@ impl Overview {
                 reached: summary.reached.to_string(),
                 outcome: summary.result.to_string(),
                 findings: rules,
+                worst: by_weight.first().map(|finding| finding.weight),
             });
         }
         self.count
@@ -133,7 +136,8 @@ impl Overview {
         page.push('\n');
         let left = self.count - shown.len().min(if all { usize::MAX } else { SHOWN_MAX });
         if left > 0 {
-            page.push_str(&format!("... and {left} more sessions (--all lists them)\n"));
+            let more = if all || left > ROWS_MAX { "--json has all" } else { "--all lists them" };
+            page.push_str(&format!("... and {left} more sessions ({more})\n"));
         }
         page.push_str(&format!("\n{}\n", self.sentence()));
         for (rule, weight, count) in self.found() {
