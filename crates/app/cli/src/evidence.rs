@@ -4,6 +4,7 @@
 //! What it is shows in its first octets: a capture by its magic number; else it is text: a log, which is
 //! read as it comes, or a dialogue that somebody wrote down.
 
+mod live;
 mod own;
 
 use std::{
@@ -23,6 +24,8 @@ use crate::{output, problem::Problem};
 
 /// How much is read at once.
 const CHUNK: usize = 1 << 20;
+/// The same from a live source: the sessions of one piece should be few.
+const LIVE_CHUNK: usize = 256 << 10;
 /// A dialogue that somebody wrote down is not longer than this; a longer text is a log or nothing.
 const PASTED_MAX: usize = 8 << 20;
 
@@ -31,6 +34,8 @@ const PASTED_MAX: usize = 8 << 20;
 pub enum Item {
     /// A dialogue.
     Session(Session),
+    /// A dialogue that goes on, as far as it has come; only a live capture has any.
+    GoingOn(Session),
     /// One recipient's fate.
     Testimony(Testimony),
     /// What happened to a connection.
@@ -77,7 +82,9 @@ pub fn read(name: &str, reading: &Reading, sink: Sink<'_>) -> Result<Opened, Pro
 
 struct Input {
     name: String,
-    from: Box<dyn Read>,
+    from: Box<dyn Read + Send>,
+    /// Somebody else writes it at the same time: what comes late may be all there is for a while.
+    is_live: bool,
     /// Octets in all, where that is known.
     length: Option<u64>,
     /// The newest time that the evidence can have, in microseconds since 1970.
@@ -89,7 +96,8 @@ impl Input {
     fn standard() -> Self {
         Self {
             name: "standard input".to_owned(),
-            from: Box::new(std::io::stdin().lock()),
+            from: Box::new(std::io::stdin()),
+            is_live: true,
             length: None,
             latest: microseconds(SystemTime::now()),
             started: Instant::now(),
@@ -108,6 +116,7 @@ impl Input {
         Ok(Self {
             name: path.display().to_string(),
             from: Box::new(file),
+            is_live: !facts.is_file(),
             length: facts.is_file().then_some(facts.len()),
             latest: facts.modified().ok().and_then(microseconds),
             started: Instant::now(),
@@ -146,6 +155,9 @@ impl Input {
             })?;
             analysis.key_log(&keys);
         }
+        if self.is_live {
+            return live::capture(self, analysis, buffer, filled, reading, sink);
+        }
         let mut progress = Progress::new(&self, reading);
         let mut octets = 0;
         while filled > 0 {
@@ -157,11 +169,21 @@ impl Input {
             }
             filled = self.fill(&mut buffer)?;
         }
+        progress.clear();
+        self.captured(analysis, octets, sink)
+    }
+
+    /// A capture's end: all that is left of it.
+    fn captured(
+        self,
+        mut analysis: Analysis,
+        octets: u64,
+        sink: Sink<'_>,
+    ) -> Result<Opened, Problem> {
         analysis.finish();
         for session in analysis.sessions() {
             sink(Item::Session(session))?;
         }
-        progress.clear();
         let problems = analysis.problems().iter().map(ToString::to_string).collect();
         Ok(Opened { name: self.name, kind: "capture", octets, problems })
     }

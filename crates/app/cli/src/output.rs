@@ -1,10 +1,17 @@
 //! Tables, times and sizes for people.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use mta::config::units;
 use smtp::Timestamp;
+
+const EX_OK: i32 = 0;
+/// What was to be shown could not be written.
+const EX_IOERR: i32 = 74;
 
 /// How wide tables are: as the terminal (`None`), or 100 columns where there is none.
 pub fn width() -> Option<u16> {
@@ -70,10 +77,23 @@ pub fn size(octets: u64) -> String {
     }
 }
 
+/// Says something on standard output. Whoever has read enough (`| head`, a pager that was left) ends the
+/// command: nobody is there for the rest.
+pub fn put(octets: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(octets) {
+        let is_left = error.kind() == std::io::ErrorKind::BrokenPipe;
+        if !is_left {
+            eprintln!("cannot write to standard output: {error}");
+        }
+        std::process::exit(if is_left { EX_OK } else { EX_IOERR });
+    }
+}
+
 /// One JSON value a line, for programs.
 pub fn json(value: &impl serde::Serialize) {
     match serde_json::to_string(value) {
-        Ok(text) => println!("{text}"),
+        Ok(text) => put(format!("{text}\n").as_bytes()),
         Err(error) => eprintln!("cannot be shown as JSON: {error}"),
     }
 }

@@ -106,6 +106,12 @@ impl Analysis {
         sessions
     }
 
+    /// Sessions that go on, as far as they have come: those that paused, or fell silent, since this was last
+    /// called. Each comes again, when there is more of it, and at last from [`Analysis::sessions`].
+    pub fn going_on(&mut self) -> Vec<Session> {
+        self.work.table.going_on(&self.work.keys)
+    }
+
     /// The capture ends here. All sessions can be taken off now.
     pub fn finish(&mut self) {
         let (offset, work) = (self.reader.offset(), &mut self.work);

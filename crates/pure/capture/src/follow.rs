@@ -24,6 +24,7 @@ use std::time::Duration;
 use diagnose::session::{Endpoint, Event, Party, Session, Source, Wire};
 use dialogue::Dialogue;
 use held::Stamp;
+pub(crate) use protocol::is_mail_port;
 use sniff::{Sniff, Verdict, role};
 
 use crate::keys::KeyLog;
@@ -33,7 +34,7 @@ use crate::keys::KeyLog;
 /// what is said, where the capture starts in mid-session; `by` stays what it was in [`Follower::new`].
 ///
 /// Where the pieces are cut makes no difference; their order between the two sides does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Follower {
     session: Session,
     stage: Stage,
@@ -42,7 +43,7 @@ pub struct Follower {
     newest: Stamp,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Stage {
     Sniffing(Box<Sniff>),
     Speaking(Box<Dialogue>),

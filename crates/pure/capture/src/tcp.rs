@@ -40,7 +40,7 @@ pub(crate) struct Moment {
 }
 
 /// Who is told what a connection says and does, in the order of time and cause.
-pub(crate) trait Listener {
+pub(crate) trait Listener: Clone {
     /// What it comes to.
     type Outcome;
 

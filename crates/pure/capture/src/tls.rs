@@ -43,7 +43,7 @@ const TLS13: u16 = 0x0304;
 const SEALED_ALERT: usize = 2 + 1 + 16;
 
 /// Watches one handshake and what comes after it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     client: Side,
     server: Side,

@@ -219,3 +219,41 @@ proptest! {
         prop_assert_eq!(read(&octets, 100), whole);
     }
 }
+
+/// A capture that is still being written: who watches it hears of what goes on, once for each change, and of a
+/// silence though no packet comes.
+#[test]
+fn a_session_is_seen_while_it_goes_on() {
+    let mut talk = conversation(40_001, 4);
+    talk.open().say(Party::Server, "220 a.test ESMTP\r\n");
+    talk.say(Party::Client, "EHLO b.test\r\n").say(Party::Server, "250-a.test\r\n250 SIZE\r\n");
+    talk.say(Party::Client, "MAIL FROM:<a@b.test>\r\n");
+    let mut file = File::pcap(Link::Ethernet);
+    file.segments(&talk.segments);
+    let mut analysis = Analysis::new(Limits::default());
+    analysis.feed(&file.take());
+    assert!(analysis.going_on().is_empty(), "packets are still coming");
+    let now = |analysis: &Analysis| analysis.progress().at;
+    analysis.advance(now(&analysis) + 1_500_000);
+    let seen = analysis.going_on();
+    assert!(lines(&seen[0]).contains(&"Client MAIL FROM:<a@b.test>".to_owned()), "{seen:?}");
+    let found = diagnose::inspect(&seen[0]);
+    assert!(found.is_empty(), "{found:?}");
+    analysis.advance(now(&analysis) + 30_000_000);
+    assert!(analysis.going_on().is_empty(), "nothing is new");
+    analysis.advance(now(&analysis) + 60_000_000);
+    let silent = analysis.going_on();
+    let found = diagnose::inspect(&silent[0]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].rule.as_str(), found[0].retry_helps), ("silence", true), "{found:?}");
+    // It was only looked at: what comes later is read as ever.
+    talk.segments.clear();
+    talk.wait(120 * SECOND).say(Party::Server, "250 ok\r\n").say(Party::Client, "QUIT\r\n");
+    talk.say(Party::Server, "221 bye\r\n").close(Party::Server);
+    file.segments(&talk.segments);
+    analysis.feed(&file.take());
+    analysis.finish();
+    let whole = analysis.sessions();
+    assert!(lines(&whole[0]).contains(&"Server 221 bye".to_owned()), "{whole:?}");
+    assert!(diagnose::inspect(&whole[0]).iter().all(|finding| finding.rule != "silence"));
+}

@@ -1,5 +1,6 @@
 //! `mailwright analyze`: what captures, logs and dialogues tell, session by session.
 
+mod current;
 pub mod dialogue;
 mod html;
 pub mod ledger;
@@ -94,6 +95,7 @@ struct Report<'a> {
     page: Option<html::Page>,
     /// Standard input is shown as it comes.
     is_live: bool,
+    current: current::Current,
 }
 
 impl<'a> Report<'a> {
@@ -109,6 +111,7 @@ impl<'a> Report<'a> {
             only: None,
             page,
             is_live: !asked.json && asked.files.iter().any(|file| file == "-"),
+            current: current::Current::default(),
         })
     }
 
@@ -119,6 +122,10 @@ impl<'a> Report<'a> {
     fn take(&mut self, item: Item) -> Result<(), Problem> {
         match item {
             Item::Session(session) => self.session(&session),
+            Item::GoingOn(session) => {
+                self.going_on(&session);
+                Ok(())
+            }
             Item::Testimony(testimony) => {
                 if self.asked.json {
                     output::json(&records::told(&testimony));
@@ -136,7 +143,21 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// A session of a live view goes on: only what is found in it is told.
+    fn going_on(&mut self, session: &Session) {
+        let news = self.current.news(session, inspect(session));
+        if news.is_empty() {
+            return;
+        }
+        if self.asked.json {
+            output::json(&current::early(session, news));
+        } else {
+            output::put(current::text(session, &news, output::colour()).as_bytes());
+        }
+    }
+
     fn session(&mut self, session: &Session) -> Result<(), Problem> {
+        self.current.ended(session);
         let summary = Summary::of_dialogue(&Dialogue::read(session));
         let findings = inspect(session);
         let number = self.overview.push(session, &summary, &findings);
@@ -150,7 +171,7 @@ impl<'a> Report<'a> {
         if !findings.is_empty() || self.asked.all || self.is_live {
             let text = dialogue::text(number, session, &summary, &findings, output::colour());
             if self.is_live {
-                print!("{text}");
+                output::put(text.as_bytes());
                 return Ok(());
             }
             return self.dialogues.write_all(text.as_bytes()).map_err(cannot_write);
@@ -168,16 +189,17 @@ impl<'a> Report<'a> {
             opened.iter().for_each(output::json);
             return Ok(());
         }
-        print!("{}{}", self.overview.text(self.asked.all), self.records.text());
+        output::put(self.overview.text(self.asked.all).as_bytes());
+        output::put(self.records.text().as_bytes());
         if let Some(only) = self.only.filter(|_| self.overview.count() == 1 && !self.is_live) {
-            print!("{only}");
+            output::put(only.as_bytes());
         }
         self.dialogues.rewind().map_err(cannot_write)?;
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match self.dialogues.read(&mut buffer).map_err(cannot_write)? {
                 0 => break,
-                count => std::io::stdout().write_all(&buffer[..count]).map_err(cannot_write)?,
+                count => output::put(&buffer[..count]),
             }
         }
         for opened in opened {

@@ -84,7 +84,7 @@ impl Compare {
         if self.json {
             output::json(&comparison);
         } else {
-            print!("{}", self.page(&comparison, near, far));
+            output::put(self.page(&comparison, near, far).as_bytes());
         }
         Ok(if comparison.is_altered() { ALTERED.into() } else { ExitCode::SUCCESS })
     }
@@ -102,7 +102,7 @@ impl Compare {
                          (`editcap -A ... -B ...`)"
                     )));
                 }
-                Item::Testimony(_) | Item::Happening(_) => {}
+                Item::GoingOn(_) | Item::Testimony(_) | Item::Happening(_) => {}
             }
             Ok(())
         };

@@ -105,7 +105,7 @@ fn place_at_end(octets: &[u8]) -> Place {
 }
 
 /// A content as far as it was seen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Content {
     /// Its beginning.
     pub shown: Vec<u8>,

@@ -43,7 +43,7 @@ pub(super) enum Wrapping {
 }
 
 /// Octets of one side that could not be read, in one go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Run {
     by: Party,
     octets: u64,
@@ -52,7 +52,7 @@ struct Run {
 }
 
 /// A dialogue. Parties are roles here, no guesses any more.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Dialogue {
     pub(super) record: Record,
     pub(super) client: ClientSide,

@@ -14,7 +14,7 @@ pub(super) struct Stamp {
 }
 
 /// A part of a stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Body {
     /// Octets, from the offset on.
     Octets(Vec<u8>, usize),
@@ -23,7 +23,7 @@ pub(super) enum Body {
 }
 
 /// Parts of one side's stream that wait, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Held {
     pieces: VecDeque<(Stamp, Body)>,
     length: usize,

@@ -8,7 +8,7 @@ use super::held::Stamp;
 pub(super) const LINE_LENGTH_MAX: usize = 2_048;
 
 /// One side's line in the making.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LineReader {
     text: Vec<u8>,
     /// All octets of the line so far, kept or not.
@@ -21,7 +21,7 @@ pub(super) struct LineReader {
 }
 
 /// A line that is complete, or cut off.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct WholeLine {
     pub text: Vec<u8>,
     pub ending: Ending,
@@ -30,7 +30,7 @@ pub(super) struct WholeLine {
 }
 
 /// What came of some octets.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Read {
     /// A line.
     Line(WholeLine),

@@ -42,7 +42,8 @@ enum Tongue {
     Unknown,
 }
 
-pub(super) fn is_mail_port(port: u16) -> bool {
+/// Whether mail is expected there; connections to it are sessions even where nothing was said.
+pub(crate) fn is_mail_port(port: u16) -> bool {
     MAIL_PORTS.contains(&port)
 }
 

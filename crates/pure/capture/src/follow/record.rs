@@ -17,7 +17,7 @@ const HEAD_MAX: usize = 64;
 const LINE_COST: usize = 112;
 
 /// Lines with the order in which they were complete.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Record {
     head: Vec<(u64, Line)>,
     tail: VecDeque<(u64, Line)>,

@@ -11,7 +11,7 @@ use super::{
 use crate::keys::KeyLog;
 
 /// What is remembered of the server's side.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ServerSide {
     pub wrapping: Wrapping,
     pub line: LineReader,

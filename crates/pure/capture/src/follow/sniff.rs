@@ -16,7 +16,7 @@ use super::{
 use crate::keys::KeyLog;
 
 /// Something that came while it was not known what it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Came {
     Octets(Vec<u8>),
     Gap(u64),
@@ -24,7 +24,7 @@ enum Came {
 }
 
 /// What has come so far, and what it seems to be.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sniff {
     came: Vec<(Stamp, Party, Came)>,
     /// Both sides' first octets; a gap ends them.

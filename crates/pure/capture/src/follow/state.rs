@@ -13,7 +13,7 @@ const HELD_MAX: usize = 64 * 1024;
 const BLOB_SHOWN_MAX: usize = 256;
 
 /// What is remembered of the client's side.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ClientSide {
     pub wrapping: Wrapping,
     pub state: Client,
@@ -28,7 +28,7 @@ pub(super) struct ClientSide {
 }
 
 /// What the next octets are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Client {
     #[default]
     Lines,
@@ -43,7 +43,7 @@ pub(super) enum Client {
 }
 
 /// What reply is waited for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Wait {
     Data,
     Auth,
@@ -54,7 +54,7 @@ pub(super) enum Wait {
 }
 
 /// What octets are that are no command.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Then {
     Content(Box<Content>),
     /// Content whose beginning is missing, so that its first line may be a command's rest as well.
@@ -64,7 +64,7 @@ pub(super) enum Then {
 }
 
 /// A dot that is the content's end if the server takes it for one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LooseEnd {
     pub content: Box<Content>,
     /// Looks for a strict end behind it.
@@ -75,7 +75,7 @@ pub(super) struct LooseEnd {
 }
 
 /// Octets that a command announced.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Blob {
     pub announced: u64,
     pub left: u64,

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     decode::{Report, Segment},
+    follow::is_mail_port,
     keys::KeyLog,
     limits::Limits,
 };
@@ -37,9 +38,8 @@ const UNDECIDED_MAX: u64 = 1 << 20;
 const PIECES_MAX: usize = 8_192;
 /// ICMP errors kept of a connection.
 const ICMP_MAX: usize = 32;
-/// Ports whose connections are sessions even where nothing was said.
-pub(super) const MAIL_PORTS: [u16; 5] = [25, 465, 587, 2525, 24];
 
+#[derive(Clone)]
 pub(super) struct Connection<L> {
     listener: L,
     streams: [Stream; 2],
@@ -361,7 +361,7 @@ impl<L: Listener> Connection<L> {
     }
 
     fn has_mail_port(&self) -> bool {
-        self.ports.iter().any(|port| MAIL_PORTS.contains(port))
+        self.ports.iter().any(|port| is_mail_port(*port))
     }
 
     /// Octets of memory, roughly.

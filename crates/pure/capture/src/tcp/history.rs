@@ -6,7 +6,7 @@ const KEEP_MIN: usize = 1_024;
 const KEEP_MAX: usize = 65_536;
 
 /// Octets in a row up to the newest.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct History {
     octets: Vec<u8>,
     /// Position of the first.

@@ -11,7 +11,7 @@ const SEGMENTS_MAX: usize = 2_048;
 pub(super) const MOMENT: i64 = 1_000_000;
 
 /// Segments on their way, in the order of the stream.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sent(VecDeque<One>);
 
 #[derive(Clone, Copy, Debug)]

@@ -28,7 +28,7 @@ const OVERTAKEN: i64 = 3_000_000;
 const WAITING: usize = 128;
 
 /// One direction.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Stream {
     /// Sequence number of [`ORIGIN`], once one of this side's segments or an acknowledgment told it.
     base: Option<u32>,
@@ -64,7 +64,7 @@ pub(super) struct Stream {
 }
 
 /// A part of a segment that waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub octets: Vec<u8>,
     /// Octets after them that were on the wire and not captured.

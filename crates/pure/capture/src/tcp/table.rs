@@ -8,10 +8,11 @@ use std::{
 
 use super::{
     CLIENT, End, Listener, Moment, SERVER,
-    connection::{Connection, Effect, MAIL_PORTS},
+    connection::{Connection, Effect},
 };
 use crate::{
     decode::{Report, Segment},
+    follow::is_mail_port,
     keys::KeyLog,
     limits::Limits,
     problem::Trouble,
@@ -19,6 +20,13 @@ use crate::{
 
 /// Nanoseconds for which a connection that is over, or no mail, is remembered after its last packet.
 const REMEMBERED: i64 = 120_000_000_000;
+
+/// Nanoseconds without a packet after which a session is looked at while it goes on, and once more when it
+/// may be called silent.
+const PAUSE: i64 = 1_000_000_000;
+const SILENT: i64 = 61_000_000_000;
+/// Sessions looked at in one go: each is copied.
+const LOOKED_MAX: usize = 256;
 
 /// Octets that a followed connection takes here, besides its own: a slot, its place, its times.
 const SLOT: usize = 400;
@@ -58,6 +66,8 @@ struct Slot<L> {
     memory: usize,
     /// Whether the lower end of its name is the client.
     is_low_client: bool,
+    /// Its newest packet when it was looked at, and whether it had been silent for long by then.
+    looked: (u64, bool),
 }
 
 enum State<L> {
@@ -162,6 +172,7 @@ impl<L: Listener> Table<L> {
                 state: State::Free,
                 memory: 0,
                 is_low_client: false,
+                looked: (0, false),
             });
             (self.slots.len() - 1) as u32
         });
@@ -169,6 +180,7 @@ impl<L: Listener> Table<L> {
         let slot = &mut self.slots[place as usize];
         slot.name = name;
         slot.is_low_client = client == name.0;
+        slot.looked = (0, false);
         slot.state = State::Open(connection);
         self.due_open.push(Reverse((due, place, slot.usage)));
         self.silent.push(Reverse((moment.at, place, slot.usage)));
@@ -358,6 +370,26 @@ impl<L: Listener> Table<L> {
         std::mem::take(&mut self.sessions)
     }
 
+    /// Sessions that go on, as far as they have come: those that paused or fell silent since they were looked
+    /// at. Half of a line or a reply is not worth a look, so nothing that packets are coming of is among them.
+    pub fn going_on(&mut self, keys: &KeyLog) -> Vec<L::Outcome> {
+        let mut sessions = Vec::new();
+        for slot in &mut self.slots {
+            let State::Open(connection) = &slot.state else { continue };
+            let silent = self.now.saturating_sub(connection.last.at);
+            let look = (connection.last.packet, silent >= SILENT);
+            if silent < PAUSE || look == slot.looked {
+                continue;
+            }
+            slot.looked = look;
+            sessions.extend(connection.so_far(self.now, keys));
+            if sessions.len() == LOOKED_MAX {
+                break;
+            }
+        }
+        sessions
+    }
+
     /// Connections that are followed.
     pub fn open_connections(&self) -> usize {
         self.open
@@ -391,7 +423,7 @@ impl<L> Slot<L> {
 
 /// Whether the first port rather than the second is a server's.
 fn is_server_port(first: u16, second: u16) -> bool {
-    match (MAIL_PORTS.contains(&first), MAIL_PORTS.contains(&second)) {
+    match (is_mail_port(first), is_mail_port(second)) {
         (true, false) => true,
         (false, true) => false,
         _ => first < second,

@@ -24,6 +24,7 @@ const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
 
 /// Writes down what it is told. Says that a connection is no mail once it hears `GET`.
+#[derive(Clone)]
 pub(super) struct Recorder {
     client: Endpoint,
     server: Endpoint,

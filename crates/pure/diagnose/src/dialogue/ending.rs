@@ -59,7 +59,11 @@ impl Ending {
         };
         match first_closing {
             Some(index) => Self::at(how, dialogue, index),
-            None => Self { how, ..Self::default() },
+            None => match lines.iter().rposition(is(Event::EvidenceEnds)) {
+                // How long it was watched without a word; no line of the dialogue's own ends it.
+                Some(index) => Self { line: None, by: None, ..Self::at(how, dialogue, index) },
+                None => Self { how, ..Self::default() },
+            },
         }
     }
 

@@ -86,6 +86,10 @@ pub(crate) const FOUND_MAX: usize = 200;
 /// its own decision. Well above what loaded servers need, well below RFC 5321's timeouts of 2 minutes up.
 pub(crate) const SILENCE_MIN: Duration = Duration::from_secs(20);
 
+/// While packets are still watched, a server that has not answered for so long may yet do so; whoever looks
+/// at it now wants to know.
+pub(crate) const WATCHED_MIN: Duration = Duration::from_secs(60);
+
 /// What session rules look at.
 pub(crate) struct Observed<'a> {
     pub dialogue: &'a Dialogue<'a>,
@@ -240,9 +244,16 @@ impl Cut {
         if said_so || dialogue.is_one_sided() {
             return None;
         }
+        let nothing_came = dialogue.exchanges.is_empty() && dialogue.has_start;
         let how = match (ending.how, ending.by) {
+            (How::Unseen, _)
+                if dialogue.session.wire.is_some()
+                    && (after.is_some() || nothing_came)
+                    && ending.waited >= WATCHED_MIN =>
+            {
+                Broken::Silence
+            }
             (How::Closed | How::Reset, Some(By::Client)) => {
-                let nothing_came = dialogue.exchanges.is_empty() && dialogue.has_start;
                 if (after.is_some() || nothing_came) && ending.waited >= SILENCE_MIN {
                     Broken::Silence
                 } else if !ends_in_content(dialogue) {

@@ -67,11 +67,7 @@ fn is_shown(row: &Row<'_>, count: usize, findings: &[Finding]) -> bool {
 }
 
 fn line(page: &mut String, row: &Row<'_>, places: usize, colour: bool) {
-    let by = match row.line.by {
-        Party::Client => "C:",
-        Party::Server => "S:",
-        Party::Note => "--",
-    };
+    let by = by(row.line);
     let shown = match (row.line.by, row.line.kind) {
         (Party::Note, _) => row.text.clone(),
         (_, Kind::Event(_)) => format!("-- {}", row.text),
@@ -92,6 +88,15 @@ fn line(page: &mut String, row: &Row<'_>, places: usize, colour: bool) {
         place(row.line),
         ledger::seconds(row.line.at)
     );
+}
+
+/// Who said it: `C:`.
+pub fn by(line: &Line) -> &'static str {
+    match line.by {
+        Party::Client => "C:",
+        Party::Server => "S:",
+        Party::Note => "--",
+    }
 }
 
 fn place(line: &Line) -> String {

@@ -54,6 +54,11 @@ impl<L: Listener> Connection<L> {
         Some(self.listener.finish(Wire { handshake_seen, client, server, icmp: self.icmp }))
     }
 
+    /// What it would come to if nothing more came after `now`; it goes on as if nobody had looked.
+    pub fn so_far(&self, now: i64, keys: &KeyLog) -> Option<L::Outcome> {
+        self.clone().finish("it goes on", now, keys)
+    }
+
     /// Octets after the last that was seen which the other side acknowledged. A single one is the place of
     /// a FIN.
     fn missing_end(&mut self) {
@@ -67,11 +72,13 @@ impl<L: Listener> Connection<L> {
 
     fn tell_end(&mut self, handshake_seen: bool, why: &str, now: i64) {
         let is_over = self.is_over();
-        let at = self.time(self.last);
         if handshake_seen && !self.is_connected {
+            let at = self.time(self.last);
             let (moment, by, text) = self.why_not_connected(now);
             self.listener.event(at, moment.packet, by, Event::NotConnected, &text);
         } else if !is_over {
+            // Until then nothing more came: a silence is as long as it was watched.
+            let at = self.time(Moment { at: now, ..self.last });
             self.listener.event(at, self.last.packet, Party::Note, Event::EvidenceEnds, why);
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn write(scribe: &mut Scribe, at: Duration, note: &str, number: u64) 
 
 /// A note's meaning: who did what; `None` for a mere remark.
 pub(super) fn event(note: &str) -> Option<(Party, Event)> {
-    const NOTES: [(&str, Party, Event); 34] = [
+    const NOTES: [(&str, Party, Event); 35] = [
         // Tools and shells of every kind; the first that stands in the note decides.
         ("tls startup failed", Party::Note, Event::TlsFailed),
         ("starttls attempted but failed", Party::Note, Event::Remark),
