@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod content;
 mod dialogue;
+mod fingerprint;
 mod held;
 mod line;
 mod protocol;
@@ -152,7 +153,9 @@ impl Follower {
     pub fn finish(mut self, mut wire: Wire) -> Session {
         self.judge(true, &KeyLog::default());
         if let Stage::Speaking(dialogue) = self.stage {
-            (self.session.lines, self.session.tls) = dialogue.finish();
+            let finished = dialogue.finish();
+            (self.session.lines, self.session.tls) = (finished.lines, finished.tls);
+            self.session.contents = finished.contents;
         }
         if self.swapped {
             std::mem::swap(&mut self.session.client, &mut self.session.server);

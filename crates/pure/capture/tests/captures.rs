@@ -257,3 +257,34 @@ fn a_session_is_seen_while_it_goes_on() {
     assert!(lines(&whole[0]).contains(&"Server 221 bye".to_owned()), "{whole:?}");
     assert!(diagnose::inspect(&whole[0]).iter().all(|finding| finding.rule != "silence"));
 }
+
+/// One side's packets only, and a capture that begins in the midst: read as far as they go, and nobody is accused.
+#[test]
+fn half_a_capture_accuses_nobody() {
+    let talk = accepted(40_002, 4);
+    let server: std::net::SocketAddr = "198.51.100.9:25".parse().unwrap();
+    let from_server = |one: &&Timed| one.segment.source == server;
+    let (ours, theirs): (Vec<&Timed>, Vec<&Timed>) =
+        talk.segments.iter().partition(|one| !from_server(one));
+    let midst = talk.segments.iter().skip(12).collect();
+    for (name, segments, said) in [
+        ("the client's", ours, "Client RCPT TO:<b@a.test>"),
+        ("the server's", theirs, "Server 250 2.0.0 kept"),
+        ("the midst", midst, "Client QUIT"),
+    ] {
+        let mut file = File::pcap(Link::Ethernet);
+        file.segments(&segments.into_iter().cloned().collect::<Vec<Timed>>());
+        let (sessions, _) = read(&file.into_octets(), 700);
+        assert_eq!(sessions.len(), 1, "{name}");
+        assert!(
+            lines(&sessions[0]).contains(&said.to_owned()),
+            "{name}: {:?}",
+            lines(&sessions[0])
+        );
+        let accused: Vec<_> = diagnose::inspect(&sessions[0])
+            .into_iter()
+            .filter(|finding| finding.weight > diagnose::Weight::Remark)
+            .collect();
+        assert!(accused.is_empty(), "{name}: {accused:?}");
+    }
+}

@@ -7,6 +7,7 @@
 //! A line that falls into a gap of the other side's capture proves nothing, and is told so.
 
 mod align;
+mod alone;
 mod clocks;
 mod differences;
 mod matching;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use alone::{Absence, Alone};
 pub use clocks::Clocks;
 
 use crate::{Confidence, Finding, Session, session::Place};
@@ -42,6 +44,8 @@ pub struct Comparison {
     pub only_near: Vec<usize>,
     /// Sessions of the far side that the near side has not.
     pub only_far: Vec<usize>,
+    /// Why these are on one side only, the near side's first.
+    pub alone: Vec<Alone>,
     /// How the two clocks differ; `None` where no pair has times on both sides.
     pub clocks: Option<Clocks>,
 }
@@ -129,7 +133,7 @@ pub enum Change {
     KeywordRemoved,
     /// An EHLO keyword was put in.
     KeywordAdded,
-    /// The content arrived shorter or longer than it was sent.
+    /// The content arrived otherwise than it was sent.
     ContentAltered,
     /// The content's end never arrived.
     EndOfContentLost,
@@ -187,13 +191,16 @@ pub fn compare(first: &[Session], second: &[Session], settings: &Settings) -> Co
         .into_iter()
         .map(|(a, b, rows)| pair(near, far, (a, b), rows, clocks.as_ref(), settings))
         .collect();
-    Comparison {
+    let mut comparison = Comparison {
         order,
+        alone: Vec::new(),
         only_near: left_over(near.len(), pairs.iter().map(|pair| pair.near)),
         only_far: left_over(far.len(), pairs.iter().map(|pair| pair.far)),
         pairs,
         clocks,
-    }
+    };
+    comparison.alone = alone::judged(&comparison, near, far);
+    comparison
 }
 
 fn pair(

@@ -19,6 +19,7 @@ mod evidence;
 pub mod examine;
 pub mod explanation;
 pub mod finding;
+pub mod fingerprint;
 pub mod happening;
 pub mod inspect;
 pub mod known;

@@ -27,6 +27,7 @@ impl From<&Attempt> for Session {
             lines,
             wire: None,
             tls: attempt.tls.as_ref().map(tls),
+            contents: Vec::new(),
         }
     }
 }

@@ -9,6 +9,8 @@ use std::{net::SocketAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 pub use smtp::Party;
 
+use crate::fingerprint::Fingerprint;
+
 /// A session and what is known of its circumstances.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -28,6 +30,10 @@ pub struct Session {
     pub wire: Option<Wire>,
     /// What a TLS handshake showed of itself, where there was one.
     pub tls: Option<TlsSeen>,
+    /// What is known of contents besides their length, in the order of their lines; only for comparing two
+    /// sides, so it is not written down.
+    #[serde(skip)]
+    pub contents: Vec<Fingerprint>,
 }
 
 /// What a session was read from.
@@ -239,6 +245,13 @@ pub struct TlsSeen {
     pub alerts: Vec<(Party, String)>,
     /// Whether the lines after the handshake were read with a key log.
     pub decrypted: bool,
+}
+
+impl Session {
+    /// What is known of the content at that line besides its length.
+    pub fn fingerprint(&self, line: usize) -> Option<&Fingerprint> {
+        self.contents.iter().find(|print| print.line == line)
+    }
 }
 
 impl Place {

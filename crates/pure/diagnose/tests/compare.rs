@@ -270,3 +270,78 @@ fn exactly_alike_they_go_by_time() {
     assert_eq!(comparison.pairs.len(), 10);
     assert_eq!(changes(&comparison), []);
 }
+
+/// Contents of the same length that differ, and where; without digests the length is all there is.
+#[test]
+fn a_content_of_the_same_length_may_be_another() {
+    use diagnose::fingerprint::Fingerprint;
+    let line = PLAIN.lines().position(|line| line == "C content 146").unwrap();
+    let print = |subject: u8, body: u8| Fingerprint {
+        line,
+        fields: vec![("subject".to_owned(), [subject; 16])],
+        body: [body; 16],
+        body_octets: 100,
+        ..Fingerprint::default()
+    };
+    let with = |mut session: Session, print: Fingerprint| {
+        session.contents.push(print);
+        session
+    };
+    let compared = |here: Fingerprint, there: Fingerprint| {
+        let (here, there) = (with(near(PLAIN), here), with(far(PLAIN), there));
+        compare(&[here], &[there], &Settings::default())
+    };
+    assert_eq!(changes(&compared(print(1, 2), print(1, 2))), []);
+    let comparison = compared(print(1, 2), print(9, 8));
+    let expected = [(Change::ContentAltered, Direction::ClientToServer, Some(16), Some(16))];
+    assert_eq!(changes(&comparison), expected);
+    let what = &comparison.pairs[0].differences[0].what;
+    assert!(
+        what.contains("the field subject rewritten; the body altered (100 octets before and after"),
+        "{what}"
+    );
+    let one_side = compare(&[with(near(PLAIN), print(1, 2))], &[far(PLAIN)], &Settings::default());
+    assert_eq!(changes(&one_side), []);
+}
+
+#[test]
+fn a_session_on_one_side_only_is_judged() {
+    use diagnose::compare::Absence;
+    const SECOND: i64 = 1_000_000;
+    let begin = 1_000 * SECOND;
+    let far_clock = 3_600 * SECOND;
+    let silent = "C: EHLO a.test";
+    for (text, starts, is_near, absence, confidence) in [
+        // between two sessions that both sides have
+        (silent, begin + 30 * SECOND, true, Absence::Stopped, Confidence::Likely),
+        (PLAIN, begin + 30 * SECOND, true, Absence::WentElsewhere, Confidence::Possible),
+        (PLAIN, begin + 30 * SECOND, false, Absence::BeganBetween, Confidence::Possible),
+        // before the first, and after the last
+        (PLAIN, begin - 90 * SECOND, true, Absence::StartedLate, Confidence::Likely),
+        (PLAIN, begin + 900 * SECOND, true, Absence::EndedEarly, Confidence::Likely),
+        (PLAIN, begin - 90 * SECOND, false, Absence::StartedLate, Confidence::Likely),
+    ] {
+        let other =
+            |text: &str, word: &str| text.replace("a.test", word).replace("queued as 17", word);
+        let mut here = Vec::new();
+        let mut there = Vec::new();
+        for (word, at) in [("one.test", begin), ("two.test", begin + 60 * SECOND)] {
+            here.push(session(&other(PLAIN, word), 50_001, at, 0));
+            there.push(session(&other(PLAIN, word), 33_442, at + far_clock, 400));
+        }
+        let (alone, side) =
+            if is_near { (starts, &mut here) } else { (starts + far_clock, &mut there) };
+        let text = text.replace("mx.b.test", "mx.c.test").replace("b@b.test", "c@c.test");
+        side.push(session(&other(&text, "three.test"), 50_003, alone, 0));
+        let comparison = compare(&here, &there, &Settings::default());
+        assert_eq!(comparison.pairs.len(), 2);
+        let judged = &comparison.alone[..];
+        assert_eq!(judged.len(), 1, "{judged:?}");
+        assert_eq!(
+            (judged[0].is_near, judged[0].session, judged[0].absence, judged[0].confidence),
+            (is_near, 2, absence, confidence),
+            "{}",
+            judged[0].what
+        );
+    }
+}

@@ -5,7 +5,7 @@ use std::{fmt::Write, path::PathBuf, process::ExitCode};
 use clap::Args;
 use diagnose::{
     Session,
-    compare::{Comparison, Direction, Order, Pair, Row, Settings, compare},
+    compare::{Alone, Comparison, Direction, Order, Pair, Row, Settings, compare},
 };
 
 use super::{
@@ -153,8 +153,8 @@ impl Compare {
                 show(&mut page, pair, &near[pair.near], &far[pair.far]);
             }
         }
-        alone(&mut page, "clients'", &comparison.only_near, near);
-        alone(&mut page, "servers'", &comparison.only_far, far);
+        alone(&mut page, "clients'", comparison.alone.iter().filter(|alone| alone.is_near), near);
+        alone(&mut page, "servers'", comparison.alone.iter().filter(|alone| !alone.is_near), far);
         page
     }
 }
@@ -248,18 +248,32 @@ fn show_row(page: &mut String, pair: &Pair, row: &Row, near: &Session, far: &Ses
     let _ = writeln!(page, "  {near_place:>7} {near_text:side$} {sign} {far_place:>7} {far_text}");
 }
 
-fn alone(page: &mut String, side: &str, indices: &[usize], sessions: &[Session]) {
+fn alone<'a>(
+    page: &mut String,
+    side: &str,
+    alone: impl Iterator<Item = &'a Alone>,
+    sessions: &[Session],
+) {
     const SHOWN_MAX: usize = 20;
-    if indices.is_empty() {
-        return;
-    }
-    let _ = writeln!(page, "\nOnly on the {side} side:");
-    for index in indices.iter().take(SHOWN_MAX) {
-        let session = &sessions[*index];
+    let mut left = 0;
+    for (count, alone) in alone.enumerate() {
+        if count >= SHOWN_MAX {
+            left += 1;
+            continue;
+        }
+        if count == 0 {
+            let _ = writeln!(page, "\nOnly on the {side} side:");
+        }
+        let session = &sessions[alone.session];
         let summary = diagnose::summary::Summary::of(session);
-        let _ = writeln!(page, "  {} {}: {}", index + 1, ledger::ends(session), summary.result);
+        let _ =
+            writeln!(page, "  {} {}: {}", alone.session + 1, ledger::ends(session), summary.result);
+        let told = format!("{} ({})", alone.what, alone.confidence);
+        for line in ledger::wrapped(&told, output::prose_width().saturating_sub(8)) {
+            let _ = writeln!(page, "      {line}");
+        }
     }
-    if indices.len() > SHOWN_MAX {
-        let _ = writeln!(page, "  ... and {} more", indices.len() - SHOWN_MAX);
+    if left > 0 {
+        let _ = writeln!(page, "  ... and {left} more (--json has all)");
     }
 }

@@ -165,8 +165,8 @@ impl Dialogue {
             return;
         }
         let (first, last) = (content.first, content.last);
-        let (text, octets) = content.close(finished);
-        self.push(Party::Client, Kind::Content { octets, finished }, text, first, last);
+        let (text, octets, print) = content.close(finished);
+        self.push_content(Kind::Content { octets, finished }, text, (first, last), print);
         if finished {
             self.ask(super::dialogue::Asked::EndOfContent);
         }
@@ -176,7 +176,8 @@ impl Dialogue {
     pub(super) fn end_blob(&mut self, blob: Blob) {
         let Some((first, last)) = blob.place else { return };
         let kind = Kind::Blob { octets: blob.seen, announced: blob.announced };
-        self.push(Party::Client, kind, blob.shown, first, last);
+        let print = blob.print.map(|print| print.finish(0));
+        self.push_content(kind, blob.shown, (first, last), print);
         if let Some(asked) = blob.reply {
             self.ask(asked);
         }
@@ -195,6 +196,7 @@ impl Dialogue {
             }
             Client::Blob(mut blob) => {
                 let within = octets.min(blob.left);
+                blob.print = None;
                 blob.left -= within;
                 self.client.unsure |= within < octets;
                 if blob.left > 0 {

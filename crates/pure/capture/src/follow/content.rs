@@ -5,9 +5,10 @@
 
 use std::sync::LazyLock;
 
+use diagnose::fingerprint::Fingerprint;
 use memchr::memmem::Finder;
 
-use super::held::Stamp;
+use super::{fingerprint::Printer, held::Stamp};
 
 /// Where a dot begins a line. Made once, as a hostile content has one on each line.
 static DOT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n."));
@@ -119,6 +120,8 @@ pub(super) struct Content {
     /// A loose end was passed over: others are no ends either.
     pub strict_only: bool,
     scan: Scan,
+    /// `None` where part of it is missing.
+    print: Option<Printer>,
 }
 
 impl Content {
@@ -131,6 +134,8 @@ impl Content {
             last: stamp,
             had_gap: false,
             strict_only: false,
+            // What begins in the midst has no header section to begin with.
+            print: matches!(scan.0, Place::Start(_)).then(Printer::content),
             scan,
         }
     }
@@ -153,24 +158,32 @@ impl Content {
         }
         let room = CONTENT_SHOWN_MAX - self.shown.len();
         self.shown.extend_from_slice(&octets[..used.min(room)]);
+        if let Some(print) = &mut self.print {
+            print.read(&octets[..used]);
+        }
         self.octets += used as u64;
         (used, end)
     }
 
     /// Part of it is missing.
     pub fn gap(&mut self) {
-        self.had_gap = true;
+        (self.had_gap, self.print) = (true, None);
         self.scan = Scan::within();
     }
 
     /// What there is of it without the final dot's line, if that was the last read.
-    pub fn close(mut self, finished: bool) -> (Vec<u8>, u64) {
+    pub fn close(mut self, finished: bool) -> (Vec<u8>, u64, Option<Fingerprint>) {
+        let dot_line = match (finished, self.scan.0 == Place::Start(true)) {
+            (false, _) => 0,
+            (true, true) => 3,
+            (true, false) => 2,
+        };
         if finished {
-            let dot_line = if self.scan.0 == Place::Start(true) { 3 } else { 2 };
             self.octets = self.octets.saturating_sub(dot_line);
             self.shown.truncate(usize::try_from(self.octets).unwrap_or(usize::MAX));
         }
-        (self.shown, self.octets)
+        let print = self.print.map(|print| print.finish(dot_line as usize));
+        (self.shown, self.octets, print)
     }
 }
 

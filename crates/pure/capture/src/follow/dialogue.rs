@@ -5,7 +5,10 @@
 
 use std::collections::VecDeque;
 
-use diagnose::session::{Event, Kind, Line, Party, TlsSeen};
+use diagnose::{
+    fingerprint::Fingerprint,
+    session::{Event, Kind, Line, Party, TlsSeen},
+};
 
 use super::{held::Stamp, record::Record, server::ServerSide, state::ClientSide};
 use crate::{
@@ -70,6 +73,13 @@ pub(super) struct Dialogue {
     run: Option<Run>,
 }
 
+/// What a dialogue comes to.
+pub(super) struct Finished {
+    pub lines: Vec<Line>,
+    pub contents: Vec<Fingerprint>,
+    pub tls: Option<TlsSeen>,
+}
+
 impl Dialogue {
     /// A dialogue that is seen from its start, or from somewhere.
     pub fn new(from_start: bool) -> Self {
@@ -128,6 +138,18 @@ impl Dialogue {
         self.record.push(by, kind, text, first, last);
     }
 
+    /// Adds a content's line.
+    pub fn push_content(
+        &mut self,
+        kind: Kind,
+        text: Vec<u8>,
+        places: (Stamp, Stamp),
+        print: Option<Fingerprint>,
+    ) {
+        self.end_run();
+        self.record.content(kind, text, places, print);
+    }
+
     /// Octets of memory that it takes.
     pub fn memory(&self) -> usize {
         let tls = self.tls.as_ref().map_or(0, |tls| tls.memory());
@@ -136,7 +158,7 @@ impl Dialogue {
     }
 
     /// Nothing more comes.
-    pub fn finish(mut self) -> (Vec<Line>, Option<TlsSeen>) {
+    pub fn finish(mut self) -> Finished {
         self.client_ends();
         self.server_ends();
         for by in [Party::Client, Party::Server] {
@@ -146,7 +168,8 @@ impl Dialogue {
             }
         }
         self.end_run();
-        (self.record.finish(), self.tls.map(|tls| tls.facts()))
+        let (lines, contents) = self.record.finish();
+        Finished { lines, contents, tls: self.tls.map(|tls| tls.facts()) }
     }
 
     /// What the reply with this code is due to, as far as the commands seen tell.

@@ -5,7 +5,10 @@
 
 use std::collections::VecDeque;
 
-use diagnose::session::{Event, Kind, Line, Party, Place};
+use diagnose::{
+    fingerprint::Fingerprint,
+    session::{Event, Kind, Line, Party, Place},
+};
 
 use super::held::Stamp;
 
@@ -15,6 +18,8 @@ const MEMORY_MAX: usize = 1 << 20;
 const HEAD_MAX: usize = 64;
 /// What a line takes besides its text.
 const LINE_COST: usize = 112;
+/// What a digest takes besides its field's name.
+const FIELD_COST: usize = 40;
 
 /// Lines with the order in which they were complete.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +29,9 @@ pub(super) struct Record {
     memory: usize,
     dropped: u64,
     place: Place,
+    /// One for each content and chunk, with the order of its line: lines of one packet have one order, so that
+    /// they are told apart by standing as they came.
+    prints: Vec<(u64, Option<Fingerprint>)>,
 }
 
 impl Record {
@@ -42,6 +50,19 @@ impl Record {
         }
     }
 
+    /// Adds a content's line.
+    pub fn content(
+        &mut self,
+        kind: Kind,
+        text: Vec<u8>,
+        places: (Stamp, Stamp),
+        print: Option<Fingerprint>,
+    ) {
+        self.memory += print_cost(print.as_ref());
+        self.prints.push((places.1.order, print));
+        self.push(Party::Client, kind, text, places.0, places.1);
+    }
+
     /// Adds a remark of ours.
     pub fn remark(&mut self, stamp: Stamp, text: &str) {
         let kind = Kind::Event(Event::Remark);
@@ -53,10 +74,10 @@ impl Record {
         self.memory
     }
 
-    /// The lines in order of time.
-    pub fn finish(mut self) -> Vec<Line> {
+    /// The lines in order of time, and what is known of the contents among them.
+    pub fn finish(mut self) -> (Vec<Line>, Vec<Fingerprint>) {
         self.head.sort_by_key(|(order, _)| *order);
-        let mut tail = Vec::from(self.tail);
+        let mut tail = Vec::from(std::mem::take(&mut self.tail));
         tail.sort_by_key(|(order, _)| *order);
         if self.dropped > 0 {
             let at = tail.first().map(|(_, line)| line.at).unwrap_or_default();
@@ -71,7 +92,26 @@ impl Record {
             self.head.append(&mut tail);
             self.head.sort_by_key(|(order, _)| *order);
         }
-        self.head.into_iter().map(|(_, line)| line).collect()
+        let prints = self.placed_prints();
+        (self.head.into_iter().map(|(_, line)| line).collect(), prints)
+    }
+
+    /// What is known of contents, each with the index of its line.
+    fn placed_prints(&mut self) -> Vec<Fingerprint> {
+        let mut prints = std::mem::take(&mut self.prints);
+        prints.sort_by_key(|(order, _)| *order);
+        let mut next = 0;
+        let mut placed = Vec::with_capacity(prints.len());
+        for (order, print) in prints {
+            let is_it = |(of, line): &(u64, Line)| {
+                *of == order && matches!(line.kind, Kind::Content { .. } | Kind::Blob { .. })
+            };
+            let Some(further) = self.head[next..].iter().position(is_it) else { continue };
+            let line = next + further;
+            next = line + 1;
+            placed.extend(print.map(|print| Fingerprint { line, ..print }));
+        }
+        placed
     }
 
     fn make_room(&mut self) {
@@ -95,7 +135,21 @@ impl Record {
             extend(&mut self.place, line.place);
             self.tail.pop_front();
         }
+        // No content stands before the first MAIL.
+        let kept = self.tail.front().map_or(u64::MAX, |(order, _)| *order);
+        let memory = &mut self.memory;
+        self.prints.retain(|(order, print)| {
+            let stays = *order >= kept;
+            *memory -= if stays { 0 } else { print_cost(print.as_ref()) };
+            stays
+        });
     }
+}
+
+fn print_cost(print: Option<&Fingerprint>) -> usize {
+    let Some(print) = print else { return LINE_COST };
+    let fields: usize = print.fields.iter().map(|(name, _)| FIELD_COST + name.len()).sum();
+    LINE_COST + fields + FIELD_COST * print.marks.len()
 }
 
 fn cost(line: &Line) -> usize {
@@ -135,7 +189,7 @@ mod tests {
             }
         }
         assert!(record.memory() <= MEMORY_MAX + 200);
-        let lines = record.finish();
+        let (lines, _) = record.finish();
         let texts: Vec<_> = lines.iter().map(Line::lossy).collect();
         assert_eq!(texts[0], "EHLO a.test");
         assert!(texts[1].ends_with("lines are left out here, to bound memory"), "{}", texts[1]);

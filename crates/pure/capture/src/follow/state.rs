@@ -3,6 +3,7 @@
 use super::{
     content::{Content, End, Scan},
     dialogue::{Asked, Wrapping},
+    fingerprint::Printer,
     held::{Body, Held, Stamp},
     line::LineReader,
 };
@@ -81,6 +82,8 @@ pub(super) struct Blob {
     pub left: u64,
     pub seen: u64,
     pub shown: Vec<u8>,
+    /// `None` once part of it is missing.
+    pub print: Option<Box<Printer>>,
     /// Where it begins and ends, once there is something of it.
     pub place: Option<(Stamp, Stamp)>,
     /// The reply that is due behind it, if its command's own was another one.
@@ -100,7 +103,15 @@ impl LooseEnd {
 
 impl Blob {
     pub fn new(announced: u64, reply: Option<Asked>) -> Self {
-        Self { announced, left: announced, seen: 0, shown: Vec::new(), place: None, reply }
+        Self {
+            announced,
+            left: announced,
+            seen: 0,
+            shown: Vec::new(),
+            print: Some(Box::new(Printer::chunk())),
+            place: None,
+            reply,
+        }
     }
 
     /// Takes what belongs to it; gives how much that was.
@@ -108,6 +119,9 @@ impl Blob {
         let used = octets.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let room = BLOB_SHOWN_MAX - self.shown.len();
         self.shown.extend_from_slice(&octets[..used.min(room)]);
+        if let Some(print) = &mut self.print {
+            print.read(&octets[..used]);
+        }
         self.left -= used as u64;
         self.seen += used as u64;
         self.place = Some((self.place.map_or(stamp, |(first, _)| first), stamp));

@@ -80,7 +80,12 @@ fn said(session: &Session, by: Party) -> Vec<usize> {
 /// Rows in the near side's order; a line that only the far side has stands before the next line that both have.
 fn merged(pairs: Vec<(Option<usize>, Option<usize>)>, near: &Session, far: &Session) -> Vec<Row> {
     let is_same = |near_line: Option<usize>, far_line: Option<usize>| match (near_line, far_line) {
-        (Some(a), Some(b)) => same(&near.lines[a], &far.lines[b]),
+        (Some(a), Some(b)) => {
+            // Of the same length, yet not the same.
+            let prints = near.fingerprint(a).zip(far.fingerprint(b));
+            same(&near.lines[a], &far.lines[b])
+                && prints.is_none_or(|(here, there)| here.differences(there).is_empty())
+        }
         _ => false,
     };
     let mut both: Vec<(usize, Option<usize>)> =

@@ -117,10 +117,12 @@ impl Sides<'_> {
         }
         let (change, what) = match (sent.kind, received.kind) {
             (Kind::Content { .. }, Kind::Content { .. }) => {
-                self.content(sent, received, direction)?
+                let (change, what) = self.content(sent, received, direction)?;
+                (change, format!("{what}{}", self.content_told(row, direction)))
             }
             (Kind::Blob { octets: a, .. }, Kind::Blob { octets: b, .. }) => {
-                (Change::ContentAltered, format!("{a} octets were sent, {b} arrived"))
+                let told = self.content_told(row, direction);
+                (Change::ContentAltered, format!("{a} octets were sent, {b} arrived{told}"))
             }
             _ if align::is_masked(&received.text, &sent.text) => {
                 let is_keyword = self.is_keyword(row, direction);
@@ -130,6 +132,18 @@ impl Sides<'_> {
             _ => (Change::Altered, format!("{} arrived as {}", quoted(sent), quoted(received))),
         };
         Some(self.difference(change, direction, row, what, Confidence::Certain))
+    }
+
+    /// What was done to a content, where both sides' evidence had its octets.
+    fn content_told(&self, row: &Row, direction: Direction) -> String {
+        let near = row.near.and_then(|line| self.near.fingerprint(line));
+        let far = row.far.and_then(|line| self.far.fingerprint(line));
+        let Some((near, far)) = near.zip(far) else { return String::new() };
+        let told = match direction {
+            Direction::ClientToServer => near.differences(far),
+            Direction::ServerToClient => far.differences(near),
+        };
+        if told.is_empty() { String::new() } else { format!(": {}", told.join("; ")) }
     }
 
     /// What became of a content; `None` where a gap of the capture explains it.
