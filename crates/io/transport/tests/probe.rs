@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use diagnose::Weight;
 use peer::Pair;
+use smtp::Timestamp;
 use transport::{
     ClientTls, Plan, ServerIdentity,
     probe::{Order, Report, Subject, Trial, probe},
 };
+use world::{Clock, World};
 
 const SCRIPT: &str = "S: 220 mx.b.test ESMTP\nC: EHLO\nS: 250-mx.b.test\nS: 250-AUTH=LOGIN\nS: 250 STARTTLS\n\
     C: STARTTLS\nS: 220 go\ntls\nC: EHLO\nS: 250-mx.b.test\nS: 250-SIZE 1000\nS: 250 AUTH PLAIN\n";
@@ -122,5 +124,38 @@ fn records_and_hosts_that_are_not_there() {
         assert!(visit.connect.is_none() && visit.failure.is_some(), "nobody listens there");
         assert!(visit.findings.iter().any(|own| own.weight == Weight::Failure), "{visit:?}");
         assert_eq!(report.worst(), Some(Weight::Failure));
+    });
+}
+
+#[test]
+fn a_certificate_that_expires_soon_is_told() {
+    run(async {
+        let day = 86_400_000;
+        // Made in 2005, so valid until the end of 2014.
+        let end = 1_420_070_400_000;
+        for (days, told) in
+            [(5, Some("the certificate expires in 5 days, at 2015-01-01T00:00:00Z")), (100, None)]
+        {
+            let pair = Pair::new();
+            zone(&pair, &[]);
+            let at = |world: &World, now| {
+                let origin = tokio::time::Instant::now();
+                World { clock: Clock::Sim { epoch: Timestamp(now), origin }, ..world.clone() }
+            };
+            let then = at(&pair.theirs, 1_120_000_000_000);
+            let made = ServerIdentity::self_signed(&then, &["mx.b.test".to_owned()]).expect("made");
+            let identity =
+                ServerIdentity::from_pem(&made.certificate, &made.key, ("c", "k")).expect("read");
+            let identity = ServerIdentity::config(&[identity]).expect("configured");
+            let script = format!("{SCRIPT}C: QUIT\nS: 221 bye\n");
+            let _peer = pair.play(Some(identity), &[&script]);
+            let now = at(&pair.ours, end - days * day - day / 2);
+            let tls = ClientTls::new(&now).expect("TLS");
+            let report = probe(&now, &tls, &order(None)).await;
+            let notices = &report.visits[0].notices;
+            let expires = notices.iter().find(|own| own.what.contains("expires"));
+            assert_eq!(expires.map(|own| own.what.as_str()), told, "{notices:?}");
+            assert!(expires.is_none_or(|own| own.weight == Weight::Fault));
+        }
     });
 }

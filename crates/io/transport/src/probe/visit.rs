@@ -11,7 +11,7 @@ use std::{
 
 use diagnose::{Finding, Weight, examine, inspect};
 use serde::{Serialize, Serializer};
-use smtp::{Attempt, Cause, Outcome, Party, Stage, TlsFacts, Transcript};
+use smtp::{Attempt, Cause, Outcome, Party, Stage, Timestamp, TlsFacts, Transcript};
 use world::World;
 
 use super::{Bisection, Names, Notice, Offer, Order, RelayTest, Trial, dialogue, names};
@@ -22,7 +22,7 @@ use crate::{
     plan::Target,
     policy::{Demand, Policy},
     session::{Failure, Session},
-    tls::ClientTls,
+    tls::{ClientTls, expires},
 };
 
 /// What was seen at one address.
@@ -161,6 +161,7 @@ impl Going<'_> {
             visit.notices.push(Notice::new(Weight::Remark, what, remedy));
         } else {
             judge(&mut visit, &policy, seen.forbidden);
+            visit.notices.extend(expiry(&visit, self.world.clock.now()));
         }
         visit
     }
@@ -322,6 +323,20 @@ fn judge(visit: &mut Visit, policy: &Policy, forbidden: Option<String>) {
         tell(Weight::Remark, what, "most senders don't ask; those who want it verified do");
     }
     visit.notices = notices;
+}
+
+/// So many days before its end a certificate should have a successor: those who renew by themselves do so a
+/// month before.
+const EXPIRY_WARNING_DAYS: u64 = 14;
+
+/// A certificate that expires soon. One that has expired does not verify, which is told as that.
+fn expiry(visit: &Visit, now: Timestamp) -> Option<Notice> {
+    let until = expires(visit.tls.as_ref()?)?;
+    let days = until.since(now).as_secs() / 86_400;
+    (until > now && days < EXPIRY_WARNING_DAYS).then(|| {
+        let what = format!("the certificate expires in {days} days, at {}", until.to_rfc3339());
+        Notice::new(Weight::Fault, what, "renew it, and see why nothing did so by itself")
+    })
 }
 
 impl Visit {

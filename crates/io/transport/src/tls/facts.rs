@@ -3,7 +3,7 @@
 use rustls::{
     CommonState, ProtocolVersion, ServerConnection, SupportedCipherSuite, pki_types::CertificateDer,
 };
-use smtp::TlsFacts;
+use smtp::{Timestamp, TlsFacts, time::Rfc3339};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 pub(super) fn of_server(session: &ServerConnection) -> TlsFacts {
@@ -88,13 +88,28 @@ fn describe(der: &CertificateDer<'_>) -> Vec<String> {
     let mut lines = vec![
         format!("subject: {}", plain(certificate.subject())),
         format!("issuer: {}", plain(certificate.issuer())),
-        format!("expires: {}", certificate.validity().not_after),
+        format!("{EXPIRES}{}", expiry(&certificate)),
     ];
     let names = names_of(der);
     if !names.is_empty() {
         lines.push(format!("names: {}", names.join(", ")));
     }
     lines
+}
+
+/// What the line of a certificate's end begins with.
+const EXPIRES: &str = "expires: ";
+
+/// The end of its validity, to be read by people and by [`expires`]; before 1970, that day.
+fn expiry(certificate: &X509Certificate<'_>) -> Rfc3339 {
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
+    Timestamp(seconds.saturating_mul(1_000)).to_rfc3339()
+}
+
+/// When the peer's certificate expires, by its description.
+pub(crate) fn expires(facts: &TlsFacts) -> Option<Timestamp> {
+    let line = facts.certificate.iter().find_map(|line| line.strip_prefix(EXPIRES))?;
+    Timestamp::from_rfc3339(line)
 }
 
 /// The names that a certificate is for.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub(crate) use client::offer;
 pub use client::{ClientSettings, ClientTls, TlsVersion, Verify};
 pub use dane::{Dane, usable};
+pub(crate) use facts::expires;
 pub use identity::{SelfSigned, ServerIdentity};
 use rustls::{crypto::CryptoProvider, server::Acceptor};
 use smtp::TlsFacts;
