@@ -5,6 +5,7 @@ mod complete;
 mod content;
 mod dialogue;
 mod hearing;
+mod history;
 mod line;
 mod link;
 mod login;

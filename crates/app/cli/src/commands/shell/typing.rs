@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
 };
 
+use diagnose::sequence::State;
 use rustyline::{
     Config, Context, Editor, ExternalPrinter, Helper,
     completion::{Completer, FilenameCompleter},
@@ -18,7 +19,12 @@ use rustyline::{
 };
 use tokio::sync::mpsc as async_mpsc;
 
-use super::{complete, progress::Progress, record::Screen};
+use super::{
+    complete,
+    history::{self, History},
+    progress::Progress,
+    record::Screen,
+};
 
 /// A longer line of a script comes in pieces.
 const LINE_MAX: u64 = 16 * 1024 * 1024;
@@ -74,17 +80,18 @@ impl Typist {
     pub fn terminal() -> Result<(Self, Screen), ReadlineError> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
-            .max_history_size(1_000)?
+            .max_history_size(history::LINES_MAX)?
             .history_ignore_dups(true)?
             .build();
         let history = MemHistory::with_config(&config);
         let mut editor: Editor<Typing, MemHistory> = Editor::with_history(config, history)?;
+        let mut kept = remembered(&mut editor)?;
         let printer = Arc::new(Mutex::new(editor.create_external_printer()?));
         let (ask, asked) = mpsc::channel();
         let (give, given) = async_mpsc::unbounded_channel();
         std::thread::spawn(move || {
             for wanted in asked {
-                if give.send(typed(&mut editor, wanted)).is_err() {
+                if give.send(typed(&mut editor, &mut kept, wanted)).is_err() {
                     return;
                 }
             }
@@ -155,7 +162,28 @@ fn next_line(input: &mut (dyn BufRead + Send)) -> Given {
     }
 }
 
-fn typed(editor: &mut Editor<Typing, MemHistory>, wanted: Ask) -> Given {
+/// Earlier shells' lines, ready for the arrow keys. Without a place for them the shell does as well without.
+fn remembered(editor: &mut Editor<Typing, MemHistory>) -> Result<Option<History>, ReadlineError> {
+    let Some(path) = history::place() else { return Ok(None) };
+    match History::open(&path) {
+        Ok(history) => {
+            for line in history.lines() {
+                editor.add_history_entry(line.as_str())?;
+            }
+            Ok(Some(history))
+        }
+        Err(error) => {
+            eprintln!("what is typed is not remembered: `{}`: {error}", path.display());
+            Ok(None)
+        }
+    }
+}
+
+fn typed(
+    editor: &mut Editor<Typing, MemHistory>,
+    kept: &mut Option<History>,
+    wanted: Ask,
+) -> Given {
     let (prompt, progress) = match wanted {
         Ask::Secret(prompt) => {
             return match rpassword::prompt_password(prompt) {
@@ -165,7 +193,9 @@ fn typed(editor: &mut Editor<Typing, MemHistory>, wanted: Ask) -> Given {
         }
         Ask::Line(prompt, progress) => (prompt, progress),
     };
-    let keeps_secret = progress.state == diagnose::sequence::State::Sasl;
+    let keeps_secret = progress.state == State::Sasl;
+    // Content is somebody's letter; it stays in this shell.
+    let is_content = progress.state == State::Content;
     editor.set_helper(Some(Typing { progress: *progress }));
     loop {
         match editor.readline(&prompt) {
@@ -174,7 +204,15 @@ fn typed(editor: &mut Editor<Typing, MemHistory>, wanted: Ask) -> Given {
                     keeps_secret || super::record::struck(line.as_bytes()) != line.as_bytes();
                 if !is_secret && !line.is_empty() {
                     // A line that is already there is not added once more, and that is all right.
-                    let _ = editor.add_history_entry(line.as_str());
+                    let is_new = editor.add_history_entry(line.as_str()).unwrap_or(false);
+                    let added = match kept {
+                        Some(kept) if is_new && !is_content => kept.add(&line),
+                        _ => Ok(()),
+                    };
+                    if let Err(error) = added {
+                        eprintln!("what is typed is not remembered any more: {error}");
+                        *kept = None;
+                    }
                 }
                 return Given::Line(line.into_bytes());
             }
