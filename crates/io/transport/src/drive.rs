@@ -303,6 +303,10 @@ impl Driver {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
             if now >= at {
+                let lost = self.wire.as_ref().and_then(|wire| wire.stream().unconfirmed());
+                if let Some(lost) = lost {
+                    self.client.note(now - self.origin, lost.to_string());
+                }
                 self.client.expire(now - self.origin);
                 return Poll::Ready(());
             }

@@ -6,6 +6,7 @@
 
 mod listener;
 mod stream;
+mod unconfirmed;
 
 use std::{
     fmt, io,

@@ -18,6 +18,7 @@ pub mod server;
 pub mod status;
 pub mod time;
 pub mod transcript;
+mod unconfirmed;
 pub mod xtext;
 
 pub use address::{Address, ForwardPath, ReversePath};
@@ -29,3 +30,4 @@ pub use reply::{Proof, Reply};
 pub use status::EnhancedStatus;
 pub use time::Timestamp;
 pub use transcript::{Party, TlsFacts, Transcript};
+pub use unconfirmed::Unconfirmed;

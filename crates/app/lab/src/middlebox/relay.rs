@@ -215,6 +215,7 @@ impl Relay {
 
     async fn octets(&mut self, mut octets: Vec<u8>, ends: bool) -> io::Result<Goes> {
         if self.is_deaf.0 {
+            self.near.lose(octets.len());
             return Ok(Goes::On);
         }
         self.content += octets.len();
@@ -230,6 +231,7 @@ impl Relay {
         match act {
             Some(Act::Swallow | Act::Remove) => {
                 self.is_deaf.0 = true;
+                self.near.lose(octets.len());
                 if let Some(recorder) = &mut self.near_recorder {
                     recorder.lost(Party::Client, &octets);
                 }

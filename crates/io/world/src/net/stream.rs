@@ -15,6 +15,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+use smtp::Unconfirmed;
+
 use super::Endpoint;
 use crate::sim::net::SimStream;
 
@@ -85,6 +87,24 @@ impl Stream {
             Self::Tcp(tcp, _) => tcp.try_read(buffer),
             Self::Unix(unix, _) => unix.try_read(buffer),
             Self::Sim(sim) => sim.try_read(buffer),
+        }
+    }
+
+    /// What of our octets was sent again and never acknowledged; asked when the peer is silent. `None` if there is
+    /// nothing of that kind, or it is not known.
+    pub fn unconfirmed(&self) -> Option<Unconfirmed> {
+        match self {
+            Self::Tcp(tcp, peer) => super::unconfirmed::of(tcp.local_addr().ok()?, *peer),
+            Self::Unix(..) => None,
+            Self::Sim(sim) => sim.unconfirmed(),
+        }
+    }
+
+    /// So many octets that were just read never arrived: who sent them waits for their acknowledgment. That is how
+    /// a box plays a path that loses packets in a simulated network; a real one acknowledges by itself.
+    pub fn lose(&self, octets: usize) {
+        if let Self::Sim(sim) = self {
+            sim.lose(octets);
         }
     }
 

@@ -16,10 +16,14 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use smtp::Unconfirmed;
 use tokio::time::Instant;
 
 use super::{Conditions, Wake, remember};
 use crate::net::Idle;
+
+/// The first wait of TCP's retransmission timer on Linux.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 pub(super) struct Connection {
     pub hosts: [IpAddr; 2],
@@ -28,6 +32,8 @@ pub(super) struct Connection {
     latency: Duration,
     /// What each side reads.
     incoming: [Pipe; 2],
+    /// What of that was lost on the way, and since when.
+    lost: [Option<(u64, Instant)>; 2],
 }
 
 #[derive(Default)]
@@ -73,7 +79,21 @@ pub(super) struct Air<'a> {
 
 impl Connection {
     pub fn new(hosts: [IpAddr; 2], latency: Duration) -> Self {
-        Self { hosts, held: [true; 2], latency, incoming: Default::default() }
+        Self { hosts, held: [true; 2], latency, incoming: Default::default(), lost: [None; 2] }
+    }
+
+    /// What that side sent and the other never got.
+    pub fn unconfirmed(&self, side: usize, now: Instant) -> Option<Unconfirmed> {
+        let (octets, since) = self.lost[1 - side]?;
+        // TCP's timer: each wait is twice the one before (RFC 6298 section 5.5).
+        let waits = now.duration_since(since).as_millis() / FIRST_WAIT.as_millis() + 1;
+        Some(Unconfirmed { octets, repeats: waits.ilog2() })
+    }
+
+    /// What that side has read last it never got.
+    pub fn lose(&mut self, side: usize, octets: usize, now: Instant) {
+        let (lost, _) = self.lost[side].get_or_insert((0, now));
+        *lost += octets as u64;
     }
 
     pub fn read(

@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use smtp::Unconfirmed;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
@@ -55,6 +56,17 @@ impl SimStream {
     /// See [`crate::net::Stream::reset_on_drop`].
     pub fn reset_on_drop(&mut self) {
         self.is_reset_on_drop = true;
+    }
+
+    /// See [`crate::net::Stream::unconfirmed`].
+    pub fn unconfirmed(&self) -> Option<Unconfirmed> {
+        self.on(|connection, _| connection.unconfirmed(self.side, Instant::now())).ok().flatten()
+    }
+
+    /// See [`crate::net::Stream::lose`].
+    pub fn lose(&self, octets: usize) {
+        // Of a connection that is gone nothing is acknowledged anyway.
+        let _ = self.on(|connection, _| connection.lose(self.side, octets, Instant::now()));
     }
 
     /// See [`crate::net::Stream::readable`].
