@@ -26,6 +26,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("kadmin.local", "krb5-admin-server"),
     ("kinit", "krb5-user"),
     ("faketime", "faketime"),
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+    ("tcpdump", "tcpdump"),
 ];
 
 /// Packages without a program: swaks speaks TLS with the first and logs in by the next three, Postfix
