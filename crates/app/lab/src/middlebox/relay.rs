@@ -35,6 +35,9 @@ pub struct Relay {
     times: HashMap<(bool, String), u32>,
     /// Octets of the content that passes.
     content: usize,
+    /// Its beginning, while a rule is about contents that are longer than that: what the client writes in small
+    /// pieces goes over a network in packets as big as they can be.
+    held: Vec<u8>,
     /// That side's words are swallowed from now on.
     is_deaf: (bool, bool),
     /// Under TLS, or after an end: octets pass as they are.
@@ -64,6 +67,7 @@ impl Relay {
             pending: Pending::new(),
             times: HashMap::new(),
             content: 0,
+            held: Vec::new(),
             is_deaf: (false, false),
             is_opaque: false,
             wants_tls: false,
@@ -219,6 +223,18 @@ impl Relay {
             return Ok(Goes::On);
         }
         self.content += octets.len();
+        let is_short = |rule: &Rule| {
+            rule.of == Side::Client
+                && rule.at == "CONTENT"
+                && rule.longer.is_some_and(|longer| self.content <= longer)
+        };
+        if !ends && self.script.rule.iter().any(is_short) {
+            self.held.append(&mut octets);
+            return Ok(Goes::On);
+        }
+        if !self.held.is_empty() {
+            octets.splice(..0, std::mem::take(&mut self.held));
+        }
         let length = self.content;
         if ends {
             self.content = 0;
