@@ -2,13 +2,18 @@
 //! its SASL library as our clients; Postfix with Dovecot, and Exim, as servers of ours. And between our
 //! own two sides, with somebody in the middle.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::Duration,
+};
 
 use harness::{
     bed::{Bed, PASSWORD, USER},
     client::Client,
     maildir,
     peers::{DovecotAuth, Exim, Knows, Postfix, Wants},
+    ports,
     program::{Ran, python, run, wait_for, wanted},
     sink::Sink,
 };
@@ -219,4 +224,161 @@ fn we_sign_in_at_exim() {
         why(&bed, &format!("AUTH {mechanism}"));
         sink.wait(number + 1);
     }
+}
+
+/// A server of ours that wants a login and hands on to the sink.
+fn smarthost(keys: &str, tables: &str, sink: &Sink) -> Bed {
+    let onward = format!("[routes]\n\"next.test\" = \"127.0.0.1:{}\"\n{tables}", sink.port);
+    let mut bed = Bed::new("");
+    bed.configure_submission(keys, &onward);
+    bed.add_user();
+    bed.start_again();
+    bed
+}
+
+/// A server of ours whose next hop is at that port, under TLS from the start; `more` of the route.
+fn client_of(port: u16, more: &str) -> Bed {
+    Bed::start(&format!(
+        "[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{port}\"\ntls = \"required\"\nimplicit_tls = true\n{more}"
+    ))
+}
+
+/// Ends TLS on both sides and passes on what is said, as a proxy does that reads along. Ends with the value.
+struct Between {
+    port: u16,
+    child: Child,
+}
+
+const BETWEEN: &str = "
+import socket, ssl, sys, threading
+port, onward, folder, version = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+latest = ssl.TLSVersion.TLSv1_3 if version == '1.3' else ssl.TLSVersion.TLSv1_2
+ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+ours.load_cert_chain(folder + '/between.pem', folder + '/between.key')
+theirs = ssl._create_unverified_context()
+ours.maximum_version = theirs.maximum_version = latest
+def pump(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+    except OSError:
+        pass
+    for end in (a, b):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+def serve(client):
+    try:
+        client = ours.wrap_socket(client, server_side=True)
+        server = theirs.wrap_socket(socket.create_connection(('127.0.0.1', onward)))
+    except OSError:
+        return
+    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+    pump(server, client)
+listener = socket.create_server(('127.0.0.1', port))
+while True:
+    client, _ = listener.accept()
+    threading.Thread(target=serve, args=(client,), daemon=True).start()
+";
+
+impl Between {
+    fn start(folder: &Path, onward: u16, version: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["between.test".to_owned()]);
+        let made = made.expect("a certificate can be made");
+        write(folder, "between.pem", &made.cert.pem());
+        write(folder, "between.key", &made.signing_key.serialize_pem());
+        let port = ports::free();
+        let (from, to) = (port.to_string(), onward.to_string());
+        let child = Command::new("python3")
+            .args(["-c", BETWEEN, &from, &to])
+            .arg(folder)
+            .arg(version)
+            .spawn();
+        let between = Self { port, child: child.expect("Python can be started") };
+        wait_for("the proxy", Duration::from_secs(10), || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        between
+    }
+}
+
+impl Drop for Between {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, text).expect("a file can be written");
+    file
+}
+
+#[test]
+fn a_login_is_bound_to_the_tls_session() {
+    let sink = Sink::start();
+    let server = smarthost("", "", &sink);
+    let auth = format!("auth = {{ user = \"{USER}\", password = \"{PASSWORD}\" }}\n");
+    let client = client_of(server.tls, &auth);
+    hand_over(client.mx, "carol@next.test");
+    sink.wait(1);
+    // Of all that is offered what proves most.
+    why(&client, "AUTH SCRAM-SHA-256-PLUS");
+    for version in ["1.3", "1.2"] {
+        let between = Between::start(server.folder(), server.tls, version);
+        let client = client_of(between.port, &auth);
+        hand_over(client.mx, "carol@next.test");
+        let told = why(&client, "535 5.7.8");
+        assert!(told.contains("AUTH SCRAM-SHA-256-PLUS") && !told.contains("AUTH PLAIN"), "{told}");
+        wait_for("why, in the server's log", Duration::from_secs(10), || {
+            server.log().contains("another TLS session").then_some(())
+        });
+    }
+    assert_eq!(sink.wait(1).len(), 1, "mail went through somebody in the middle");
+}
+
+#[test]
+fn a_certificate_signs_in() {
+    let sink = Sink::start();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (issuer_key, key) = (rcgen::KeyPair::generate(), rcgen::KeyPair::generate());
+    let (issuer_key, key) = (issuer_key.expect("a key"), key.expect("a key"));
+    let mut of_issuer = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    of_issuer.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = of_issuer.self_signed(&issuer_key).expect("a certificate can be made");
+    let mut of_user = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    let name = USER.try_into().expect("an address is ASCII");
+    of_user.subject_alt_names.push(rcgen::SanType::Rfc822Name(name));
+    of_user.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ClientAuth);
+    let signer = rcgen::Issuer::new(of_issuer, issuer_key);
+    let certificate = of_user.signed_by(&key, &signer).expect("a certificate can be made");
+    let authority = write(folder.path(), "ca.pem", &issuer.pem());
+    let certificate = write(folder.path(), "client.pem", &certificate.pem());
+    let key = write(folder.path(), "client.key", &key.serialize_pem());
+    let keys = format!("client_ca = \"{}\"\n", authority.display());
+    let accounts = "[[accounts]]\nkind = \"certificates\"\n[[accounts]]\nkind = \"users\"\n";
+    let server = smarthost(&keys, accounts, &sink);
+    let shown = format!(
+        "tls_certificate = \"{}\"\ntls_key = \"{}\"\n",
+        certificate.display(),
+        key.display()
+    );
+    let client =
+        client_of(server.tls, &format!("{shown}auth = {{ mechanisms = [\"EXTERNAL\"] }}\n"));
+    hand_over(client.mx, "carol@next.test");
+    sink.wait(1);
+    why(&client, "AUTH EXTERNAL");
+    wait_for("the user in the server's log", Duration::from_secs(10), || {
+        let log = server.log();
+        (log.contains("\"mechanism\":\"EXTERNAL\"") && log.contains(USER)).then_some(())
+    });
+    // Without a certificate the mechanism is not even offered.
+    let auth = format!("auth = {{ user = \"{USER}\", password = \"{PASSWORD}\" }}\n");
+    let other = client_of(server.tls, &auth);
+    hand_over(other.mx, "carol@next.test");
+    sink.wait(2);
+    assert!(!why(&other, "AUTH SCRAM").contains("EXTERNAL"), "it was offered");
 }
