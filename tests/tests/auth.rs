@@ -327,16 +327,22 @@ fn a_login_is_bound_to_the_tls_session() {
     sink.wait(1);
     // Of all that is offered what proves most.
     why(&client, "AUTH SCRAM-SHA-256-PLUS");
-    for version in ["1.3", "1.2"] {
-        let between = Between::start(server.folder(), server.tls, version);
-        let client = client_of(between.port, &auth);
-        hand_over(client.mx, "carol@next.test");
-        let told = why(&client, "535 5.7.8");
-        assert!(told.contains("AUTH SCRAM-SHA-256-PLUS") && !told.contains("AUTH PLAIN"), "{told}");
-        wait_for("why, in the server's log", Duration::from_secs(10), || {
-            server.log().contains("another TLS session").then_some(())
-        });
-    }
+    let between = Between::start(server.folder(), server.tls, "1.3");
+    let client = client_of(between.port, &auth);
+    hand_over(client.mx, "carol@next.test");
+    let told = why(&client, "somebody in between");
+    assert!(told.contains("535 5.7.8") && !told.contains("AUTH PLAIN"), "{told}");
+    wait_for("why, in the server's log", Duration::from_secs(10), || {
+        server.log().contains("another TLS session").then_some(())
+    });
+    drop(between);
+    // TLS 1.2 has no binding that both sides are sure to have, so it is not offered there; who insists on it
+    // does not log in.
+    let between = Between::start(server.folder(), server.tls, "1.2");
+    let insists = auth.replace(" }", ", mechanisms = [\"SCRAM-SHA-256-PLUS\"] }");
+    let client = client_of(between.port, &insists);
+    hand_over(client.mx, "carol@next.test");
+    why(&client, "have no way of logging in in common");
     assert_eq!(sink.wait(1).len(), 1, "mail went through somebody in the middle");
 }
 

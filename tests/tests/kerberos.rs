@@ -265,3 +265,21 @@ fn a_clock_that_is_wrong_is_named() {
         server.log().contains("the clocks of client, server and KDC differ").then_some(())
     });
 }
+
+#[test]
+fn a_message_by_hand_goes_with_a_ticket() {
+    let Some(kdc) = Kdc::start() else { return };
+    let sink = Sink::start();
+    let server = next_hop(&kdc, &sink, &[]);
+    let tickets = kdc.tickets("by-hand.tickets", "10h");
+    let port = server.submission.to_string();
+    let principal = format!("anna@{REALM}");
+    let mut send = std::process::Command::new(harness::bed::binary());
+    send.args(["send", "--server", "127.0.0.1", "--port", &port, "--tls", "required"]);
+    send.args(["--auth", &principal, "--mechanism", "GSSAPI", "--from", "anna@here.test"]);
+    send.args(["--to", "carol@next.test", "--body", "x"]);
+    send.envs(kdc.environment()).env("KRB5CCNAME", &tickets);
+    let said = run(send.stdin(std::process::Stdio::null())).good();
+    sink.wait(1);
+    assert!(server.log().contains("\"mechanism\":\"GSSAPI\""), "{said}\n{}", server.log());
+}

@@ -18,9 +18,10 @@ use std::{
 };
 
 use clap::{ArgAction, Args, ValueEnum};
+use mta::config::Login;
 use smtp::{Address, BodyType, Envelope, Notify, Recipient};
 use transport::{
-    ClientTls, Credentials, Plan, Protocol, TlsLevel,
+    ClientTls, Plan, Protocol, TlsLevel,
     content::Memory,
     send::{Report, Via, send},
 };
@@ -95,6 +96,13 @@ pub struct Send {
     /// File whose first line is the password
     #[arg(long, value_name = "FILE", requires = "auth")]
     password_file: Option<PathBuf>,
+    /// File whose first line is a token, for OAUTHBEARER and XOAUTH2
+    #[arg(long, value_name = "FILE", requires = "auth", conflicts_with = "password_file")]
+    token_file: Option<PathBuf>,
+    /// Mechanism that may be used; may be repeated. With GSSAPI, USER is the principal whose Kerberos ticket there is
+    /// [default: SCRAM, PLAIN and LOGIN]
+    #[arg(long = "mechanism", value_name = "NAME", requires = "auth")]
+    mechanisms: Vec<String>,
     /// Let the password cross a connection without TLS
     #[arg(long, requires = "auth")]
     auth_in_clear: bool,
@@ -251,7 +259,10 @@ impl Send {
         plan.protocol = if self.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
         plan.implicit_tls = self.implicit_tls;
         plan.source = self.source.into_iter().collect();
-        plan.credentials = self.credentials()?;
+        if let Some(login) = self.login()? {
+            plan.tickets = login.tickets();
+            plan.credentials = Some(Arc::new(login.read(self.auth_in_clear)));
+        }
         for keyword in &self.avoid {
             let feature = transport::Features::by_name(keyword).ok_or_else(|| {
                 usage(&format!("`--avoid {keyword}`: no extension that is used here"))
@@ -266,32 +277,45 @@ impl Send {
         Ok(plan)
     }
 
-    /// A password is never an argument: every user of the machine could read it.
-    fn credentials(&self) -> Result<Option<Arc<Credentials>>, Failed> {
+    /// What to sign in with, as a route has it. A password is never an argument: every user of the machine
+    /// could read it.
+    fn login(&self) -> Result<Option<Login>, Failed> {
         let Some(user) = self.auth.clone() else { return Ok(None) };
-        let password = match (&self.password_file, std::env::var("MAILWRIGHT_PASSWORD")) {
-            (Some(file), _) => std::fs::read_to_string(file)
-                .map_err(|error| {
-                    config(Problem::new(format!("cannot read `{}`: {error}", file.display())))
-                })?
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-            (None, Ok(password)) => password,
-            (None, Err(_)) if std::io::stdin().is_terminal() => {
+        let mut login = Login {
+            user,
+            password_file: self.password_file.clone(),
+            token_file: self.token_file.clone(),
+            mechanisms: self.mechanisms.clone(),
+            ..Login::default()
+        };
+        if login.wants_password() {
+            login.password = Some(self.password(&login.user)?);
+        }
+        for (_, file) in login.files() {
+            std::fs::read(file).map_err(|error| {
+                config(Problem::new(format!("cannot read `{}`: {error}", file.display())))
+            })?;
+        }
+        match login.fault() {
+            None => Ok(Some(login)),
+            Some((what, help)) => Err(config(Problem::new(what).help(help))),
+        }
+    }
+
+    fn password(&self, user: &str) -> Result<String, Failed> {
+        match std::env::var("MAILWRIGHT_PASSWORD") {
+            Ok(password) => Ok(password),
+            Err(_) if std::io::stdin().is_terminal() => {
                 rpassword::prompt_password(format!("Password of {user}: ")).map_err(|error| {
                     config(Problem::new(format!("cannot read the password: {error}")))
-                })?
+                })
             }
-            (None, Err(_)) => {
+            Err(_) => {
                 let problem = Problem::new(format!("there is no password for `{user}`"))
                     .help("set MAILWRIGHT_PASSWORD, or name a file with `--password-file FILE`");
-                return Err(config(problem));
+                Err(config(problem))
             }
-        };
-        let in_clear_allowed = self.auth_in_clear;
-        Ok(Some(Arc::new(Credentials { in_clear_allowed, ..Credentials::new(user, password) })))
+        }
     }
 }
 

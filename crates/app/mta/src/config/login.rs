@@ -91,6 +91,14 @@ impl Login {
         }
     }
 
+    /// Whether nothing is named that proves who we are, and a password would do.
+    pub fn wants_password(&self) -> bool {
+        let elsewhere = Mechanisms::NONE.with(Mechanism::External).with(Mechanism::Gssapi);
+        let is_elsewhere = self.mechanisms().of(elsewhere) == self.mechanisms();
+        let named = [&self.password_file, &self.token_file, &self.keytab];
+        !is_elsewhere && self.password.is_none() && named.iter().all(|file| file.is_none())
+    }
+
     /// What is wrong with it, and what would do.
     pub fn fault(&self) -> Option<(String, &'static str)> {
         let unknown = self.mechanisms.iter().find(|name| Mechanism::by_name(name).is_none());

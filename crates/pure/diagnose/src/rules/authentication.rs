@@ -125,6 +125,25 @@ fn unproven(evidence: &Evidence<'_>, text: &str) -> Option<Finding> {
 /// The login itself was refused.
 fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
     let peer = evidence.peer();
+    let is_bound = evidence.dialogue.is_some_and(|dialogue| {
+        let mut lines = dialogue.session.lines.iter();
+        lines.any(|line| line.text.starts_with(b"AUTH SCRAM-") && contains(&line.text, b"-PLUS"))
+    });
+    if is_bound && (reply.code == 535 || evidence.status() == Some((7, 8))) {
+        return evidence.finding(
+            "login-refused",
+            Party::Unknown,
+            Confidence::Likely,
+            format!(
+                "{peer} did not accept the login, which was bound to the TLS session: either user name or password \
+                 is wrong, or the session does not end where it should, and somebody in between (a proxy, a \
+                 scanner) ends TLS and begins another."
+            ),
+            "Who runs the sending server can compare the certificate in the evidence with the next hop's own. If it \
+             is another one, somebody is in between: the binding did what it is for. If it is the same, user name \
+             and password have to be corrected.",
+        );
+    }
     if reply.code == 535 || evidence.status() == Some((7, 8)) {
         return evidence.finding(
             "login-refused",
@@ -155,6 +174,10 @@ fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
     )
 }
 
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
 #[cfg(test)]
 mod tests {
     use smtp::{EnhancedStatus, Stage, Trouble};
@@ -176,6 +199,10 @@ mod tests {
                 (rule, Some(4), Some(3))
             );
         }
+        let bound =
+            "S: 220 r\nC: EHLO a\nS: 250 r\nC: AUTH SCRAM-SHA-256-PLUS ****\nS: 535 5.7.8 no";
+        let finding = found(bound, Stage::Auth, Trouble::Reply(reply("535 5.7.8 no")));
+        assert!(finding.why.contains("somebody in between"), "{finding:?}");
         let dialogue = "S: 220 r\nC: EHLO a\nS: 250 r\nC: AUTH SCRAM-SHA-256 ****\nS: 235 ok";
         let text = "SCRAM-SHA-256: the server could not prove that it knows the password, so it may not be";
         let trouble = Trouble::Local(EnhancedStatus::new(4, 7, 5), text.to_owned());
