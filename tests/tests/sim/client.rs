@@ -126,7 +126,8 @@ async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()
         ledger.lock().acknowledged.insert(number, mail);
     } else if (400..600).contains(&code) {
         ledger.note(&format!("message {number} is turned away: {line}"));
-        ledger.lock().turned_away.insert(number);
+        let now = ledger.now();
+        ledger.lock().turned_away.insert(number, now);
     }
     wire.write(b"QUIT\r\n").await?;
     wire.reply().await?;

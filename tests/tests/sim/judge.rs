@@ -162,7 +162,11 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
         if let Some(copy) = outside.filter(|_| is_strange && !inner.rerouted.contains(*recipient)) {
             broken.push(format!("{recipient} got a stranger's mail, relayed to {}", copy.place));
         }
-        if number(recipient).is_some_and(|number| inner.turned_away.contains(&number)) {
+        // A sync that failed may have written all the same, and a crash right after it hides that it did.
+        let away = number(recipient).and_then(|number| inner.turned_away.get(&number));
+        let crashed =
+            |at: u64| inner.crashes.iter().any(|&(crash, _)| at <= crash && crash <= there[0].at);
+        if away.is_some_and(|&at| !crashed(at)) {
             broken.push(format!("{recipient} got mail that its client was told to keep"));
         }
         for two in there.windows(2) {

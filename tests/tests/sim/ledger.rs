@@ -24,8 +24,8 @@ pub struct Inner {
     pub ended: BTreeMap<u32, u64>,
     /// Forward-paths that were refused with their RCPT.
     pub refused: BTreeSet<String>,
-    /// Messages whose end was answered with 4yz or 5yz: their clients still have them.
-    pub turned_away: BTreeSet<u32>,
+    /// Messages whose end was answered with 4yz or 5yz, by time: their clients still have them.
+    pub turned_away: BTreeMap<u32, u64>,
     /// Messages of clients that may relay nothing.
     pub strangers: BTreeSet<u32>,
     /// Forward-paths that an operator told a host to forget.
