@@ -1,7 +1,8 @@
 //! The rows. Where one row's phrase holds another's, the narrower one stands first.
 //!
-//! Facts as the lists' own pages, and those who ask many lists, state them in autumn 2026; what could not be
-//! confirmed was left out.
+//! Facts as the lists' own pages, and those who ask many lists, state them in autumn 2026. Not confirmed by
+//! any page that could be read are the look-up pages of GBUdb and URIBL, and the rows of SpamCop and
+//! blocklist.de.
 
 use super::{
     Blocklist, Code,
