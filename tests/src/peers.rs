@@ -112,10 +112,16 @@ fn ready(child: &mut Child, port: u16, log: &Path) {
     }
 }
 
-/// SIGTERM, and waits: these programs have children of their own to end.
+/// SIGTERM, and waits: these programs have children of their own to end. One that does not end is killed
+/// (saslauthd has been seen to lock itself up in its own handler of the signal).
 fn end(child: &mut Child) {
     use rustix::process::{Pid, Signal, kill_process};
     // One that has ended already needs no signal.
     let _sent = kill_process(Pid::from_child(child), Signal::TERM);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while matches!(child.try_wait(), Ok(None)) && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let _killed = child.kill();
     let _reaped = child.wait();
 }
