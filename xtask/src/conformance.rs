@@ -203,7 +203,7 @@ etrn = ["127.0.0.0/8"]
 name = "hiding"
 address = "127.0.0.1:{HIDING}"
 role = "mx"
-hide = ["8BITMIME", "BINARYMIME", "CHUNKING", "DSN", "SMTPUTF8", "SIZE", "STARTTLS"]
+hide = ["BINARYMIME", "CHUNKING", "DSN", "SMTPUTF8", "SIZE", "STARTTLS"]
 
 [[listener]]
 name = "submission"
