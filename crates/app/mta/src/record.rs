@@ -59,12 +59,7 @@ impl Recorder {
         because: Option<&judge::Refused>,
     ) {
         let Some(log) = &self.log else { return };
-        let mut transcript = machine.transaction_transcript();
-        if let Some(because) = because {
-            let at = transcript.lines().last().map_or(Duration::ZERO, |line| line.at);
-            let note = format!("{}: {}", because.refusal.rule, because.refusal.why);
-            transcript.record(at, Party::Note, note);
-        }
+        let transcript = transcript(machine, because);
         let envelope = machine.envelope();
         let all = envelope
             .iter()
@@ -108,12 +103,7 @@ impl Recorder {
         because: Option<&judge::Refused>,
     ) {
         let Some(log) = &self.log else { return };
-        let mut transcript = machine.transaction_transcript();
-        if let Some(because) = because {
-            let at = transcript.lines().last().map_or(Duration::ZERO, |line| line.at);
-            let note = format!("{}: {}", because.refusal.rule, because.refusal.why);
-            transcript.record(at, Party::Note, note);
-        }
+        let transcript = transcript(machine, because);
         let client = Client { user: user.map(Cow::Borrowed), ..client(listener, machine) };
         log.record(&Entry {
             at,
@@ -246,4 +236,15 @@ fn rule(reply: &Reply) -> &'static str {
 /// A recipient list for [`Recorder::decided`].
 pub fn paths(recipients: &[smtp::Recipient]) -> Vec<Address> {
     recipients.iter().map(|recipient| recipient.forward_path.clone()).collect()
+}
+
+/// What was said in the transaction, and the rule that refused it.
+fn transcript(machine: &Server<Receipt>, because: Option<&judge::Refused>) -> smtp::Transcript {
+    let mut transcript = machine.transaction_transcript();
+    if let Some(because) = because {
+        let at = transcript.lines().last().map_or(Duration::ZERO, |line| line.at);
+        let note = format!("{}: {}", because.refusal.rule, because.refusal.why);
+        transcript.record(at, Party::Note, note);
+    }
+    transcript
 }
