@@ -61,11 +61,19 @@ const fn idle(who: &'static str, words: &'static str) -> Known {
 }
 
 /// The table. The precise before the general.
-pub const KNOWN: [Known; 36] = [
+pub const KNOWN: [Known; 37] = [
     idle("Postfix", "4.4.2 * error: timeout exceeded"),
     idle("A server", "421 * idle"),
     idle("Exchange", "4.4.1 connection timed out"),
     idle("A server", "421 * timeout waiting for"),
+    row(
+        "Exchange",
+        "504 * need to authenticate first",
+        "As the answer to XEXCH50 it is harmless: strangers may not use that verb, and the mail goes on without it.",
+        "See in the log which command came before. After XEXCH50: nothing to do, or stop the sending Exchange from using it \
+        (SuppressExternal). After MAIL or RCPT: it wants a login.",
+        "",
+    ),
     row(
         "Outlook.com",
         "s3150",
