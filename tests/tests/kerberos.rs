@@ -11,6 +11,7 @@ use harness::{
     client::Client,
     maildir,
     peers::{DovecotAuth, Kdc, Knows, Postfix, REALM, Wants},
+    ports,
     program::{run, skip, wait_for},
     sink::Sink,
 };
@@ -93,6 +94,25 @@ fn refused(kdc: &Kdc, bed: &Bed, expected: &[&str]) {
         postfix.log().contains("status=deferred").then_some(())
     });
     assert!(maildir::read(&bed.mailbox("bob")).is_empty(), "mail came in without a login");
+    // The ticket could not be read, so nobody knows whose it was: the client's address is what there is.
+    let words = expected.iter().copied().chain(["AUTH GSSAPI"]);
+    told(bed, "127.0.0.1", &words.collect::<Vec<_>>());
+}
+
+/// What `why` has to say of somebody, once it says that. Its lines are joined: they are as long as a
+/// terminal is wide.
+#[track_caller]
+fn told(bed: &Bed, whom: &str, expected: &[&str]) -> String {
+    let mut last = String::new();
+    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait_for("the words", Duration::from_secs(30), || {
+            let told = bed.command(&["why", whom, "--full"]).text();
+            last = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            expected.iter().all(|words| last.contains(words)).then_some(())
+        })
+    }));
+    assert!(found.is_ok(), "{expected:?} are not all in: {last}");
+    last
 }
 
 #[test]
@@ -116,6 +136,85 @@ fn a_ticket_for_another_name_of_ours_is_named() {
     refused(&kdc, &bed, &["535 5.7.8", "that the keytab has no key of", "smtp/127.0.0.1@"]);
 }
 
+#[test]
+fn a_ticket_of_another_realm_is_named() {
+    let Some(kdc) = Kdc::start() else { return };
+    kdc.add_service("smtp/127.0.0.1");
+    let keytab = kdc.keytab("smtp.keytab", "smtp/127.0.0.1");
+    let mut bed = Bed::new("");
+    bed.environment(kdc.environment());
+    let keytab = keytab.display();
+    bed.configure_submission(
+        &format!(
+            "gssapi = {{ keytab = \"{keytab}\", realms = {{ \"OTHER.TEST\" = \"here.test\" }} }}\n"
+        ),
+        "",
+    );
+    bed.start_again();
+    let ticket = kdc.tickets("anna.tickets", "10h");
+    let said = sign_in(&kdc, &bed, &ticket);
+    assert!(said.contains("535 5.7.8"), "{said}");
+    let cause = format!("its realm `{REALM}` is not in `gssapi.realms`");
+    told(&bed, &format!("anna@{REALM}"), &["535 5.7.8", &cause]);
+    told(&bed, "127.0.0.1", &[&cause]);
+    let shown = bed.command(&["door", "logins"]).good();
+    assert!(shown.contains(&format!("anna@{}", REALM.to_lowercase())), "it counts: {shown}");
+}
+
+/// Signs in by hand, and gives what was said.
+fn sign_in(kdc: &Kdc, bed: &Bed, ticket: &str) -> String {
+    let mut send = std::process::Command::new(harness::bed::binary());
+    let port = bed.submission.to_string();
+    send.args(["send", "--server", "127.0.0.1", "--port", &port, "--tls", "required", "-d"]);
+    send.args(["--auth", &format!("anna@{REALM}"), "--mechanism", "GSSAPI"]);
+    send.args(["--from", "anna@here.test", "--to", "bob@here.test", "--body", "x"]);
+    send.envs(kdc.environment()).env("KRB5CCNAME", ticket).stdin(std::process::Stdio::null());
+    run(&mut send).text()
+}
+
+#[test]
+fn tickets_that_fail_count_and_who_is_locked_stays_out() {
+    let Some(kdc) = Kdc::start() else { return };
+    kdc.add_service("smtp/127.0.0.1");
+    let file = kdc.keytab("smtp.keytab", "smtp/127.0.0.1");
+    let stale = std::fs::read(&file).expect("a file can be read");
+    kdc.keytab("smtp.keytab", "smtp/127.0.0.1");
+    let fresh = std::fs::read(&file).expect("a file can be read");
+    std::fs::write(&file, stale).expect("a file can be written");
+    let port = ports::free();
+    let tables = format!(
+        "[[listener]]\nname = \"clear\"\naddress = \"127.0.0.1:{port}\"\nrole = \"submission\"\ntls = \"none\"\n\
+         auth = {{ without_tls = true }}\n[door.logins]\nper_client = 3\nper_user = 4\ndelay = \"10ms\"\n\
+         delay_max = \"20ms\"\n"
+    );
+    let bed = bed_with(&kdc, &file, &tables, &[]);
+    let ticket = kdc.tickets("anna.tickets", "10h");
+    for _ in 0..3 {
+        let said = sign_in(&kdc, &bed, &ticket);
+        assert!(said.contains("535 5.7.8"), "{said}");
+    }
+    // Now the keytab is right, and the client is locked all the same.
+    std::fs::write(&file, &fresh).expect("a file can be written");
+    let said = sign_in(&kdc, &bed, &ticket);
+    assert!(said.contains("454 4.7.0 too many failed logins"), "{said}");
+    let shown = bed.command(&["door", "logins", "--locked"]).good();
+    assert!(shown.contains("127.0.0.1"), "{shown}");
+    bed.command(&["door", "unlock", "127.0.0.1"]).good();
+    // Strangers guess at the user's password: where he never was, his name is locked for Kerberos, too.
+    for network in 40..44 {
+        let mut client = Client::from(&format!("127.0.{network}.1"), port).expect("a server");
+        client.expect("EHLO client.test", "250");
+        // anna@here.test, and the password `wrong`.
+        client.expect("AUTH PLAIN AGFubmFAaGVyZS50ZXN0AHdyb25n", "535 5.7.8");
+    }
+    let said = sign_in(&kdc, &bed, &ticket);
+    assert!(said.contains("454 4.7.0 too many failed logins"), "{said}");
+    told(&bed, "anna@here.test", &["AUTH GSSAPI", "anna@here.test is locked for"]);
+    bed.command(&["door", "unlock", "anna@here.test"]).good();
+    let said = sign_in(&kdc, &bed, &ticket);
+    assert!(said.contains("235 2.7.0"), "{said}");
+}
+
 /// A server of ours whose next hop for `next.test` wants a login by Kerberos. `auth` says with what.
 fn client(kdc: &Kdc, port: u16, auth: &str) -> Bed {
     let mut bed = Bed::new(&format!(
@@ -136,18 +235,10 @@ fn send_on(bed: &Bed) {
     assert!(reply.starts_with("250"), "{reply}");
 }
 
-/// What `why` has to say, once it says that. Its lines are joined: they are as long as a terminal is wide.
+/// What `why` has to say of the message that went by that route.
 #[track_caller]
 fn why(bed: &Bed, expected: &str) -> String {
-    let mut last = String::new();
-    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        wait_for(expected, Duration::from_secs(30), || {
-            let told = bed.command(&["why", "carol@next.test", "--full"]).text();
-            last = told.split_whitespace().collect::<Vec<_>>().join(" ");
-            last.contains(expected).then(|| last.clone())
-        })
-    }));
-    found.unwrap_or_else(|_| panic!("`{expected}` is not in: {last}"))
+    told(bed, "carol@next.test", &[expected])
 }
 
 /// Our next hop that hands on to a sink.

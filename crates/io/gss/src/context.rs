@@ -126,6 +126,10 @@ impl Context {
                 self.security.initiate(credential, target, token, bindings)?
             }
             Side::Acceptor { credential } => {
+                // The library says of it only that it failed, as it does where this machine is at fault.
+                if !is_whole(token) {
+                    return Err(Self::early("a token that is cut short, or has no frame"));
+                }
                 let accepted = self.security.accept(credential, token, bindings);
                 // We have a key, of Kerberos: a token of another mechanism is what there is none for.
                 let (stepped, peer) = accepted.map_err(|trouble| match trouble.reason {
@@ -189,6 +193,22 @@ impl Tickets {
         let keytab = self.keytab.as_ref()?;
         let principal = self.principal.as_deref().unwrap_or_default();
         Some(format!("MEMORY:mailwright {principal} {}", keytab.display()))
+    }
+}
+
+/// Whether a token has the frame of RFC 2743 section 3.1 around it, and all that the frame promises.
+fn is_whole(token: &[u8]) -> bool {
+    let Some(([0x60, length], rest)) = token.split_first_chunk() else { return false };
+    match length {
+        0..=0x7f => rest.len() == usize::from(*length),
+        // Of the long form, one to four octets say the length.
+        0x81..=0x84 => {
+            let Some((octets, rest)) = rest.split_at_checked(usize::from(length & 0x7f)) else {
+                return false;
+            };
+            octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet)) == rest.len()
+        }
+        _ => false,
     }
 }
 

@@ -70,14 +70,13 @@ fn what_is_no_token_is_refused_and_nothing_is_wrapped_before_its_time() {
     }
     let folder = tempfile::tempdir().unwrap();
     let file = keytab(folder.path());
-    // MIT's library says of the last, the frame of a Kerberos token (RFC 1964 section 1.1) that is cut
-    // short, only that it failed.
+    // The last is the frame of a Kerberos token (RFC 1964 section 1.1) that is cut short.
     for (token, reason) in [
         (&b""[..], Reason::BadToken),
         (b"hello", Reason::BadToken),
         (
             b"\x60\x82\x02\xcb\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00\x6e\x82",
-            Reason::Other,
+            Reason::BadToken,
         ),
     ] {
         let mut context = accepting(&file, "smtp").expect("the keytab has the key");

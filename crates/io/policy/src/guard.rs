@@ -12,6 +12,9 @@
 //! from one client counts once, so that a telephone that nobody told of the new one locks nobody. Names
 //! that don't exist count and are locked as those that do: the guard can't be asked which is which.
 //!
+//! Some mechanisms tell only at their end who it is: until then the limits of client and network hold, and
+//! then the user's as well ([`Try::named`]).
+//!
 //! What is not looked at counts nothing. A try that is under way is held against the limit, or a thousand
 //! at once would all come in before the first of them has failed.
 
@@ -70,7 +73,7 @@ pub struct Failed {
 struct Held(Guard);
 
 impl Guard {
-    /// May this login be looked at?
+    /// May this login be looked at? `user` is empty as long as nobody knows who it is.
     ///
     /// # Errors
     /// Who is locked, and until when.
@@ -108,6 +111,24 @@ impl Guard {
 }
 
 impl Try {
+    /// Now it is known who it is, or says it is: what he did counts, and if he is locked that holds.
+    ///
+    /// # Errors
+    /// Who is locked, and until when.
+    pub fn named(self, settings: &Logins, user: &str, now: Timestamp) -> Result<Self, Lock> {
+        let (guard, client, began) = (self.guard.clone(), self.client, self.began);
+        // It must not stand in its own way where few may be under way.
+        drop(self);
+        let mut named = guard.attempt(settings, client, user, now)?;
+        named.began = began;
+        Ok(named)
+    }
+
+    /// Whether nobody knows yet who it is.
+    pub fn is_nameless(&self) -> bool {
+        self.user.is_empty()
+    }
+
     /// It was wrong. The password, where the mechanism shows one, tells a new guess from the old one
     /// again.
     pub fn failed(self, settings: &Logins, password: Option<&[u8]>, now: Timestamp) -> Failed {

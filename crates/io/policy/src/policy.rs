@@ -235,11 +235,22 @@ impl Policy {
     pub fn login(&self, client: IpAddr, user: &str) -> Result<Try, Refusal> {
         let set = self.set();
         let tried = self.guard.attempt(&set.settings.logins, client, user, self.clock.now());
-        tried.map_err(|lock| {
-            self.count(checks::LOGIN_RATE);
-            let reply = Reply::login_locked(lock.wait);
-            Refusal { rule: checks::LOGIN_RATE, reply, why: lock.to_string() }
-        })
+        tried.map_err(|lock| self.locked(&lock))
+    }
+
+    /// The same, now that it is known who it is: see [`Try::named`].
+    ///
+    /// # Errors
+    /// As with [`Policy::login`].
+    pub fn login_named(&self, tried: Try, user: &str) -> Result<Try, Refusal> {
+        let named = tried.named(&self.set().settings.logins, user, self.clock.now());
+        named.map_err(|lock| self.locked(&lock))
+    }
+
+    fn locked(&self, lock: &guard::Lock) -> Refusal {
+        self.count(checks::LOGIN_RATE);
+        let reply = Reply::login_locked(lock.wait);
+        Refusal { rule: checks::LOGIN_RATE, reply, why: lock.to_string() }
     }
 
     /// A login was wrong; the refusal goes out after [`Failed::wait`].

@@ -31,30 +31,71 @@ impl Gssapi {
         gss::Keytab { file: self.keytab.clone(), service: self.service.clone() }
     }
 
-    /// The user that a principal is; nobody if its realm is another one's, or it has an instance
-    /// (`anna/admin`), which is somebody else than `anna`.
-    pub fn user(&self, principal: &str) -> Option<String> {
-        let (name, realm) = principal.rsplit_once('@')?;
+    /// The user that a principal is.
+    ///
+    /// # Errors
+    /// Its realm is another one's, or it has an instance (`anna/admin`), which is somebody else than `anna`.
+    pub fn user(&self, principal: &str) -> Result<String, NoUser> {
+        let (name, realm) = principal.rsplit_once('@').unwrap_or((principal, ""));
+        let Some(domain) = self.realms.get(realm) else {
+            return Err(NoUser::Realm { principal: principal.to_owned(), realm: realm.to_owned() });
+        };
         // A backslash quotes what would else part the principal's components (RFC 1964 section 2.1.1).
         if name.is_empty() || name.contains(['/', '@', '\\']) {
-            return None;
+            return Err(NoUser::Instance { principal: principal.to_owned() });
         }
-        match self.realms.get(realm)?.as_str() {
-            "" => Some(name.to_owned()),
-            domain => Some(format!("{name}@{domain}")),
-        }
+        Ok(match domain.as_str() {
+            "" => name.to_owned(),
+            domain => format!("{name}@{domain}"),
+        })
     }
 
     /// The same, for somebody who says as whom he wants to act: as himself only, under either name.
-    pub fn acting(&self, principal: &str, authorization: Option<&str>) -> Option<String> {
+    ///
+    /// # Errors
+    /// As with [`Gssapi::user`]; or it is somebody else.
+    pub fn acting(&self, principal: &str, authorization: Option<&str>) -> Result<String, NoUser> {
         let user = self.user(principal)?;
         let local_part = principal.rsplit_once('@').map(|(name, _)| name);
         match authorization {
-            None => Some(user),
-            Some(wanted) if wanted == user || wanted == principal => Some(user),
-            Some(wanted) => (local_part == Some(wanted)).then_some(user),
+            Some(wanted)
+                if ![user.as_str(), principal].contains(&wanted) && local_part != Some(wanted) =>
+            {
+                let (principal, wanted) = (principal.to_owned(), wanted.to_owned());
+                Err(NoUser::Another { principal, wanted })
+            }
+            _ => Ok(user),
         }
     }
+}
+
+/// Why a principal that Kerberos vouches for gets in as nobody: for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoUser {
+    /// Of a realm that nobody here is of.
+    #[error("`{principal}` has a good ticket, and its realm `{realm}` is not in `gssapi.realms`")]
+    Realm {
+        /// Who.
+        principal: String,
+        /// Of where; told apart by case.
+        realm: String,
+    },
+    /// A service, or a role of somebody.
+    #[error("`{principal}` has a good ticket, and is no user's name")]
+    Instance {
+        /// Who.
+        principal: String,
+    },
+    /// Somebody else than he is.
+    #[error(
+        "`{principal}` has a good ticket, and asks to act as `{wanted}`: nobody acts for another"
+    )]
+    Another {
+        /// Who.
+        principal: String,
+        /// As whom.
+        wanted: String,
+    },
 }
 
 #[cfg(test)]
@@ -77,7 +118,7 @@ mod tests {
             ("@EXAMPLE.TEST", None),
             ("anna", None),
         ] {
-            assert_eq!(gssapi.user(principal).as_deref(), user, "{principal}");
+            assert_eq!(gssapi.user(principal).ok().as_deref(), user, "{principal}");
         }
         for (wanted, may) in [
             (None, true),
@@ -88,7 +129,7 @@ mod tests {
             (Some("anna@PLAIN.TEST"), false),
         ] {
             let user = gssapi.acting("anna@EXAMPLE.TEST", wanted);
-            assert_eq!(user.is_some(), may, "{wanted:?}");
+            assert_eq!(user.is_ok(), may, "{wanted:?}");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! GSSAPI's part of a client's login: the security context that SASL's machine asks for, and whom a
-//! principal is.
+//! GSSAPI's part of a client's login: the security context that SASL's machine asks for.
 
 use std::net::SocketAddr;
 
@@ -50,13 +49,5 @@ impl SecurityContext {
             none => none.insert(world.kerberos_accept(settings.keys(), bindings).await?),
         };
         context.answer(ask).await
-    }
-}
-
-/// Whom a principal is here, if anybody.
-pub fn user(settings: &Gssapi, principal: &str, authorization: Option<&str>) -> Answer {
-    match settings.acting(principal, authorization) {
-        Some(user) => Answer::User(user),
-        None => Answer::No,
     }
 }

@@ -18,7 +18,7 @@ use sasl::{
 use smtp::server::{Sasl, SaslAnswer, Server};
 use spool::Receipt;
 
-use super::kerberos::{self, SecurityContext};
+use super::kerberos::SecurityContext;
 use crate::{listen::Door, queue::Queue};
 
 /// The exchange that is under way, if one is, and who has signed in.
@@ -75,7 +75,8 @@ impl Login {
 
     /// The client has no wish to go on.
     pub async fn abort(&mut self) {
-        self.looked_at = None;
+        // The last response of a mechanism that proves itself may be what fails.
+        (self.looked_at, self.account) = (None, None);
         if let Some(Way::Dovecot(mut relay)) = self.way.take() {
             relay.cancel().await;
         }
@@ -87,7 +88,7 @@ impl Login {
             (Sasl::Begin { mechanism, initial }, left) => {
                 // Of another exchange that was left in the middle.
                 drop(left);
-                self.looked_at = None;
+                (self.looked_at, self.account) = (None, None);
                 self.security = SecurityContext::default();
                 self.begin(at, mechanism, initial).await
             }
@@ -121,6 +122,11 @@ impl Login {
             let step = relay.begin(initial).await;
             return self.relayed(at, relay, step).await;
         }
+        if mechanism == Mechanism::Gssapi
+            && let Err(told) = self.look_at(at, "", None)
+        {
+            return *told;
+        }
         match at.context() {
             Ok(context) => {
                 let mut exchange = Box::new(Exchange::new(mechanism, context));
@@ -152,10 +158,10 @@ impl Login {
                     exchange.answer(answer)
                 }
                 Step::Ask(Ask::Principal { principal, authorization }) => {
-                    let meant = at.door.gssapi().map(|settings| {
-                        kerberos::user(settings, &principal, authorization.as_deref())
-                    });
-                    exchange.answer(meant.unwrap_or(Answer::No))
+                    match self.principal(at, &principal, authorization.as_deref()) {
+                        Ok(answer) => exchange.answer(answer),
+                        Err(told) => return *told,
+                    }
                 }
                 Step::Ask(ask) => {
                     let (user, shown) = who(&ask);
@@ -167,6 +173,11 @@ impl Login {
                     if let Some(looked_at) = &mut self.looked_at {
                         looked_at.account = account;
                         looked_at.told = told;
+                    }
+                    if let Answer::User(user) = &answer
+                        && let Err(told) = self.named(at, user)
+                    {
+                        return *told;
                     }
                     exchange.answer(answer)
                 }
@@ -184,16 +195,18 @@ impl Login {
             }
             dovecot::Step::Done(account, additional) => {
                 let user = account.name.clone();
+                if let Err(told) = self.named(at, &user) {
+                    return *told;
+                }
                 if let Some(looked_at) = &mut self.looked_at {
                     looked_at.account = Some(account);
                 }
                 self.done(at, user, additional)
             }
             dovecot::Step::No { user, why } => {
-                let named = user.clone().unwrap_or_default();
-                // Now that the name is known it is counted as well.
-                self.looked_at = None;
-                if let Err(told) = self.look_at(at, &named, None) {
+                if let Some(user) = &user
+                    && let Err(told) = self.named(at, user)
+                {
                     return *told;
                 }
                 self.note("dovecot", Verdict::No { why, is_known: false });
@@ -228,10 +241,40 @@ impl Login {
                 self.looked_at = Some(LookedAt { tried, shown, account, told });
                 Ok(())
             }
-            Err(refusal) => {
-                let user = Some(user.to_owned()).filter(|user| !user.is_empty());
-                let answer = SaslAnswer::Refused { user, reply: refusal.reply.clone() };
-                Err(Box::new(Outcome { answer, refusal: Some(refusal) }))
+            Err(refusal) => Err(Outcome::locked(user, refusal)),
+        }
+    }
+
+    /// Tells the guard who it is, where only now that is known.
+    fn named(&mut self, at: &At<'_>, user: &str) -> Result<(), Box<Outcome>> {
+        let Some(looked_at) = self.looked_at.take_if(|it| it.tried.is_nameless()) else {
+            return Ok(());
+        };
+        let LookedAt { tried, shown, account, told } = looked_at;
+        match at.queue.context.policy.login_named(tried, user) {
+            Ok(tried) => {
+                self.looked_at = Some(LookedAt { tried, shown, account, told });
+                Ok(())
+            }
+            Err(refusal) => Err(Outcome::locked(user, refusal)),
+        }
+    }
+
+    /// Whom Kerberos vouches for, and whether that is a user.
+    fn principal(
+        &mut self,
+        at: &At<'_>,
+        principal: &str,
+        authorization: Option<&str>,
+    ) -> Result<Answer, Box<Outcome>> {
+        let Some(settings) = at.door.gssapi() else { return Ok(Answer::Unavailable) };
+        let user = settings.user(principal);
+        self.named(at, user.as_deref().unwrap_or(principal))?;
+        match settings.acting(principal, authorization) {
+            Ok(user) => Ok(Answer::User(user)),
+            Err(why) => {
+                self.note("gssapi", Verdict::No { why: why.to_string(), is_known: true });
+                Ok(Answer::No)
             }
         }
     }
@@ -280,6 +323,12 @@ impl Login {
 impl Outcome {
     fn plain(answer: SaslAnswer) -> Self {
         Self { answer, refusal: None }
+    }
+
+    fn locked(user: &str, refusal: Refusal) -> Box<Self> {
+        let user = Some(user.to_owned()).filter(|user| !user.is_empty());
+        let answer = SaslAnswer::Refused { user, reply: refusal.reply.clone() };
+        Box::new(Self { answer, refusal: Some(refusal) })
     }
 }
 

@@ -251,6 +251,8 @@ impl Session {
         self.flush().await?;
         // Whatever was sent in clear behind STARTTLS must not be taken for what came under TLS.
         self.pending.clear();
+        // Nor who signed in before it (RFC 3207 section 4.2).
+        self.login = Login::default();
         let Some(identity) = self.door.tls.clone() else {
             return Err(io::Error::other("STARTTLS without a certificate"));
         };

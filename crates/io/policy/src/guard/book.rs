@@ -97,9 +97,11 @@ impl Default for Book {
     }
 }
 
-/// Names are compared without case, and long ones by how they begin.
+/// Names are compared without case and as directories do it, by which `anna ` is `anna` (RFC 4518 section
+/// 2.6.1); long ones by how they begin.
 pub(super) fn name(user: &str) -> Box<str> {
-    let mut name = user.to_lowercase();
+    let words: Vec<&str> = user.split_whitespace().collect();
+    let mut name = words.join(" ").to_lowercase();
     name.truncate(name.floor_char_boundary(NAME_MAX));
     name.into()
 }
@@ -186,6 +188,9 @@ impl Book {
         user: &str,
         now: Timestamp,
     ) {
+        if user.is_empty() {
+            return;
+        }
         if !settings.known_keep.is_zero() {
             let mark = self.mark(client, user);
             self.known.insert(mark, now);
@@ -236,11 +241,15 @@ impl Book {
         let is_known = since.is_some_and(|since| now.since(*since) < settings.known_keep);
         match (is_known, every(client, user)) {
             (true, [_, _, _, at]) => vec![(at, settings.per_user)],
-            (false, [client, network, user, _]) => vec![
-                (client, settings.per_client),
-                (network, settings.per_network),
-                (user, settings.per_user),
-            ],
+            (false, [client, network, stranger, _]) => {
+                let mut subjects =
+                    vec![(client, settings.per_client), (network, settings.per_network)];
+                // Who it is, is not known yet: nobody's.
+                if !user.is_empty() {
+                    subjects.push((stranger, settings.per_user));
+                }
+                subjects
+            }
         }
     }
 

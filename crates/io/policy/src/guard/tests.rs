@@ -190,6 +190,51 @@ fn an_operator_sees_and_unlocks() {
     assert_eq!(world.guard.unlock("203.0.113.1"), 0);
 }
 
+#[test]
+fn who_it_is_may_be_known_only_at_the_end() {
+    let mut world = World::new();
+    let named = |world: &World, client: &str, user: &str| {
+        let tried = world.enter(client, "").map_err(|lock| lock.to_string())?;
+        assert!(tried.is_nameless());
+        tried.named(&world.settings, user, world.now).map_err(|lock| lock.to_string())
+    };
+    // Those who have no name yet stand in nobody's way but their own client's.
+    let under_way: Vec<_> =
+        (0..100).map(|last| world.enter(&format!("192.0.{last}.1"), "").unwrap()).collect();
+    named(&world, "198.51.100.7", USER).unwrap().succeeded(&world.settings, world.now);
+    drop(under_way);
+    assert_eq!(world.guard.list(world.now), []);
+    // One that never gets a name counts against client and network.
+    for _ in 0..4 {
+        let tried = world.enter("192.0.2.1", "").unwrap();
+        assert_eq!(tried.failed(&world.settings, None, world.now).locked, None);
+    }
+    let shown: Vec<_> =
+        world.guard.list(world.now).iter().map(|shown| shown.subject.to_string()).collect();
+    assert_eq!(shown, ["192.0.2.1", "192.0.2.0/24"]);
+    // A lock by strangers' guesses holds where the name comes last, and not where he is known.
+    for last in 1..=10 {
+        world.guess(&format!("203.0.{last}.1"), USER).unwrap();
+    }
+    let locked = named(&world, "203.0.113.1", USER).err().unwrap();
+    assert_eq!(locked, "the user, for strangers anna@a.test is locked for 15m");
+    named(&world, "198.51.100.7", USER).unwrap().succeeded(&world.settings, world.now);
+}
+
+#[test]
+fn a_name_is_the_same_however_a_directory_takes_it() {
+    let mut world = World::new();
+    for (last, user) in ["anna@a.test", "Anna@A.test", " anna@a.test", "anna@a.test  "]
+        .iter()
+        .cycle()
+        .take(10)
+        .enumerate()
+    {
+        world.guess(&format!("203.0.{last}.1"), user).unwrap();
+    }
+    assert!(world.guess("192.0.2.1", USER).is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn so_many_wait_and_no_more() {
     let mut world = World::new();
