@@ -6,21 +6,22 @@
 use libfuzzer_sys::fuzz_target;
 use policy::{
     dnsbl::AnswerPattern,
-    greylist::{book::Book, log},
+    greylist::book::{Book, Change},
+    journal::{decode, encode},
 };
 
 fuzz_target!(|octets: &[u8]| {
     let (mut rest, mut book) = (octets, Book::default());
-    while let Ok(Some((length, change))) = log::decode(rest) {
+    while let Ok(Some((length, change))) = decode::<Change>(rest) {
         let mut again = Vec::new();
-        log::encode(&mut again, &change);
-        assert_eq!(log::decode(&again), Ok(Some((again.len(), change.clone()))));
+        encode(&mut again, &change);
+        assert_eq!(decode(&again), Ok(Some((again.len(), change.clone()))));
         book.apply(change);
         rest = &rest[length..];
     }
     let whole = book.encode();
     let (mut rest, mut copy) = (&whole[..], Book::default());
-    while let Ok(Some((length, change))) = log::decode(rest) {
+    while let Ok(Some((length, change))) = decode::<Change>(rest) {
         copy.apply(change);
         rest = &rest[length..];
     }

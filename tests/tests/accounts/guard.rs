@@ -9,6 +9,7 @@ use harness::{
     bed::{Bed, PASSWORD, USER},
     client::Client,
     ports,
+    program::wait_for,
 };
 use sasl::{
     Bindings, Mechanism,
@@ -71,6 +72,39 @@ fn strangers_lock_themselves_out_and_nobody_else() {
     let log = bed.log();
     assert!(log.contains("login-rate") && log.contains("wrong-login"), "{log}");
     assert!(!log.contains("guess 1"), "no password gets into the log");
+}
+
+#[test]
+fn a_restart_opens_no_lock() {
+    let port = ports::free();
+    let mut bed =
+        bed(port, "per_client = 3\nper_user = 50\ndelay = \"10ms\"\ndelay_max = \"20ms\"");
+    let mut home = connect("127.0.0.45", port);
+    assert!(say(&mut home, &plain(USER, PASSWORD)).starts_with("235"), "known from now on");
+    let guess = |number: u8| {
+        say(&mut connect("127.0.0.46", port), &plain(USER, &format!("guess {number}")))
+    };
+    for number in 0..3 {
+        assert!(guess(number).starts_with("535 5.7.8"));
+    }
+    assert!(guess(3).starts_with("454 4.7.0"), "locked");
+    let file = bed.data().join("logins/logins.log");
+    // Written within a second of the last failure, by a process that is given no time to end.
+    let length = || std::fs::metadata(&file).map_or(0, |file| file.len());
+    wait_for("the lock on disk", Duration::from_secs(20), || {
+        let before = length();
+        std::thread::sleep(Duration::from_millis(1_500));
+        (before > 0 && before == length()).then_some(())
+    });
+    bed.kill();
+    bed.start_again();
+    assert!(guess(4).starts_with("454 4.7.0"), "a kill opened the lock");
+    let shown = bed.command(&["door", "logins", "--locked"]).good();
+    assert!(shown.contains("127.0.0.46"), "{shown}");
+    bed.command(&["door", "unlock", "127.0.0.46"]).good();
+    assert_eq!(bed.stop().code(), Some(0));
+    bed.start_again();
+    assert!(guess(5).starts_with("535 5.7.8"), "what is forgotten stays forgotten");
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl Agent {
         report_opened(&opened);
         let recorder = Recorder { log: open_evidence(&compiled.config, &world, pace)? };
         let set = door_settings(&world, &compiled.config)?;
-        let policy = Policy::open(&world, &compiled.config.door_directory(), set)?;
+        let policy = Policy::open(&world, &compiled.config.data, decoys.octets(), set)?;
         let (spool, policy) = (Arc::new(opened.spool), Arc::new(policy));
         let remembered = Remembered {
             mta_sts: open_mta_sts(&world, &compiled.config),

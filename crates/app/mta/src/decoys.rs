@@ -1,5 +1,6 @@
 //! The key that the salts of users who don't exist are made with (RFC 5802 section 9): the same after each
-//! start, or a salt that changes would tell who does not exist.
+//! start, or a salt that changes would tell who does not exist. The marks of who is known where are made
+//! with it, too.
 
 use std::io;
 

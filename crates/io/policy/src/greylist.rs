@@ -3,10 +3,9 @@
 //!
 //! What is remembered of a visitor is the client's network (IPv4 /24, IPv6 /64), the reverse-path and
 //! the forward-path. A network that has come again often enough is not asked any more. All of it is
-//! bounded in number, written to a log ([`log`]), and read back at the next start.
+//! bounded in number, written to a [`journal`](crate::journal), and read back at the next start.
 
 pub mod book;
-pub mod log;
 
 use std::{
     net::IpAddr,
@@ -19,27 +18,25 @@ use serde::{Deserialize, Serialize};
 use smtp::Timestamp;
 use world::Disk;
 
-use self::{
-    book::{Book, Change, Entry, Visitor},
-    log::Log,
+use self::book::{Book, Change, Entry, Visitor};
+use crate::{
+    journal::{Form, Journal, News},
+    settings::Greylist as Settings,
 };
-use crate::settings::Greylist as Settings;
 
-/// What waits to be written may take so much; more than that is only in memory, and said so.
-const UNWRITTEN_MAX: usize = 4 << 20;
+const FORM: Form = Form { name: "greylist.log", head: b"MWGREY1\n" };
 
 /// The greylist of a transfer agent.
 pub struct Greylist {
     inner: Mutex<Inner>,
-    /// Held while the log is written to, which is not done under the other lock.
-    log: Mutex<Log>,
+    /// Held while it is written to, which is not done under the other lock.
+    journal: Mutex<Journal>,
     wake: Arc<tokio::sync::Notify>,
 }
 
 struct Inner {
     book: Book,
-    unwritten: Vec<u8>,
-    rewrite: bool,
+    news: News,
 }
 
 /// What the greylist says of a visitor.
@@ -86,14 +83,17 @@ impl Greylist {
         now: Timestamp,
         wake: Arc<tokio::sync::Notify>,
     ) -> std::io::Result<Self> {
-        let (log, mut book, lost) = Log::open(disk, directory)?;
+        let (mut book, mut news) = (Book::default(), News::default());
+        let (journal, lost) =
+            Journal::open(disk, directory, FORM, &mut |change| book.apply(change))?;
         if lost > 0 {
-            tracing::warn!(path = %log.path().display(), octets = lost, "greylist: the end was damaged and left out");
+            tracing::warn!(path = %journal.path().display(), octets = lost, "greylist: the end was damaged and left out");
+            news.rewrite();
         }
         book.sweep(settings, now);
         tracing::info!(entries = book.len(), "greylist opened");
-        let inner = Inner { book, unwritten: Vec::new(), rewrite: lost > 0 };
-        Ok(Self { inner: Mutex::new(inner), log: Mutex::new(log), wake })
+        let inner = Mutex::new(Inner { book, news });
+        Ok(Self { inner, journal: Mutex::new(journal), wake })
     }
 
     /// What is to become of a visitor; remembered unless it is only a question.
@@ -112,7 +112,7 @@ impl Greylist {
             }
             if inner.book.len() > settings.entries_max as usize {
                 inner.book.sweep(settings, now);
-                inner.rewrite = true;
+                inner.news.rewrite();
             }
             self.wake.notify_one();
         }
@@ -150,8 +150,7 @@ impl Greylist {
 
     /// Whether there is something to be written.
     pub fn wants_writing(&self) -> bool {
-        let inner = self.lock();
-        inner.rewrite || !inner.unwritten.is_empty()
+        !self.lock().news.is_empty()
     }
 
     /// Writes what has changed; the log anew, where most of it is past. Blocks on the disk. `sync`:
@@ -160,24 +159,19 @@ impl Greylist {
     /// # Errors
     /// What was not written is tried again with the next call.
     pub fn write(&self, sync: bool) -> std::io::Result<()> {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let (unwritten, whole) = {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let (news, whole) = {
             let mut inner = self.lock();
-            let rewrite = inner.rewrite || log.is_mostly_past(inner.book.len());
-            let whole = rewrite.then(|| inner.book.encode());
-            inner.rewrite = false;
-            (std::mem::take(&mut inner.unwritten), whole)
+            let news = std::mem::take(&mut inner.news);
+            let whole = journal.wants_whole(&news, inner.book.len());
+            (news, whole.then(|| inner.book.encode()))
         };
-        let wrote = match &whole {
-            Some(whole) => log.rewrite(whole),
-            None => log.append(&unwritten),
-        };
-        if let Err(error) = wrote {
+        let saved = journal.save(&news, whole, sync);
+        if saved.is_err() {
             // What is in the book is written with the next rewriting.
-            self.lock().rewrite = true;
-            return Err(error);
+            self.lock().news.rewrite();
         }
-        if sync { log.sync() } else { Ok(()) }
+        saved
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -187,11 +181,7 @@ impl Greylist {
 
 impl Inner {
     fn take(&mut self, change: Change) {
-        if self.unwritten.len() > UNWRITTEN_MAX {
-            self.rewrite = true;
-        } else {
-            log::encode(&mut self.unwritten, &change);
-        }
+        self.news.add(&change);
         self.book.apply(change);
     }
 }

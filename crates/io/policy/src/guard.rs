@@ -17,8 +17,12 @@
 //!
 //! What is not looked at counts nothing. A try that is under way is held against the limit, or a thousand
 //! at once would all come in before the first of them has failed.
+//!
+//! A restart forgives nothing: what is counted, who is locked and who is known where is kept.
 
 mod book;
+mod keep;
+mod marks;
 
 use std::{
     net::IpAddr,
@@ -32,18 +36,26 @@ use std::{
 use smtp::Timestamp;
 use tokio::time::Instant;
 
-use self::book::Book;
-pub use self::book::{Lock, Shown, Subject};
-use crate::settings::Logins;
+pub use self::{
+    book::{Book, Change, Lock, Shown, Subject},
+    keep::directory,
+};
+use crate::{journal::News, settings::Logins};
 
 /// All that is remembered of failed and of good logins. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Guard(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
-    book: Mutex<Book>,
+    state: Mutex<State>,
     held: AtomicU32,
+    place: Option<keep::Place>,
+    wake: Arc<tokio::sync::Notify>,
+}
+
+struct State {
+    book: Book,
+    news: News,
 }
 
 /// A login that is being looked at. Dropped without a word it counts nothing: nobody could tell whether
@@ -101,12 +113,30 @@ impl Guard {
     }
 
     fn book<T>(&self, work: impl FnOnce(&mut Book) -> T) -> T {
-        work(&mut self.0.book.lock().unwrap_or_else(PoisonError::into_inner))
+        self.state(|state| {
+            let worked = work(&mut state.book);
+            let changes = state.book.changes();
+            if self.0.place.is_some() && !changes.is_empty() {
+                changes.iter().for_each(|change| state.news.add(change));
+                self.0.wake.notify_one();
+            }
+            worked
+        })
+    }
+
+    fn state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn hold(&self, most: u32) -> Option<Held> {
         let more = |held: u32| (held < most).then_some(held + 1);
         self.0.held.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Held(self.clone()))
+    }
+}
+
+impl State {
+    fn new(book: Book) -> Self {
+        Self { book, news: News::default() }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod dnsbl;
 pub mod facts;
 pub mod greylist;
 pub mod guard;
+pub mod journal;
 pub mod names;
 mod policy;
 pub mod rates;
@@ -24,6 +25,6 @@ pub mod waited;
 
 pub use case::Case;
 pub use checks::{CHECKS, Check, EARLY_TALKER, LOGIN_RATE, LOGIN_UNAVAILABLE, Stage, WRONG_LOGIN};
-pub use policy::{Ourselves, Policy, PolicyError, Set, directory};
+pub use policy::{Ourselves, Policy, PolicyError, Set};
 pub use settings::Settings;
 pub use verdict::{Detail, Ended, Outcome, Refusal, Verdict};

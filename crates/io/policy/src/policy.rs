@@ -28,7 +28,7 @@ use crate::{
     waited::Waited,
 };
 
-/// How soon a change of the greylist is written.
+/// How soon a change of what is kept is written.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
 /// How often the files of names are looked at.
 const FILES_EVERY: Duration = Duration::from_secs(60);
@@ -86,6 +86,14 @@ pub enum PolicyError {
         /// Why.
         source: std::io::Error,
     },
+    /// The failed logins.
+    #[error("cannot read the failed logins in `{}`", path.display())]
+    Logins {
+        /// Their directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 impl Set {
@@ -115,16 +123,22 @@ impl Set {
 }
 
 impl Policy {
-    /// Opens what has to survive a restart, in `directory`. The greylist is opened only where it is on.
+    /// Opens what has to survive a restart, under the data directory. The greylist is opened only where it is
+    /// on. `key` is the server's own, the same after each start.
     ///
     /// # Errors
-    /// The greylist's directory or log.
-    pub fn open(world: &World, directory: &Path, set: Set) -> Result<Self, PolicyError> {
+    /// A directory or a file.
+    pub fn open(world: &World, data: &Path, key: &[u8], set: Set) -> Result<Self, PolicyError> {
+        let wake: Arc<Notify> = Arc::default();
+        let (path, now) = (guard::directory(data), world.clock.now());
+        let logins = &set.settings.logins;
+        let guard = Guard::open(world.disk.clone(), &path, logins, key, now, wake.clone());
+        let guard = guard.map_err(|source| PolicyError::Logins { path, source })?;
         let policy = Self {
             asker: Asker::new(world.dns.clone()),
             rates: Rates::default(),
             asked: Asked::default(),
-            guard: Guard::default(),
+            guard,
             waited: Waited::default(),
             told: Waited::default(),
             clock: world.clock,
@@ -132,8 +146,8 @@ impl Policy {
             set: ArcSwap::from_pointee(set),
             counts: CHECKS.iter().map(|_| AtomicU64::new(0)).collect(),
             disk: world.disk.clone(),
-            directory: directory.to_owned(),
-            wake: Arc::default(),
+            directory: greylist::directory(data),
+            wake,
         };
         policy.open_greylist(&policy.set().settings)?;
         Ok(policy)
@@ -285,7 +299,7 @@ impl Policy {
         verdict
     }
 
-    /// Writes the greylist soon after it changes, and looks now and then whether the files of names have
+    /// Writes greylist and failed logins soon after they change, and looks now and then whether the files of names have
     /// changed; until it is dropped. `blocking`: disk calls go to threads of their own.
     pub async fn keep(self: Arc<Self>, blocking: bool) {
         let mut look = tokio::time::Instant::now() + FILES_EVERY;
@@ -316,6 +330,9 @@ impl Policy {
     }
 
     fn write(&self, sync: bool) {
+        if let Err(error) = self.guard.write(&self.set().settings.logins, self.clock.now(), sync) {
+            tracing::warn!(%error, "failed logins not written; tried again with the next change");
+        }
         let Some(greylist) = self.greylist() else { return };
         if let Err(error) = greylist.write(sync) {
             tracing::warn!(%error, "greylist not written; tried again with the next change");
@@ -355,11 +372,6 @@ pub(crate) fn all_rates<'a>(
     set: &'a Set,
 ) -> impl Iterator<Item = &'a Rate> + Clone {
     case.rates.iter().chain(&set.settings.rate)
-}
-
-/// Where a policy keeps its files, under the data directory.
-pub fn directory(data: &Path) -> PathBuf {
-    greylist::directory(data)
 }
 
 impl Policy {

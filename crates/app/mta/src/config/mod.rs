@@ -221,11 +221,6 @@ impl Config {
         self.data.join("mta-sts")
     }
 
-    /// Where the greylist is.
-    pub fn door_directory(&self) -> PathBuf {
-        policy::directory(&self.data)
-    }
-
     /// The control socket.
     pub fn control_socket(&self) -> PathBuf {
         self.within(self.control.socket.as_deref(), "control.sock")

@@ -8,8 +8,8 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 use smtp::Timestamp;
 
-use super::{Answer, Shown, log};
-use crate::settings::Greylist as Settings;
+use super::{Answer, Shown};
+use crate::{journal, settings::Greylist as Settings};
 
 /// Who came: network and its prefix length, reverse-path, forward-path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -183,10 +183,10 @@ impl Book {
         networks.sort_unstable_by_key(|(network, _)| **network);
         let mut octets = Vec::new();
         for (visitor, entry) in visitors {
-            log::encode(&mut octets, &Change::Visitor(visitor.clone(), Some(*entry)));
+            journal::encode(&mut octets, &Change::Visitor(visitor.clone(), Some(*entry)));
         }
         for (network, entry) in networks {
-            log::encode(&mut octets, &Change::Network(*network, Some(*entry)));
+            journal::encode(&mut octets, &Change::Network(*network, Some(*entry)));
         }
         octets
     }

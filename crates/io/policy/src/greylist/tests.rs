@@ -193,7 +193,7 @@ proptest! {
                     _ => {}
                 },
                 Deed::Rewrite => {
-                    list.lock().rewrite = true;
+                    list.lock().news.rewrite();
                     if list.write(false).is_ok() {
                         synced = moments.len() - 1;
                     }

@@ -10,7 +10,8 @@ use notation::units;
 use serde::{Deserialize, Serialize};
 use smtp::Timestamp;
 
-use crate::{greylist::masked, recent::Recent, settings::Logins};
+use super::marks::Marks;
+use crate::{greylist::masked, journal, recent::Recent, settings::Logins};
 
 /// Subjects in a generation, of some 200 octets each.
 const SUBJECTS: usize = 50_000;
@@ -26,6 +27,7 @@ const SAME_KEEP: Duration = Duration::from_secs(86_400);
 const CALM: Duration = Duration::from_secs(86_400);
 /// Octets of a name that count.
 const NAME_MAX: usize = 128;
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Whose failures are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,36 +67,40 @@ pub struct Shown {
     pub locked: Option<Timestamp>,
 }
 
-#[derive(Debug, Default)]
-struct Record {
+/// One step from a book to the next. The order is part of the file's format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// What is counted against somebody is this; none: it is forgotten.
+    Subject(Subject, Option<Record>),
+    /// The mark of a client and a user who has signed in there, and when.
+    Known(u64, Timestamp),
+}
+
+/// What is counted against a subject. The order is part of the file's format.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
     /// When all points have fallen.
     clear: Timestamp,
     locked: Timestamp,
     last: Timestamp,
     failures: u32,
     locks: u32,
-    under_way: u32,
     names: Vec<u32>,
+    #[serde(skip)]
+    under_way: u32,
 }
 
-pub(super) struct Book {
+/// All of it.
+pub struct Book {
     records: Recent<Subject, Record>,
     /// Which clients users have signed in from, and when.
     known: Recent<u64, Timestamp>,
     /// Wrong passwords by client and user.
     wrong: Recent<u64, Timestamp>,
+    marks: Marks,
+    /// Of the process, for what is not kept.
     hash: ahash::RandomState,
-}
-
-impl Default for Book {
-    fn default() -> Self {
-        Self {
-            records: Recent::new(SUBJECTS),
-            known: Recent::new(MARKS),
-            wrong: Recent::new(MARKS),
-            hash: ahash::RandomState::new(),
-        }
-    }
+    changes: Vec<Change>,
 }
 
 /// Names are compared without case and as directories do it, by which `anna ` is `anna` (RFC 4518 section
@@ -111,6 +117,69 @@ fn client_of(client: IpAddr) -> IpAddr {
 }
 
 impl Book {
+    /// An empty one, whose marks are made with that key.
+    pub fn new(key: &[u8]) -> Self {
+        Self {
+            records: Recent::new(SUBJECTS),
+            known: Recent::new(MARKS),
+            wrong: Recent::new(MARKS),
+            marks: Marks::new(key),
+            hash: ahash::RandomState::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Takes back in what was kept, unless it is past. Times lie no further ahead than the settings have them:
+    /// the clock may have been wrong.
+    pub fn apply(&mut self, settings: &Logins, change: Change, now: Timestamp) {
+        match change {
+            Change::Subject(subject, Some(mut record)) => {
+                record.locked = record.locked.min(now.after(settings.lock_max.max(settings.lock)));
+                record.clear = record.clear.min(now.after(settings.within));
+                record.last = record.last.min(now);
+                record.names.truncate(NAMES_MAX);
+                match record.matters(now) {
+                    true => self.records.insert(subject, record),
+                    false => drop(self.records.remove(&subject)),
+                }
+            }
+            Change::Subject(subject, None) => drop(self.records.remove(&subject)),
+            Change::Known(mark, at) if now.since(at) < settings.known_keep => {
+                self.known.insert(mark, at.min(now));
+            }
+            Change::Known(mark, _) => drop(self.known.remove(&mark)),
+        }
+    }
+
+    /// What has changed since this was last asked.
+    pub(super) fn changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Subjects, and clients of users.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.known.len()
+    }
+
+    /// What is not past, as changes from nothing: the same octets for the same book.
+    pub fn encode(&self, settings: &Logins, now: Timestamp) -> Vec<u8> {
+        let mut records: Vec<_> =
+            self.records.iter().filter(|(_, record)| record.matters(now)).collect();
+        records.sort_unstable_by_key(|(subject, _)| *subject);
+        let is_known = |at: &Timestamp| now.since(*at) < settings.known_keep;
+        let mut known: Vec<_> = self.known.iter().filter(|(_, at)| is_known(at)).collect();
+        known.sort_unstable();
+        let mut octets = Vec::new();
+        for (subject, record) in records {
+            let change = Change::Subject(subject.clone(), Some(record.clone()));
+            journal::encode(&mut octets, &change);
+        }
+        for (mark, at) in known {
+            journal::encode(&mut octets, &Change::Known(*mark, *at));
+        }
+        octets
+    }
+
     pub(super) fn enter(
         &mut self,
         settings: &Logins,
@@ -159,7 +228,7 @@ impl Book {
         }
         let mut locked = None;
         let mut failures = 0;
-        let name = (self.hash.hash_one(user) >> 32) as u32;
+        let name = (self.marks.of(&[user.as_bytes()]) >> 32) as u32;
         for (subject, most) in self.subjects(client, user, now, settings) {
             let record = self.record(&subject);
             record.calm_down(now);
@@ -173,8 +242,10 @@ impl Book {
                 failures = failures.max(record.failures);
             }
             if let Some(wait) = record.charge(settings, most, cost, &subject, now) {
-                locked = Some(Lock { subject, wait });
+                locked = Some(Lock { subject: subject.clone(), wait });
             }
+            let kept = Some(record.clone());
+            self.changes.push(Change::Subject(subject, kept));
         }
         let doublings = failures.saturating_sub(1).min(16);
         let delay = settings.delay.saturating_mul(1 << doublings);
@@ -193,11 +264,21 @@ impl Book {
         }
         if !settings.known_keep.is_zero() {
             let mark = self.mark(client, user);
+            let before = self.known.peek(&mark).copied();
             self.known.insert(mark, now);
+            // Once an hour is enough to keep it.
+            if before.is_none_or(|before| now.since(before) >= HOUR) {
+                self.changes.push(Change::Known(mark, now));
+            }
         }
         // Only his own: with one good account nobody may go on guessing at others.
-        let at = Subject::UserAt(user.into(), client_of(client));
-        self.records.remove(&at);
+        self.forget(Subject::UserAt(user.into(), client_of(client)));
+    }
+
+    fn forget(&mut self, subject: Subject) {
+        if self.records.remove(&subject).is_some() {
+            self.changes.push(Change::Subject(subject, None));
+        }
     }
 
     pub(super) fn list(&self, now: Timestamp) -> Vec<Shown> {
@@ -223,10 +304,9 @@ impl Book {
             .filter(|subject| text.is_empty() || subject.is_meant(text))
             .cloned()
             .collect();
-        for subject in &meant {
-            self.records.remove(subject);
-        }
-        meant.len()
+        let count = meant.len();
+        meant.into_iter().for_each(|subject| self.forget(subject));
+        count
     }
 
     /// Whose limits this login is under.
@@ -268,7 +348,11 @@ impl Book {
     }
 
     fn mark(&self, client: IpAddr, user: &str) -> u64 {
-        self.hash.hash_one((client_of(client), user))
+        let client = match client_of(client) {
+            IpAddr::V4(client) => client.to_ipv6_mapped(),
+            IpAddr::V6(client) => client,
+        };
+        self.marks.of(&[&client.octets(), user.as_bytes()])
     }
 
     fn record(&mut self, subject: &Subject) -> &mut Record {
@@ -289,6 +373,11 @@ fn every(client: IpAddr, user: &str) -> [Subject; 4] {
 impl Record {
     fn counts(&self, now: Timestamp) -> bool {
         self.clear > now || self.locked > now
+    }
+
+    /// Whether it makes a difference to what comes.
+    fn matters(&self, now: Timestamp) -> bool {
+        self.counts(now) || (self.locks > 0 && now.since(self.locked) <= CALM)
     }
 
     fn calm_down(&mut self, now: Timestamp) {

@@ -1,4 +1,8 @@
-//! Who is locked, by whom, and above all who is not.
+//! Who is locked, by whom, and above all who is not; and that a restart changes nothing.
+
+use std::{path::Path, sync::Arc};
+
+use world::sim::disk::SimDisk;
 
 use super::*;
 
@@ -15,7 +19,22 @@ impl World {
     fn new() -> Self {
         let settings =
             Logins { per_client: 10, per_network: 30, per_user: 10, ..Logins::default() };
-        Self { guard: Guard::default(), settings, now: Timestamp(1_000_000), guesses: 0 }
+        Self::on(&SimDisk::new(1), settings)
+    }
+
+    fn on(disk: &SimDisk, settings: Logins) -> Self {
+        let now = Timestamp(1_000_000);
+        let guard = opened(disk, &settings, now);
+        Self { guard, settings, now, guesses: 0 }
+    }
+
+    fn write(&self) {
+        self.guard.write(&self.settings, self.now, true).unwrap();
+    }
+
+    /// The same after the process's end.
+    fn restart(&mut self, disk: &SimDisk) {
+        self.guard = opened(disk, &self.settings, self.now);
     }
 
     fn enter(&self, client: &str, user: &str) -> Result<Try, Lock> {
@@ -43,6 +62,11 @@ impl World {
     fn pass(&mut self, seconds: u64) {
         self.now = self.now.after(Duration::from_secs(seconds));
     }
+}
+
+fn opened(disk: &SimDisk, settings: &Logins, now: Timestamp) -> Guard {
+    let disk = Arc::new(disk.clone());
+    Guard::open(disk, Path::new("/logins"), settings, b"key", now, Arc::default()).unwrap()
 }
 
 #[test]
@@ -263,4 +287,113 @@ fn what_does_not_exist_is_locked_like_what_does() {
         world.guess(&format!("203.0.{last}.1"), "nobody@nowhere.test").unwrap();
     }
     assert!(world.guess("192.0.2.1", "nobody@nowhere.test").is_err());
+}
+
+#[test]
+fn a_restart_forgives_nothing_and_forgets_nobody() {
+    let disk = SimDisk::new(1);
+    let mut world = World::on(&disk, World::new().settings);
+    world.write();
+    assert!(disk.list(Path::new("/logins")).is_err(), "nothing to keep, no file");
+    world.right("198.51.100.7", USER).unwrap();
+    for last in 1..=10 {
+        world.guess(&format!("203.0.{last}.1"), USER).unwrap();
+    }
+    for _ in 0..7 {
+        world.guess("192.0.2.1", "bob").unwrap();
+    }
+    let before = world.guard.list(world.now);
+    world.write();
+    world.restart(&disk);
+    assert_eq!(world.guard.list(world.now), before);
+    assert!(world.guess("203.0.113.1", USER).is_err(), "the lock holds");
+    world.right("198.51.100.7", USER).expect("he is known there");
+    // Three more are too many: the seven before count, and bob is no new name.
+    for _ in 0..3 {
+        world.guess("192.0.2.1", "bob").unwrap();
+    }
+    let locked = world.guess("192.0.2.1", "bob").unwrap_err();
+    assert_eq!(locked, "the client 192.0.2.1 is locked for 15m");
+    // What an operator forgets stays forgotten, and the next lock is as long as it would have been.
+    assert_eq!(world.guard.unlock("203.0.113.1") + world.guard.unlock(USER), 1);
+    world.pass(15 * 60);
+    world.write();
+    world.restart(&disk);
+    world.right("203.0.113.1", USER).unwrap();
+    for _ in 0..10 {
+        world.guess("192.0.2.1", "eve").unwrap();
+    }
+    let locked = world.guess("192.0.2.1", "eve").unwrap_err();
+    assert_eq!(locked, "the client 192.0.2.1 is locked for 30m");
+    // All of it is past one day.
+    world.pass(40 * 86_400);
+    world.restart(&disk);
+    assert_eq!(world.guard.state(|state| state.book.len()), 0);
+}
+
+#[test]
+fn a_clock_that_was_wrong_locks_nobody_for_years() {
+    let disk = SimDisk::new(1);
+    let mut world = World::on(&disk, World::new().settings);
+    let now = world.now;
+    world.pass(20 * 365 * 86_400);
+    for _ in 0..10 {
+        world.guess("192.0.2.1", USER).unwrap();
+    }
+    world.write();
+    world.now = now;
+    world.restart(&disk);
+    let shown = world.guard.list(now);
+    let longest = shown.iter().filter_map(|shown| shown.locked).max().unwrap();
+    assert_eq!(longest, now.after(world.settings.lock_max));
+}
+
+#[test]
+fn the_file_does_not_grow_for_ever() {
+    let disk = SimDisk::new(1);
+    let mut world = World::on(&disk, World::new().settings);
+    let length = || disk.open(Path::new("/logins/logins.log"), Open::Read).unwrap().len().unwrap();
+    let mut most = 0;
+    for _ in 0..200 {
+        for client in 0..50 {
+            world.guess(&format!("192.0.{client}.1"), "bob").ok();
+        }
+        world.pass(61);
+        world.write();
+        most = most.max(length());
+    }
+    assert!(most < 200_000, "{most} octets for 101 subjects");
+}
+
+use proptest::prelude::*;
+use world::{Disk, disk::Open};
+
+proptest! {
+    /// Cut off or damaged anywhere, it opens, and what was read is a book of some moment.
+    #[test]
+    fn what_a_crash_leaves_opens(cut in 0..600_u64, octet in any::<u8>(), is_cut in any::<bool>()) {
+        let disk = SimDisk::new(1);
+        let mut world = World::on(&disk, World::new().settings);
+        let mut moments = vec![Vec::new()];
+        for last in 1..=4 {
+            world.guess(&format!("192.0.2.{last}"), USER).unwrap();
+            moments.push(world.guard.list(world.now));
+        }
+        world.write();
+        let file = disk.open(Path::new("/logins/logins.log"), Open::Write).unwrap();
+        match is_cut {
+            true => file.set_len(cut.min(file.len().unwrap())).unwrap(),
+            false => world::disk::write_all_at(&*file, cut.min(file.len().unwrap() - 1), &[octet]).unwrap(),
+        }
+        world.restart(&disk);
+        let shown = world.guard.list(world.now);
+        // A failure is several changes: between them only the last failure's subjects may be newer.
+        let newer = |moment: &[Shown]| shown.iter().filter(|one| !moment.contains(one)).count();
+        prop_assert!(moments.iter().any(|moment| newer(moment) <= 3), "{shown:?}");
+        world.guess("192.0.2.9", USER).unwrap();
+        world.write();
+        let before = world.guard.list(world.now);
+        world.restart(&disk);
+        prop_assert_eq!(world.guard.list(world.now), before);
+    }
 }
