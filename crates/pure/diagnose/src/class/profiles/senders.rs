@@ -268,10 +268,12 @@ pub(super) const REVERSE_NAME: Profile = Profile {
     class: Class::ReverseName,
     name: "reverse-name",
     title: "the sending address has no proper name",
-    means: "The receiver wants the client's address to have a name in the DNS (PTR) that leads back to that address.",
+    means: "The receiver wants the client to have a proper name: a PTR record for its address whose name leads back to \
+        it, and in EHLO a full name that the DNS knows.",
     causes: &[
         "there is no PTR record",
         "the name of the PTR record has no address record with this address",
+        "the server says a name in EHLO that is not complete, or that the DNS does not know",
         "mail went out by another address than the one that was prepared (IPv6, a second line)",
     ],
     remedies: &[

@@ -134,6 +134,7 @@ pub(super) const NOT_COMPLIANT: &[&str] = &[
     "header field * exactly once",
     "header lines are too long",
     "headers contain illegal",
+    "headers fail syntax check",
     "illegal 8-bit",
     "invalid header",
     "line too long",
@@ -191,6 +192,7 @@ pub(super) const NOT_COMPLIANT: &[&str] = &[
 pub(super) const CONTENT: &[&str] = &[
     "attachment * banned",
     "attachment * not allowed",
+    "attachment * was blocked",
     "attachment blocked",
     "attachment type",
     "banned attachment",
@@ -200,6 +202,7 @@ pub(super) const CONTENT: &[&str] = &[
     "conversion not supported",
     "content not supported",
     "contains forbidden",
+    "encrypted archives are not",
     "executable attachment",
     "failed to clean",
     "forbidden attachment",

@@ -57,6 +57,7 @@ pub(super) const AUTHENTICATION: &[&str] = &[
     "rejected per spf",
     "rejecting message from * spf",
     "restriction on spf",
+    "sender id * not permitted",
     "sender policy framework",
     "spf check",
     "spf (sender policy",

@@ -3,6 +3,7 @@
 pub(super) const SPAM: &[&str] = &[
     " as spam",
     " is spam ",
+    "contains spam or virus",
     "content filter rejection",
     "spamprofiler",
     "spam pattern",
