@@ -121,7 +121,9 @@ fn body(lines: &[&str], at: usize, rest: &str) -> (usize, String) {
             end += 1;
             continue;
         }
-        if opening(line).is_some() {
+        // A reply goes on below, indented; it may name an address where its line was broken.
+        let goes_on = indent(line) > indent(lines[at]) && !body.trim().is_empty();
+        if !goes_on && opening(line).is_some() {
             break;
         }
         body.push('\n');
@@ -129,6 +131,10 @@ fn body(lines: &[&str], at: usize, rest: &str) -> (usize, String) {
         end += 1;
     }
     (end, body)
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn merge(blocks: &mut Vec<Block>, block: Block) {
@@ -163,6 +169,16 @@ mod tests {
                 "<bob@b.test>: host mx said: 550 no\n    (in reply to RCPT)\n",
                 "bob@b.test",
                 "host mx said: 550 no (in reply to RCPT)",
+            ),
+            (
+                "<bob@b.test>: host mx said: 450\n    <bob@b.test>: greylisted (in reply to RCPT)\n",
+                "bob@b.test",
+                "host mx said: 450 <bob@b.test>: greylisted (in reply to RCPT)",
+            ),
+            (
+                "<bob@b.test>: host mx said: 550 blocked senders:\n    al@a.test (in reply to DATA)\n",
+                "bob@b.test",
+                "host mx said: 550 blocked senders: al@a.test (in reply to DATA)",
             ),
             ("  bob@b.test\n    mailbox is full\n", "bob@b.test", "mailbox is full"),
             ("bob@b.test<mailto:bob@b.test>\n\n#550 5.1.1 x ##", "bob@b.test", "#550 5.1.1 x ##"),

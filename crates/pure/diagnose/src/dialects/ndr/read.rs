@@ -220,9 +220,7 @@ impl Context<'_> {
     fn finish(&self, testimony: &mut Testimony, sources: &[&str], dialogue: &str) {
         self.complete_by_dialogue(testimony, dialogue);
         if testimony.stage.is_none() {
-            let words = testimony.words.clone();
-            testimony.stage =
-                sources.iter().find_map(|words| told::stage(words)).or_else(|| told::stage(&words));
+            testimony.stage = told::stage(sources.iter().copied().chain([&*testimony.words]));
             testimony.stage_is_told = testimony.stage.is_some();
         }
         testimony.writer = self.writer.clone();

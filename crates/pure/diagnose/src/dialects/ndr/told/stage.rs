@@ -2,8 +2,10 @@
 
 use smtp::Stage;
 
-/// What mailers say, in lower case, and the stage. Asked in this order: the precise before the general.
-const PHRASES: [(&str, Stage); 85] = [
+type Rows = [(&'static str, Stage)];
+
+/// What mailers say of a command that was answered, in lower case, and the stage. The precise before the general.
+const COMMANDS: [(&str, Stage); 73] = [
     ("in reply to end of data", Stage::EndOfData),
     ("in reply to rcpt to", Stage::Rcpt),
     ("in reply to mail from", Stage::Mail),
@@ -77,6 +79,10 @@ const PHRASES: [(&str, Stage); 85] = [
     ("said after data", Stage::EndOfData),
     ("rejected by server for rcpt", Stage::Rcpt),
     ("smtp module(domain", Stage::Rcpt),
+];
+
+/// The same of what went wrong before any command. A server may say these words as well, in its reply to one.
+const BEFORE: [(&str, Stage); 12] = [
     ("unable to establish an smtp connection", Stage::Connect),
     ("wasn't able to establish an smtp connection", Stage::Connect),
     ("connect to ", Stage::Connect),
@@ -101,11 +107,14 @@ const GMAIL_STATES: [(&str, Stage); 6] = [
     ("(state 18)", Stage::EndOfData),
 ];
 
-/// The stage that the words name.
-pub(in super::super) fn find(words: &str) -> Option<Stage> {
-    let lower = words.to_ascii_lowercase();
-    let rows = PHRASES.iter().chain(&GMAIL_STATES);
-    rows.filter(|(phrase, _)| lower.contains(phrase)).map(|(_, stage)| *stage).next()
+/// The stage that one of the texts names: the command that was answered, else what came before any.
+pub(in super::super) fn find<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Stage> {
+    let lower: Vec<String> = texts.map(str::to_ascii_lowercase).collect();
+    let named = |rows: &Rows| {
+        let says = |text: &String| rows.iter().find(|(phrase, _)| text.contains(phrase));
+        lower.iter().find_map(says).map(|(_, stage)| *stage)
+    };
+    named(&COMMANDS).or_else(|| named(&GMAIL_STATES)).or_else(|| named(&BEFORE))
 }
 
 /// The stage of `line` (a reply, as it stands) in a dialogue of `>>>` and `<<<` lines.
@@ -165,10 +174,20 @@ mod tests {
 
     #[test]
     fn every_phrase_is_reached() {
-        for (phrase, stage) in PHRASES.iter().chain(&GMAIL_STATES) {
+        let find = |text: &str| find([text].into_iter());
+        for (phrase, stage) in COMMANDS.iter().chain(&GMAIL_STATES).chain(&BEFORE) {
             assert_eq!(find(&format!("it said {phrase} x")), Some(*stage), "{phrase}");
         }
         assert_eq!(find("user unknown"), None);
+    }
+
+    #[test]
+    fn the_command_that_was_answered_counts_before_what_the_answer_speaks_of() {
+        let texts = [
+            "550 Unrouteable address",
+            "mx said: 550 Unrouteable address (in reply to RCPT TO command)",
+        ];
+        assert_eq!(find(texts.into_iter()), Some(Stage::Rcpt));
     }
 
     #[test]
