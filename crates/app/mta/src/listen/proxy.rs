@@ -67,6 +67,7 @@ async fn read_rest_of_v2(
 fn parse(header: &[u8]) -> io::Result<Proxied> {
     let parsed = ProxyHeader::parse(header, ParseConfig::default());
     let (parsed, length) = parsed.map_err(|error| malformed(&format!("{error:?}")))?;
+    check_sum(header)?;
     if length != header.len() {
         return Err(malformed("octets behind the header's end"));
     }
@@ -80,6 +81,38 @@ fn parse(header: &[u8]) -> io::Result<Proxied> {
         client: told.map(|told| known(told.source)),
         local: told.map(|told| known(told.destination)),
     })
+}
+
+/// A checksum that a header of version 2 carries has to be right (section 2.2.3 of the specification).
+fn check_sum(header: &[u8]) -> io::Result<()> {
+    const CRC32C: u8 = 3;
+    let Some(mut at) = start_of_values(header) else { return Ok(()) };
+    while let Some(&[kind, high, low]) = header.get(at..at + 3).and_then(<[u8]>::first_chunk) {
+        let (start, length) = (at + 3, usize::from(u16::from_be_bytes([high, low])));
+        // Whatever a proxy tells besides is its own affair.
+        let Some(value) = header.get(start..start + length) else { return Ok(()) };
+        if kind == CRC32C {
+            let mut blank = header.to_vec();
+            blank[start..start + length].fill(0);
+            if *value != crc32c::crc32c(&blank).to_be_bytes() {
+                return Err(malformed("the checksum is wrong"));
+            }
+        }
+        at = start + length;
+    }
+    Ok(())
+}
+
+/// Where type-length-value triples begin, behind the addresses; none where there is nobody to speak of.
+fn start_of_values(header: &[u8]) -> Option<usize> {
+    const FIXED: usize = SIGNATURE.len() + 4;
+    let addresses = match (header.starts_with(&SIGNATURE), header.get(SIGNATURE.len() + 1)? >> 4) {
+        (true, 1) => 12,
+        (true, 2) => 36,
+        (true, 3) => 216,
+        _ => return None,
+    };
+    Some(FIXED + addresses)
 }
 
 fn malformed(why: &str) -> io::Error {
@@ -115,6 +148,20 @@ mod tests {
         let (read, rest) = of(&two).await;
         assert_eq!(read.unwrap(), Proxied { client, local });
         assert_eq!(rest, b"EHLO x\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_checksum_has_to_be_right() {
+        let addresses = [192, 0, 2, 7, 192, 0, 2, 25, 0x12, 0x67, 0, 25];
+        let values = [&addresses[..], &[4, 0, 2, 0, 0], &[3, 0, 4, 0, 0, 0, 0]].concat();
+        let mut header = v2(0x21, 0x11, &values);
+        let end = header.len();
+        assert!(of(&header).await.0.is_err(), "none is no right one");
+        let sum = crc32c::crc32c(&header).to_be_bytes();
+        header[end - 4..].copy_from_slice(&sum);
+        assert!(of(&header).await.0.unwrap().client.is_some());
+        header[20] ^= 1;
+        assert!(of(&header).await.0.is_err(), "another address than was sent");
     }
 
     #[tokio::test]
