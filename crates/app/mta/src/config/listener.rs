@@ -239,7 +239,6 @@ impl Listener {
     /// `knows_owners` says whether there is anything to judge RRVS by.
     pub fn features(&self, knows_owners: bool) -> Features {
         let on = |on: bool, feature| if on { feature } else { Features::NONE };
-        let listed = |names: &[String]| Features::by_names(names.iter().map(String::as_str));
         let auth = Features::AUTH.with(Features::AUTH_EQUALS);
         extension::offered(Offered::Always)
             .with(on(self.role == Role::Submission, extension::offered(Offered::Users)))
@@ -252,9 +251,13 @@ impl Listener {
             .with(on(!self.xforward.is_empty(), Features::XFORWARD))
             .with(on(!self.no_soliciting.is_empty(), Features::NO_SOLICITING))
             .with(on(knows_owners, Features::RRVS))
-            // The check of the configuration refuses names that are none.
-            .with(listed(&self.advertise).unwrap_or_default())
-            .without(listed(&self.hide).unwrap_or_default())
+            .with(listed(&self.advertise))
+            .without(self.hidden())
+    }
+
+    /// The EHLO keywords that are switched off here.
+    pub fn hidden(&self) -> Features {
+        listed(&self.hide)
     }
 
     /// Which of the features that are not for everybody a client may use.
@@ -272,6 +275,11 @@ impl Listener {
     pub fn is_proxied(&self, peer: IpAddr) -> bool {
         self.proxy_protocol.iter().any(|network| network.contains(peer))
     }
+}
+
+/// The check of the configuration refuses names that are none.
+fn listed(names: &[String]) -> Features {
+    Features::by_names(names.iter().map(String::as_str)).unwrap_or_default()
 }
 
 impl Role {

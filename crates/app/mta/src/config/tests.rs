@@ -182,6 +182,14 @@ fn errors_say_where_and_what_would_be_right() {
             "3: a `relay` listener that trusts no networks; name them in `networks`, like `networks = [\"192.0.2.0/24\"]`",
         ),
         (
+            "[[listener]]\naddress = '127.0.0.1:25'\nadvertise = ['expn']",
+            "3: EXPN, which `expn` has off; set `expn` to \"252\" or \"exact\"",
+        ),
+        (
+            "[[listener]]\naddress = '127.0.0.1:25'\nhide = ['EHLO']",
+            "3: EHLO is no keyword of its own reply; EHLO is what every client begins with; hide what it lists",
+        ),
+        (
             "[relay]\ndomains = ['A.test']\n[domains.'a.test']",
             "2: `A.test` is a relay domain here, and `local` under `[domains]`; keep one of them: mail can go one way only",
         ),

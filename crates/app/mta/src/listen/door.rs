@@ -369,6 +369,7 @@ pub fn offer(
     mechanisms: Mechanisms,
 ) -> Offer {
     let features = listener.features(config.knows_owners());
+    let hidden = listener.hidden();
     let seconds = |wait: Duration| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
     Offer {
         protocol: match listener.protocol {
@@ -376,8 +377,8 @@ pub fn offer(
             config::Protocol::Lmtp => Protocol::Lmtp,
         },
         features,
-        vrfy: listener.vrfy != Disclosure::Off,
-        expn: listener.expn != Disclosure::Off,
+        vrfy: listener.vrfy != Disclosure::Off && !hidden.has(Features::VRFY),
+        expn: listener.expn != Disclosure::Off && !hidden.has(Features::EXPN),
         transactions_max: Some(limits.messages_per_session_max).filter(|&most| most > 0),
         deliver_by_min: seconds(listener.deliver_by_min),
         future_release_max: listener.future_release_max.as_secs(),

@@ -16,7 +16,7 @@ pub(super) const ROW: Extension = Extension {
 };
 
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
-    if ground.features.has(Features::EXPN) {
+    if ground.offer.expn && ground.features.has(Features::EXPN) {
         lines.push("EXPN");
     }
 }

@@ -19,15 +19,16 @@ pub(super) const ROW: Extension = Extension {
 };
 
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
-    if ground.features.has(Features::VRFY) {
+    if ground.offer.vrfy && ground.features.has(Features::VRFY) {
         lines.push("VRFY");
     }
 }
 
-/// The argument without the parameter of RFC 6531 section 3.7.4.2.
-pub(crate) fn argument(text: &str) -> &str {
+/// VRFY's or EXPN's argument without the parameter of RFC 6531 section 3.7.4.2, and whether that was there:
+/// without it, the answer has to be ASCII.
+pub(crate) fn argument(text: &str) -> (&str, bool) {
     match text.rsplit_once(' ') {
-        Some((text, word)) if word.eq_ignore_ascii_case("SMTPUTF8") => text,
-        _ => text,
+        Some((text, word)) if word.eq_ignore_ascii_case("SMTPUTF8") => (text.trim_end(), true),
+        _ => (text, false),
     }
 }

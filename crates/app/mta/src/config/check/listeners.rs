@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use smtp::client::Features;
 
 use super::Found;
-use crate::config::{Config, Gssapi, Listener, ListenerTls, Network, Role};
+use crate::config::{Config, Disclosure, Gssapi, Listener, ListenerTls, Network, Role};
 
 /// Strangers: addresses of documentation (RFC 5737).
 const EVERYBODY: [&str; 2] = ["203.0.113.1", "198.51.100.1"];
@@ -53,9 +53,23 @@ impl Found<'_, '_> {
             let help = "customers fetch their mail by ETRN or ATRN";
             self.error(&at("advertise"), "TURN gives mail to whoever asks: it is not done", help);
         }
+        if listener.hidden().has(Features::EHLO) {
+            let help = "EHLO is what every client begins with; hide what it lists";
+            self.error(&at("hide"), "EHLO is no keyword of its own reply", help);
+        }
         if features.has(Features::ATRN) && !listener.offers_auth() {
             let help = "set `auth.offered = true`: who fetches mail signs in first";
             self.error(&at("advertise"), "ATRN without AUTH", help);
+        }
+        for (keyword, key, disclosed) in
+            [("VRFY", "vrfy", listener.vrfy), ("EXPN", "expn", listener.expn)]
+        {
+            // RFC 5321 section 4.2.4: what is answered with 502 must not be listed.
+            let named = listener.advertise.iter().any(|name| name.eq_ignore_ascii_case(keyword));
+            if named && disclosed == Disclosure::Off {
+                let help = format!("set `{key}` to \"252\" or \"exact\"");
+                self.error(&at("advertise"), format!("{keyword}, which `{key}` has off"), &help);
+            }
         }
         if listener.socket.is_some() && listener.tls == ListenerTls::Implicit {
             let help = "set `tls = \"none\"`";
