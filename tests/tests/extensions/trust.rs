@@ -35,6 +35,34 @@ fn xclient_makes_another_client_of_a_trusted_proxy() {
 }
 
 #[test]
+fn a_client_without_an_address_and_one_on_the_deny_list_are_not_the_proxy() {
+    let port = ports::free();
+    let own = "xclient = [\"127.0.0.1/32\"]\nnetworks = [\"127.0.0.1/32\"]\ntls = \"none\"";
+    let bed =
+        Bed::start(&format!("[door.deny]\nclients = [\"198.51.100.66\"]\n{}", listener(port, own)));
+    let mut proxy = Client::hello(port);
+    proxy.expect("EHLO proxy.test", "250");
+    proxy.expect("XCLIENT ADDR=[UNAVAILABLE] NAME=[UNAVAILABLE]", "220");
+    proxy.expect("EHLO client.example", "250");
+    proxy.expect("MAIL FROM:<sender@from.test>", "250");
+    proxy.expect(TO_OTHERS, "550 5.7.1");
+    proxy.expect("RSET", "250");
+    hand_over(&mut proxy, "MAIL FROM:<sender@from.test>", &["RCPT TO:<anna@here.test>"]);
+    let kept = maildir::wait(&bed.mailbox("anna"), 1);
+    let kept = String::from_utf8_lossy(&kept[0]);
+    assert!(!kept.contains("127.0.0.1") && !kept.contains("0.0.0.0"), "{kept}");
+
+    let mut proxy = Client::hello(port);
+    proxy.expect("XCLIENT ADDR=198.51.100.66", "554 5.7.1");
+    proxy.expect("EHLO client.example", "503");
+    proxy.expect("MAIL FROM:<sender@from.test>", "503");
+    proxy.expect("QUIT", "221");
+    wait_for("the refusal in the log", Duration::from_secs(10), || {
+        bed.log().contains("\"rule\":\"client-denied\"").then_some(())
+    });
+}
+
+#[test]
 fn a_strangers_xclient_and_xforward_change_nothing() {
     let port = ports::free();
     let own = "xclient = [\"127.0.0.1/32\"]\nxforward = [\"127.0.0.1/32\"]\n\

@@ -18,6 +18,12 @@ pub fn is_valid(text: &str) -> bool {
     true
 }
 
+/// Whether `text` is xtext for printable ASCII, blanks among it: what RFC 3461 sections 4.2 and 4.4 let
+/// ENVID and ORCPT stand for. (A line end in one of them would be a line of somebody's report.)
+pub fn is_printable(text: &str) -> bool {
+    is_valid(text) && decode(text).iter().all(|octet| (b' '..=b'~').contains(octet))
+}
+
 /// What xtext stands for; a `+` that starts no pair of digits is left as it is.
 pub fn decode(text: &str) -> Cow<'_, [u8]> {
     if !text.contains('+') {
@@ -78,6 +84,20 @@ mod tests {
             ("\u{e9}", false),
         ] {
             assert_eq!(is_valid(text), valid, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_printable() {
+        for (text, printable) in [
+            ("a+20b+7E", true),
+            ("a+0D+0ABcc:", false),
+            ("+00", false),
+            ("+7F", false),
+            ("+C3+BC", false),
+            ("a=", false),
+        ] {
+            assert_eq!(is_printable(text), printable, "{text}");
         }
     }
 

@@ -116,7 +116,10 @@ impl Receiver {
                 Answer::Verified(Reply::new(252, (2, 0, 0), "perhaps"))
             }
             Question::Reverse(_) => Answer::Reverse(Err(Reply::local_error())),
-            Question::Client(_) => Answer::Client(Err(Reply::local_error())),
+            Question::Client(_) => {
+                let peer = Box::new(self.server.peer().clone());
+                Answer::Client { peer, refused: Some(Reply::client_denied()) }
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Questions of clients that are about something else than a message: VRFY, EXPN, ATRN, XCLIENT.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use smtp::{Address, Reply, extension::xclient::Claim, server::Peer};
 
 use crate::{
@@ -68,13 +70,17 @@ pub fn reverse(
 }
 
 /// XCLIENT: who the client is now. What the proxy was trusted with is not passed on to it.
-pub fn client(door: &Door, peer: &Peer, claim: &Claim) -> Result<Box<Peer>, Reply> {
+pub fn client(door: &Door, peer: &Peer, claim: &Claim) -> Box<Peer> {
     let mut peer = peer.clone();
     if let Some(address) = claim.address {
-        peer.address.set_ip(address);
         // 0 is for clients without an address.
-        peer.address.set_port(claim.port.filter(|&port| port != 0).unwrap_or(1));
-        peer.granted = door.grants(address);
+        let port = claim.port.filter(|&port| port != 0).unwrap_or(1);
+        peer.address = match address {
+            Some(address) => SocketAddr::new(address, port),
+            // Never the proxy's, which may be trusted.
+            None => SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+        };
+        peer.granted = door.grants(peer.address.ip());
     }
     if let Some(local) = claim.local {
         peer.local.set_ip(local);
@@ -82,5 +88,5 @@ pub fn client(door: &Door, peer: &Peer, claim: &Claim) -> Result<Box<Peer>, Repl
     if let Some(port) = claim.local_port {
         peer.local.set_port(port);
     }
-    Ok(Box::new(peer))
+    Box::new(peer)
 }

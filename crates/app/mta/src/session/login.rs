@@ -73,6 +73,14 @@ impl Login {
         self.account.as_ref()
     }
 
+    /// He has signed in with a proxy that is believed, or nobody has.
+    pub fn is_elsewhere(&mut self, door: &Door, user: Option<&str>) {
+        self.account = user.map(|name| {
+            let known = door.accounts.known(name);
+            known.unwrap_or_else(|| Account { name: name.to_owned(), ..Account::default() })
+        });
+    }
+
     /// The client has no wish to go on.
     pub async fn abort(&mut self) {
         // The last response of a mechanism that proves itself may be what fails.

@@ -16,6 +16,7 @@ use std::{cell::RefCell, io, pin::pin, sync::Arc, time::Duration};
 use policy::Refusal;
 use smtp::{
     Reply,
+    extension::xclient::Claim,
     server::{Answer, Event, Output, Question, Server},
 };
 use spool::Receipt;
@@ -303,9 +304,7 @@ impl Session {
             Question::Reverse(domains) => {
                 Answer::Reverse(inform::reverse(&self.queue, self.machine.user(), &domains))
             }
-            Question::Client(claim) => {
-                Answer::Client(inform::client(&self.door, self.machine.peer(), &claim))
-            }
+            Question::Client(claim) => return self.introduce(&claim),
             Question::Sasl(step) => {
                 self.flush().await?;
                 let outcome = {
@@ -333,6 +332,26 @@ impl Session {
             }
         };
         self.machine.answer(self.began.elapsed(), answer);
+        Ok(())
+    }
+
+    /// A proxy has said whom it speaks for: who is not let in when he comes himself, isn't so either.
+    fn introduce(&mut self, claim: &Claim) -> io::Result<()> {
+        let Self { queue, door, machine, login, began, .. } = self;
+        let peer = inform::client(door, machine.peer(), claim);
+        let context = &queue.context;
+        let case = door.case(&context.config(), peer.address.ip());
+        let refusal = context.policy.connection(&case).refusal;
+        let refused = refusal.as_ref().map(|refusal| refusal.reply.clone());
+        machine.answer(began.elapsed(), Answer::Client { peer, refused });
+        login.is_elsewhere(door, machine.user());
+        if let Some(refusal) = refusal {
+            door.report_turned_away(
+                queue,
+                machine,
+                &judge::Refused { refusal, reverse_path: None },
+            );
+        }
         Ok(())
     }
 

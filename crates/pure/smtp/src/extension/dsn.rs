@@ -53,7 +53,8 @@ pub(super) fn read_envid(
     value: Option<&str>,
     into: &mut Envelope,
 ) -> Result<(), Reply> {
-    let valid = |text: &&str| (1..=ENVID_LENGTH_MAX).contains(&text.len()) && xtext::is_valid(text);
+    let valid =
+        |text: &&str| (1..=ENVID_LENGTH_MAX).contains(&text.len()) && xtext::is_printable(text);
     let wrong = || Reply::bad_parameter("ENVID is xtext of 1 to 100 characters");
     into.envid = Some(value.filter(valid).ok_or_else(wrong)?.into());
     Ok(())
@@ -109,5 +110,5 @@ fn is_typed_address(text: &str) -> bool {
         // RFC 6533 section 3: `\x{20AC}`, or the character itself, instead of xtext.
         return address.chars().all(|c| !c.is_control() && !matches!(c, ' ' | '+' | '='));
     }
-    xtext::is_valid(address)
+    xtext::is_printable(address)
 }

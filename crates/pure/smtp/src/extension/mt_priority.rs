@@ -31,7 +31,8 @@ pub(super) fn read(
     let wrong = || Reply::bad_parameter("MT-PRIORITY is a number from -9 to 9");
     let shaped = |text: &&str| {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        digits.len() == 1 && digits.as_bytes()[0].is_ascii_digit()
+        // Zero has no sign.
+        digits.len() == 1 && digits.as_bytes()[0].is_ascii_digit() && *text != "-0"
     };
     let priority = value.filter(shaped).and_then(|text| text.parse().ok());
     envelope.priority = Some(priority.ok_or_else(wrong)?);

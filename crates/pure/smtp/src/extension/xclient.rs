@@ -29,8 +29,8 @@ fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
 /// What a proxy says of its client. What it doesn't say stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
-    /// The client's address.
-    pub address: Option<IpAddr>,
+    /// The client's address; none within: it has none that is known, and it is not the proxy's.
+    pub address: Option<Option<IpAddr>>,
     /// Its port.
     pub port: Option<u16>,
     /// The name that the proxy found for it.
@@ -53,7 +53,7 @@ impl Claim {
         let mut claim = Self::default();
         for (name, value) in attributes(argument)? {
             match name.as_str() {
-                "ADDR" => claim.address = known(value, address)?,
+                "ADDR" => claim.address = Some(known(value, address)?),
                 "PORT" => claim.port = known(value, |text| text.parse().ok())?,
                 "NAME" => claim.name = value,
                 "HELO" => claim.helo = known(value, domain)?,
@@ -124,12 +124,15 @@ mod tests {
             "NAME=spike.b.test ADDR=IPV6:2001:db8::1 PORT=4711 PROTO=ESMTP HELO=spike LOGIN=ann+40b.test",
         );
         let full = full.expect("a claim");
-        assert_eq!(full.address, "2001:db8::1".parse().ok());
+        assert_eq!(full.address, Some("2001:db8::1".parse().ok()));
         assert_eq!((full.port, full.extended), (Some(4711), Some(true)));
         assert_eq!(full.helo.as_deref(), Some("spike"));
         assert_eq!(full.login, Some(Some("ann@b.test".into())));
         let unknown = Claim::parse("name=[UNAVAILABLE] ADDR=[unavailable] LOGIN=[UNAVAILABLE]");
-        assert_eq!(unknown, Some(Claim { login: Some(None), ..Claim::default() }));
+        assert_eq!(
+            unknown,
+            Some(Claim { address: Some(None), login: Some(None), ..Claim::default() })
+        );
         for wrong in [
             "",
             "ADDR",

@@ -19,6 +19,8 @@ pub enum Missing {
     Rcpt,
     /// A transaction is open, or broken: it has to be ended first.
     Rset,
+    /// The client was turned away: nothing else is left.
+    Quit,
     /// BDAT has begun the content; only BDAT goes on with it.
     Bdat,
 }
@@ -103,6 +105,11 @@ impl Reply {
         Self::new(500, (5, 5, 2), "line too long")
     }
 
+    /// `500`: the same inside AUTH (RFC 4954 section 4).
+    pub fn auth_line_too_long() -> Self {
+        Self::new(500, (5, 5, 6), "line too long")
+    }
+
     /// `500`: a bare LF in a command line.
     pub fn bare_lf_in_command() -> Self {
         Self::new(500, (5, 5, 2), "bare LF in a command: end lines with CRLF")
@@ -143,8 +150,13 @@ impl Reply {
         Self::new(501, (5, 1, 3), what)
     }
 
-    /// `553`: an address that is not ASCII, without SMTPUTF8 (RFC 6531 section 3.5).
-    pub fn needs_smtputf8() -> Self {
+    /// `550` to MAIL: a reverse-path that is not ASCII, without SMTPUTF8 (RFC 6531 section 3.5).
+    pub fn reverse_path_needs_smtputf8() -> Self {
+        Self::new(550, (5, 6, 7), "the address is not ASCII: say SMTPUTF8 in MAIL")
+    }
+
+    /// `553` to RCPT: the same of a forward-path.
+    pub fn forward_path_needs_smtputf8() -> Self {
         Self::new(553, (5, 6, 7), "the address is not ASCII: say SMTPUTF8 in MAIL")
     }
 
@@ -177,6 +189,7 @@ impl Reply {
             Missing::Mail => "out of sequence: send MAIL first",
             Missing::Rcpt => "out of sequence: send RCPT first",
             Missing::Rset => "out of sequence: a transaction is open, send RSET first",
+            Missing::Quit => "this server takes nothing from you: send QUIT",
             Missing::Bdat => "out of sequence: content has begun by BDAT, send BDAT or RSET",
         };
         Self::new(503, (5, 5, 1), text)
@@ -303,6 +316,11 @@ impl Reply {
         Self::new(252, (2, 0, 0), "not verified here: try RCPT")
     }
 
+    /// `252` to VRFY or EXPN without SMTPUTF8, where the answer is not ASCII (RFC 6531 section 3.7.4.2).
+    pub fn answer_needs_smtputf8() -> Self {
+        Self::new(252, (2, 6, 8), "the answer is not ASCII: say SMTPUTF8 behind the name")
+    }
+
     /// `214` to HELP: the verbs, then `topics`, a line each.
     pub fn help<'a>(topics: impl Iterator<Item = &'a str>) -> Self {
         let mut text = String::new();
@@ -330,6 +348,11 @@ impl Reply {
     /// `250` to a BDAT that is not the last.
     pub fn chunk_ok() -> Self {
         Self::new(250, (2, 0, 0), "chunk received")
+    }
+
+    /// `503` to each BDAT behind one that was refused (RFC 3030 section 2).
+    pub fn chunk_missing() -> Self {
+        Self::new(503, (5, 5, 1), "a chunk before this one was refused: send RSET")
     }
 
     /// `552`: content over the limit (RFC 5321 section 4.5.3.1.9).

@@ -48,13 +48,11 @@ impl<P: Proof> Server<P> {
                 self.report(Event::ControlCharacter { octet: b'\n' });
                 taken
             }
-            Step::TooLong { taken, length } => {
+            Step::TooLong { taken, length, of_auth } => {
                 self.report(Event::LineTooLong { length: length as u64 });
-                self.refuse_line(
-                    now,
-                    Reply::line_too_long(),
-                    &format!("a line of {length} octets"),
-                );
+                let reply =
+                    if of_auth { Reply::auth_line_too_long() } else { Reply::line_too_long() };
+                self.refuse_line(now, reply, &format!("a line of {length} octets"));
                 taken
             }
             Step::Endless => {
@@ -73,14 +71,15 @@ impl<P: Proof> Server<P> {
 
     fn limits(&self, octets: &[u8]) -> Limits {
         let start = self.line.start();
-        let mut first = [0; 5];
+        let mut first = [0; 7];
         for (place, &octet) in first.iter_mut().zip(start.iter().chain(octets)) {
             *place = octet.to_ascii_uppercase();
         }
-        let of_auth = matches!(self.state, State::Authenticating(_)) || first == *b"AUTH ";
+        let signs_in = first.starts_with(b"AUTH ") || first == *b"X-EXPS ";
+        let of_auth = signs_in || matches!(self.state, State::Authenticating(_));
         let line = self.offer.command_length_max;
         let line = if of_auth { line.max(AUTH_LINE_LENGTH_MAX) } else { line };
-        Limits { line, discard: self.offer.discard_length_max.max(line) }
+        Limits { line, discard: self.offer.discard_length_max.max(line), of_auth }
     }
 
     /// A line that can't be read as a command. Inside AUTH it ends the exchange.
@@ -100,6 +99,9 @@ impl<P: Proof> Server<P> {
             return self.hear_response(now, line);
         }
         self.voice.trim(now, self.state.transaction().is_some());
+        if let State::TurnedAway = self.state {
+            return self.hear_turned_away(now, line);
+        }
         if let Some(&octet) = line.iter().find(|octet| octet.is_ascii_control()) {
             self.voice.note(now, "C: a line with a control character");
             self.report(Event::ControlCharacter { octet });
@@ -143,6 +145,7 @@ impl<P: Proof> Server<P> {
     }
 
     fn carry_out(&mut self, now: Duration, verb: Verb, argument: &str) {
+        self.facts.introducing &= verb == Verb::XClient;
         if let Err(reply) = self.check(verb, argument) {
             return self.refuse_command(now, verb.text(), reply);
         }
@@ -159,8 +162,8 @@ impl<P: Proof> Server<P> {
             }
             Verb::Noop => Ok(Some(Reply::still_here())),
             Verb::Vrfy => {
-                let text = extension::vrfy::argument(argument).to_owned();
-                self.ask(Question::Verify(text), Asked::Verify);
+                let (text, utf8) = extension::vrfy::argument(argument);
+                self.ask(Question::Verify(text.to_owned()), Asked::Verify { utf8 });
                 Ok(None)
             }
             Verb::Help => Ok(Some(self.help(argument))),
@@ -275,13 +278,29 @@ impl<P: Proof> Server<P> {
         Ok(Some(Reply::start_tls()))
     }
 
+    /// RFC 5321 section 3.1: who was turned away may say QUIT, and nothing else does anything.
+    fn hear_turned_away(&mut self, now: Duration, line: &[u8]) {
+        let verb = str::from_utf8(line).ok().and_then(|line| Verb::parse(command::split(line).0));
+        // What stands behind it may be a password, or anything.
+        self.voice.hear(now, verb.map_or("****", Verb::text).as_bytes());
+        match verb {
+            Some(Verb::Quit) => self.quit(now),
+            // Whatever it was: why nothing is taken has been told.
+            _ => self.refuse_command(now, "other", Reply::out_of_sequence(Missing::Quit)),
+        }
+    }
+
     fn quit(&mut self, now: Duration) {
         // The transaction's end is reported before the session's.
         self.end_transaction();
         self.say_and_close(now, &Reply::goodbye());
     }
 
-    pub(super) fn verified(&mut self, now: Duration, reply: &Reply) {
+    pub(super) fn verified(&mut self, now: Duration, reply: &Reply, utf8: bool) {
+        let reply = match utf8 || reply.text.is_ascii() {
+            true => reply,
+            false => &Reply::answer_needs_smtputf8(),
+        };
         if reply.is_permanent() && self.is_over(RefusalKind::Policy) {
             return self.too_many(now);
         }

@@ -68,8 +68,13 @@ pub enum Answer<P> {
     Verified(Reply),
     /// To [`Question::Reverse`]: the domains whose mail there is.
     Reverse(Result<Vec<Box<str>>, Reply>),
-    /// To [`Question::Client`]: who the client is now.
-    Client(Result<Box<Peer>, Reply>),
+    /// To [`Question::Client`].
+    Client {
+        /// Who the client is now.
+        peer: Box<Peer>,
+        /// What it hears instead of a greeting, if it is not let in.
+        refused: Option<Reply>,
+    },
     /// To [`Question::Keep`]: the proof, without which there is no `250`.
     Kept(Result<P, Reply>),
 }

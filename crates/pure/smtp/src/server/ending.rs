@@ -100,6 +100,17 @@ impl<P: Proof> Server<P> {
         self.close();
     }
 
+    /// The client is not let in. With `421` the connection ends; else RFC 5321 section 3.1 has the server
+    /// wait for QUIT.
+    pub(super) fn turn_away(&mut self, now: Duration, reply: &Reply) {
+        if !reply.is_permanent() {
+            return self.say_and_close(now, reply);
+        }
+        self.voice.say(now, reply);
+        self.voice.end_opening();
+        self.state = State::TurnedAway;
+    }
+
     fn close(&mut self) {
         self.end_transaction();
         self.state = State::Closed;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     command::Verb,
-    extension::{atrn, etrn::Node, xclient::Claim, xexch50},
+    extension::{atrn, etrn::Node, vrfy, xclient::Claim, xexch50},
     reply::{Missing, Proof, Reply},
 };
 
@@ -21,7 +21,8 @@ impl<P: Proof> Server<P> {
     pub(super) fn carry_out_extended(&mut self, verb: Verb, argument: &str) -> Done {
         match verb {
             Verb::Expn => {
-                self.ask(Question::Expand(argument.to_owned()), Asked::Verify);
+                let (text, utf8) = vrfy::argument(argument);
+                self.ask(Question::Expand(text.to_owned()), Asked::Verify { utf8 });
                 Ok(None)
             }
             Verb::Etrn => self.etrn(argument),
@@ -38,7 +39,7 @@ impl<P: Proof> Server<P> {
     fn etrn(&mut self, argument: &str) -> Done {
         self.between_transactions()?;
         let node = Node::parse(argument).ok_or_else(|| Reply::syntax(Verb::Etrn.usage()))?;
-        self.ask(Question::StartQueue(node), Asked::Verify);
+        self.ask(Question::StartQueue(node), Asked::Verify { utf8: false });
         Ok(None)
     }
 
@@ -84,25 +85,31 @@ impl<P: Proof> Server<P> {
         &mut self,
         now: Duration,
         claim: Claim,
-        result: Result<Box<Peer>, Reply>,
+        peer: Peer,
+        refused: Option<Reply>,
     ) {
-        let peer = match result {
-            Ok(peer) => *peer,
-            Err(reply) => return self.refuse_command(now, Verb::XClient.text(), reply),
-        };
         let proxy = self.peer.address;
         self.report(Event::ClientNamed { proxy });
         self.voice.note(now, format!("speaks for {}", peer.address));
+        // What does not fit into one XCLIENT comes in another; the first one ends what was before.
+        let before = match self.facts.introducing {
+            true => std::mem::take(&mut self.facts),
+            false => Facts::default(),
+        };
+        let extended = claim.extended.unwrap_or(true);
+        let helo = claim.helo.map(|name| Helo { name: name.into(), extended });
         self.facts = Facts {
             // Never the proxy's own: its client would have it without a password.
-            user: claim.login.flatten().map(Into::into),
-            helo: claim
-                .helo
-                .map(|name| Helo { name: name.into(), extended: claim.extended.unwrap_or(true) }),
+            user: claim.login.map_or(before.user, |login| login.map(Into::into)),
+            helo: helo.or(before.helo),
+            introducing: true,
             ..Facts::default()
         };
         self.peer = peer;
         self.auth_refused = false;
+        if let Some(reply) = refused {
+            return self.turn_away(now, &reply);
+        }
         self.voice.say(now, &Reply::greeting(&self.offer.hostname, &self.offer.banner));
         self.voice.end_opening();
     }

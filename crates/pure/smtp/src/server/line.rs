@@ -18,6 +18,8 @@ struct Discard {
     length: usize,
     /// The last octet was a CR.
     cr: bool,
+    /// It is one of AUTH's.
+    of_auth: bool,
     /// It was thrown away for a bare LF, and the client has heard so.
     answered: bool,
 }
@@ -32,7 +34,7 @@ pub(super) enum Step {
     /// There is a bare LF. The rest of the line is thrown away; to be answered now.
     BareLf(usize),
     /// The end of a line of that length, too long. To be answered now.
-    TooLong { taken: usize, length: usize },
+    TooLong { taken: usize, length: usize, of_auth: bool },
     /// The end of a line that was answered before.
     Discarded(usize),
     /// No end within the limit of what is thrown away.
@@ -44,6 +46,8 @@ pub(super) enum Step {
 pub(super) struct Limits {
     pub(super) line: usize,
     pub(super) discard: usize,
+    /// The line that begins is one of AUTH's.
+    pub(super) of_auth: bool,
 }
 
 impl LineBuffer {
@@ -80,7 +84,7 @@ impl LineBuffer {
         }
         let length = self.start.len() + at + 1;
         self.start = Vec::new();
-        self.discard = Some(Discard { length, cr: false, answered: true });
+        self.discard = Some(Discard { length, cr: false, of_auth: limits.of_auth, answered: true });
         Step::BareLf(at + 1)
     }
 
@@ -103,7 +107,8 @@ impl LineBuffer {
     fn begin_throwing_away(&mut self, octets: &[u8], limits: Limits) -> Step {
         let start = std::mem::take(&mut self.start);
         let cr = start.last() == Some(&b'\r');
-        self.discard = Some(Discard { length: start.len(), cr, answered: false });
+        let of_auth = limits.of_auth;
+        self.discard = Some(Discard { length: start.len(), cr, of_auth, answered: false });
         self.throw_away(octets, limits)
     }
 
@@ -125,11 +130,12 @@ impl LineBuffer {
             let cr = if end == 0 { discard.cr } else { octets[end - 1] == b'\r' };
             at = end + 1;
             if cr {
-                let (length, answered) = (discard.length + at, discard.answered);
+                let Discard { of_auth, answered, .. } = *discard;
+                let length = discard.length + at;
                 self.discard = None;
                 return match answered {
                     true => Step::Discarded(at),
-                    false => Step::TooLong { taken: at, length },
+                    false => Step::TooLong { taken: at, length, of_auth },
                 };
             }
         }
@@ -140,7 +146,7 @@ impl LineBuffer {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { line: 8, discard: 40 };
+    const LIMITS: Limits = Limits { line: 8, discard: 40, of_auth: false };
 
     fn steps(octets: &[u8], piece: usize) -> Vec<String> {
         let mut buffer = LineBuffer::default();
@@ -160,7 +166,7 @@ mod tests {
                         found.push("<bare LF>".into());
                         taken
                     }
-                    Step::TooLong { taken, length } => {
+                    Step::TooLong { taken, length, .. } => {
                         found.push(format!("<too long: {length}>"));
                         taken
                     }

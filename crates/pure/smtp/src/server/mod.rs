@@ -16,6 +16,7 @@
 //! | data           | content                | CRLF.CRLF -> keeping; a fault in it -> ready      |
 //! | chunks         | content, then commands | LAST's end -> keeping; RSET, EHLO -> ready        |
 //! | keeping        | nothing: Keep is asked | answered -> ready                                 |
+//! | turned away    | commands: all but QUIT get 503 | QUIT, silence -> closed             |
 //! | handshake      | nothing                | TLS established -> ready, EHLO forgotten          |
 //! | closed         | thrown away            | -                                                 |
 //!
@@ -60,6 +61,8 @@ use crate::{
 
 /// Progress within content that moves the deadline on: one octet now and then is none.
 const BLOCK_LENGTH: usize = 512;
+/// How long a client that is not let in may take to say QUIT: it has no right to a place here.
+const TURNED_AWAY_WAIT: Duration = Duration::from_secs(10);
 
 /// One connection. See the module for how it is driven.
 pub struct Server<P: Proof> {
@@ -97,10 +100,11 @@ impl<P: Proof> Server<P> {
         server
     }
 
-    /// A refusal instead of a greeting: [`Reply::too_many_connections`], a `554`. Sends it and closes.
+    /// A refusal instead of a greeting: a `421`, such as [`Reply::too_many_connections`], and closes; or a
+    /// `554`, after which QUIT is waited for, not for long (RFC 5321 section 3.1).
     pub fn refuse(offer: Arc<Offer>, peer: Peer, reply: Reply, now: Duration) -> Self {
         let mut server = Self::silent(offer, peer, now);
-        server.say_and_close(now, &reply);
+        server.turn_away(now, &reply);
         server
     }
 
@@ -174,10 +178,12 @@ impl<P: Proof> Server<P> {
             (Asked::Recipient(recipient), Answer::Go(result)) => {
                 self.recipient_answered(now, recipient, result);
             }
-            (Asked::Verify, Answer::Verified(reply)) => self.verified(now, &reply),
+            (Asked::Verify { utf8 }, Answer::Verified(reply)) => {
+                self.verified(now, &reply, utf8);
+            }
             (Asked::Reverse, Answer::Reverse(result)) => self.reversed(now, result),
-            (Asked::Client(claim), Answer::Client(result)) => {
-                self.client_named(now, *claim, result)
+            (Asked::Client(claim), Answer::Client { peer, refused }) => {
+                self.client_named(now, *claim, *peer, refused);
             }
             (Asked::BeginData, Answer::Go(result)) => self.begin_data(now, result),
             (Asked::BeginChunks(chunk), Answer::Go(result)) => {
@@ -200,6 +206,7 @@ impl<P: Proof> Server<P> {
         let wait = match self.state {
             State::Closed => return None,
             _ if self.asked.is_some() => return None,
+            State::TurnedAway => timeouts.command.min(TURNED_AWAY_WAIT),
             State::Handshake => timeouts.tls,
             _ if self.state.is_in_content() || self.swallow.is_some() => timeouts.content,
             _ => timeouts.command,
@@ -257,7 +264,11 @@ impl<P: Proof> Server<P> {
 
     /// What of the offer is for this client.
     pub fn features(&self) -> Features {
-        let guarded = Features::GUARDED.without(self.peer.granted);
+        let granted = match self.facts.introducing {
+            true => self.peer.granted.with(Features::XCLIENT),
+            false => self.peer.granted,
+        };
+        let guarded = Features::GUARDED.without(granted);
         self.offer.features.without(guarded)
     }
 

@@ -25,6 +25,8 @@ pub(super) enum State {
     Keeping(Transaction, u64),
     /// `220` to STARTTLS was said.
     Handshake,
+    /// A `554` was said instead of the greeting: QUIT is waited for.
+    TurnedAway,
     /// The end was said, or found.
     Closed,
 }
@@ -92,7 +94,10 @@ pub(super) enum Asked {
     Sasl(Mechanism),
     ReversePath,
     Recipient(Recipient),
-    Verify,
+    /// VRFY or another question about names; whether the answer may be UTF-8.
+    Verify {
+        utf8: bool,
+    },
     Reverse,
     Client(Box<crate::extension::xclient::Claim>),
     BeginData,
@@ -107,6 +112,9 @@ pub(super) struct Facts {
     pub(super) user: Option<Box<str>>,
     /// Where the next message came from, as a trusted filter's client says (XFORWARD).
     pub(super) origin: Option<Box<crate::extension::xforward::Origin>>,
+    /// XCLIENT was the last command, and may come again: a proxy has more to say of its client than fits
+    /// into a line.
+    pub(super) introducing: bool,
     /// Transactions so far.
     pub(super) transactions: u32,
 }
@@ -141,7 +149,11 @@ impl State {
             | Self::Data(transaction, _)
             | Self::Chunks(transaction, _)
             | Self::Keeping(transaction, _) => Some(transaction),
-            Self::Ready | Self::Authenticating(_) | Self::Handshake | Self::Closed => None,
+            Self::Ready
+            | Self::Authenticating(_)
+            | Self::Handshake
+            | Self::TurnedAway
+            | Self::Closed => None,
         }
     }
 

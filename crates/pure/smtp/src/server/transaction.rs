@@ -45,7 +45,7 @@ impl<P: Proof> Server<P> {
         extension::read_mail(&self.ground(&self.offer, now), parameters, &mut envelope)?;
         let needs_utf8 = envelope.reverse_path.as_ref().is_some_and(|path| path.needs_smtputf8());
         if needs_utf8 && !envelope.smtputf8 {
-            return Err(Reply::needs_smtputf8());
+            return Err(Reply::reverse_path_needs_smtputf8());
         }
         let most = if self.facts.user.is_some() { self.offer.priority_max } else { 0 };
         let lowered = envelope.priority.filter(|&priority| priority > most).map(|_| most);
@@ -83,7 +83,7 @@ impl<P: Proof> Server<P> {
             return Err(Reply::bad_forward_path("the null path is for MAIL only"));
         };
         if forward_path.needs_smtputf8() && !transaction.envelope.smtputf8 {
-            return Err(Reply::needs_smtputf8());
+            return Err(Reply::forward_path_needs_smtputf8());
         }
         if !self.facts.helo.as_ref().is_some_and(|helo| helo.extended) {
             refuse_parameters(parameters)?;
@@ -184,6 +184,7 @@ impl<P: Proof> Server<P> {
         let (size, last, misspelt) = match command::Chunk::parse(argument) {
             command::Chunk::Size { size, last, misspelt } => (size, last, misspelt),
             command::Chunk::Malformed => {
+                self.spoil();
                 let reply = Reply::syntax(Verb::Bdat.usage());
                 return self.refuse_command(now, Verb::Bdat.text(), reply);
             }
@@ -195,7 +196,10 @@ impl<P: Proof> Server<P> {
         };
         let chunk = Chunk { size, left: size, last };
         let refused = match self.may_begin() {
-            _ if misspelt => Reply::syntax(Verb::Bdat.usage()),
+            _ if misspelt => {
+                self.spoil();
+                Reply::syntax(Verb::Bdat.usage())
+            }
             Ok(_) => return self.ask(Question::Begin, Asked::BeginChunks(chunk)),
             Err(_) if matches!(self.state, State::Chunks(..)) => {
                 return self.begin_chunk(now, chunk);
@@ -206,6 +210,20 @@ impl<P: Proof> Server<P> {
         self.block = 0;
         self.swallow = Some(Swallow { left: size, verb: Verb::Bdat, reply: refused });
         self.swallow_chunk(now, &[]);
+    }
+
+    /// A chunk is missing from now on: what comes behind it is no content without it (RFC 3030
+    /// section 2), so that only the end of the transaction is left.
+    fn spoil(&mut self) {
+        if self.may_begin().is_ok()
+            && let State::Mail(transaction) = std::mem::replace(&mut self.state, State::Ready)
+        {
+            let scanner = Scanner::chunked(self.offer.line_endings, self.offer.size_max, false);
+            self.state = State::Chunks(transaction, Chunks { scanner, chunk: None, refused: None });
+        }
+        if let State::Chunks(_, chunks) = &mut self.state {
+            chunks.refused.get_or_insert_with(Reply::chunk_missing);
+        }
     }
 
     pub(super) fn swallow_chunk(&mut self, now: Duration, octets: &[u8]) -> usize {

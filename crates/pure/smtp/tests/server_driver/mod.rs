@@ -3,7 +3,7 @@
 
 #![allow(dead_code)] // each test uses its part
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use sasl::Mechanisms;
 use smtp::{
@@ -98,6 +98,8 @@ pub fn offer(words: &[String]) -> Offer {
             }
             // For a client that nothing is granted to.
             "stranger" => {}
+            // For one that is not let in.
+            "denied" => {}
             "lmtp" => offer.protocol = Protocol::Lmtp,
             "one-message" => offer.transactions_max = Some(1),
             "no-vrfy" => offer.vrfy = false,
@@ -122,8 +124,13 @@ impl Driver {
             },
             origin: ORIGIN,
         };
+        let (offer, now) = (Arc::new(offer(words)), Duration::ZERO);
+        let server = match words.iter().any(|word| word == "denied") {
+            true => Server::refuse(offer, peer, Reply::client_denied(), now),
+            false => Server::new(offer, peer, now),
+        };
         Self {
-            server: Server::new(Arc::new(offer(words)), peer, Duration::ZERO),
+            server,
             now: Duration::ZERO,
             expected: VecDeque::new(),
             asked: Vec::new(),
@@ -224,14 +231,13 @@ impl Driver {
                 Answer::Reverse(of_page.or(refusal).map_or(Ok(domains), Err))
             }
             Question::Client(claim) => {
-                let granted = self.server.peer().granted;
-                assert!(granted.has(Features::XCLIENT), "a stranger names himself");
+                assert!(self.server.features().has(Features::XCLIENT), "a stranger names himself");
                 let mut peer = self.server.peer().clone();
                 peer.granted = Features::NONE;
                 if let Some(address) = claim.address {
-                    peer.address.set_ip(address);
+                    peer.address.set_ip(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
                 }
-                Answer::Client(of_page.map_or(Ok(Box::new(peer)), Err))
+                Answer::Client { peer: Box::new(peer), refused: of_page }
             }
             Question::Keep => Answer::Kept(self.keep(of_page)),
             Question::Sasl(step) => Answer::Sasl(self.sign_in(step)),
@@ -320,7 +326,8 @@ impl Driver {
                 format!("reverse {}", domains.join(",")).trim_end().to_owned()
             }
             Question::Client(claim) => match claim.address {
-                Some(address) => format!("client {address}"),
+                Some(Some(address)) => format!("client {address}"),
+                Some(None) => "client without an address".to_owned(),
                 None => "client".into(),
             },
             Question::Begin => "begin".into(),

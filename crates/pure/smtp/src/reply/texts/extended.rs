@@ -105,6 +105,16 @@ impl Reply {
         Self::new(550, (5, 7, 17), "the mailbox has had another owner since that time")
     }
 
+    /// `554` to MAIL of a user: the domain is one label that means nothing here (RFC 6409 section 4.2).
+    pub fn reverse_path_incomplete() -> Self {
+        Self::new(554, (5, 1, 8), "the reverse-path's domain is not complete")
+    }
+
+    /// `554` to RCPT of a user: the same.
+    pub fn forward_path_incomplete() -> Self {
+        Self::new(554, (5, 1, 2), "the recipient's domain is not complete")
+    }
+
     /// `250` to XFORWARD.
     pub fn noted() -> Self {
         Self::new(250, (2, 0, 0), "noted")
