@@ -64,9 +64,13 @@ impl Scene {
 
     /// A connection from 192.0.2.`last`: what is read until the client is to speak, and the rest.
     async fn connect(&self, last: u8) -> Talk {
+        self.connect_to(last, 25).await
+    }
+
+    async fn connect_to(&self, last: u8, port: u16) -> Talk {
         let host = [192, 0, 2, last];
         let world = self.sim.world_for(host.into(), Arc::new(SimDisk::new(9)));
-        let to = SocketAddr::from((US, 25));
+        let to = SocketAddr::from((US, port));
         let timeout = Duration::from_secs(30);
         let stream = world.net.connect(Connect { to, source: None, timeout }).await.unwrap();
         Talk(stream)
@@ -189,6 +193,51 @@ async fn a_stranger_comes_again_and_is_known_after_a_restart() {
     sleep(Duration::from_secs(300)).await;
     assert_eq!(ask(&scene, 40).await, known);
     assert_eq!(ask(&scene, 40).await, known);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_denied_may_say_quit() {
+    let scene = Scene::new("[door.deny]\nclients = ['192.0.2.66']\n").await;
+    let mut denied = scene.connect(66).await;
+    assert_eq!(denied.reply().await, "554 5.7.1 this server takes no mail from your address");
+    let nothing = "503 5.5.1 this server takes nothing from you: send QUIT";
+    assert_eq!(denied.say("EHLO x.test").await, nothing);
+    assert_eq!(denied.say("MAIL FROM:<x@a.test>").await, nothing);
+    assert_eq!(denied.say("QUIT").await, "221 2.0.0 goodbye");
+    assert_eq!(denied.reply().await, "");
+    let mut silent = scene.connect(66).await;
+    silent.reply().await;
+    let start = Instant::now();
+    assert!(silent.reply().await.starts_with("421"), "it is not waited for long");
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    let why = scene.why("192.0.2.66");
+    assert!(why.contains("client-denied"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_users_submit_has_whole_domains() {
+    let scene = Scene::new(
+        "[[listener]]\naddress = '192.0.2.1:587'\nrole = 'submission'\nauth.offered = false\n\
+         require_auth = false\nnetworks = ['192.0.2.0/24']\ntls = 'none'\n\
+         [domains.intranet]\n[routes]\nprinter = '192.0.2.2:25'\n",
+    )
+    .await;
+    let mut user = scene.connect_to(40, 587).await;
+    user.reply().await;
+    user.say("EHLO x.test").await;
+    let incomplete = "554 5.1.8 the reverse-path's domain is not complete";
+    assert_eq!(user.say("MAIL FROM:<anna@sales>").await, incomplete);
+    assert!(user.say("MAIL FROM:<anna@intranet>").await.starts_with("250"), "it is ours");
+    let incomplete = "554 5.1.2 the recipient's domain is not complete";
+    assert_eq!(user.say("RCPT TO:<bob@sales>").await, incomplete);
+    for path in ["bob@intranet", "x@printer", "x@[192.0.2.7]", "x@c.test", "postmaster"] {
+        let reply = user.say(&format!("RCPT TO:<{path}>")).await;
+        assert!(reply.starts_with("250"), "{path}: {reply}");
+    }
+    assert!(scene.why("bob@sales").contains("incomplete-domain"), "{}", scene.why("bob@sales"));
+    // A server that sends to us may call itself what it likes.
+    let other = scene.rcpt(40, "x.test", "anna@sales", "bob@b.test").await;
+    assert_eq!(other, "250 2.1.5 recipient accepted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,6 +103,14 @@ impl Compiled {
         self.domains.find(name).map(|found| &found.domain)
     }
 
+    /// Whether a domain is whole: one of several labels, an address literal, or one that this configuration
+    /// names.
+    pub fn is_complete(&self, domain: &str) -> bool {
+        domain.contains(['.', '['])
+            || self.domain(domain).is_some()
+            || self.routes.find(domain).is_some()
+    }
+
     /// How mail for a domain travels.
     pub fn route(&self, domain: &str) -> &Arc<Route> {
         self.routes.find(domain).unwrap_or(&self.everything_else)
@@ -260,8 +268,10 @@ fn postmaster(
     }
     let hostname = config.hostname.to_ascii_lowercase();
     let ours = |name: &&String| name.eq_ignore_ascii_case(&hostname);
-    let named = || domains.keys().find(|name| !name.starts_with("*."));
-    let domain = domains.keys().find(ours).or_else(named);
+    let named = || domains.iter().filter(|(name, _)| !name.starts_with("*."));
+    // A domain that is only relayed, or a customer's, has a postmaster of its own.
+    let local = || named().find(|(_, domain)| domain.kind == DomainKind::Local).or(named().next());
+    let domain = domains.keys().find(ours).or_else(|| local().map(|(name, _)| name));
     address(&format!("postmaster@{}", domain.unwrap_or(&hostname)))
 }
 

@@ -12,7 +12,7 @@ use spool::Receipt;
 
 pub use super::next_hop::Forward;
 use crate::{
-    config::{Compiled, Disposition},
+    config::{Compiled, Disposition, Role},
     listen::Door,
     queue::Queue,
 };
@@ -44,6 +44,9 @@ pub fn reverse_path(
     let envelope = machine.envelope();
     let config = queue.context.config();
     let case = case(&config, door, machine, manners);
+    if let Some(path) = envelope.and_then(|envelope| envelope.reverse_path.as_ref()) {
+        must_be_complete(&config, door, path, Reply::reverse_path_incomplete)?;
+    }
     if let Some(refusal) = queue.context.policy.sender(&case).refusal {
         return Err(refusal);
     }
@@ -73,6 +76,7 @@ pub async fn recipient(
     let config = queue.context.config();
     let case = case(&config, door, machine, manners);
     let path = &recipient.forward_path;
+    must_be_complete(&config, door, path, Reply::forward_path_incomplete)?;
     may_be_named(&config, &case, path)?;
     let since = recipient.valid_since.zip(config.owned_since(path));
     if since.is_some_and(|(wanted, owned)| wanted.at < owned) {
@@ -87,6 +91,21 @@ pub async fn recipient(
         ..case
     };
     queue.context.policy.recipient(&case).await.refusal.map_or(Ok(()), Err)
+}
+
+/// What a user submits leaves with domains that mean the same everywhere (RFC 6409 section 4.2).
+fn must_be_complete(
+    config: &Compiled,
+    door: &Door,
+    path: &Address,
+    reply: fn() -> Reply,
+) -> Result<(), Refusal> {
+    let domain = path.domain();
+    if door.role != Role::Submission || domain.is_empty() || config.is_complete(domain) {
+        return Ok(());
+    }
+    let why = format!("`{domain}` is one label, and none of the configuration");
+    Err(Refusal { rule: "incomplete-domain", reply: reply(), why })
 }
 
 /// What the configuration alone says of a recipient.
