@@ -99,7 +99,7 @@ fn code_from(words: &str, is_first: impl Fn(u8) -> bool) -> Option<(usize, u16)>
                 | b'<'
                 | b'"'
         );
-        if !(is_code && opens && closes) || is_quantity(&words[at + 3..]) {
+        if !(is_code && opens && closes) || at > 0 && is_quantity(&words[at + 3..]) {
             return None;
         }
         // `550,` in a sentence or `4:44` in a time are no codes.
@@ -117,8 +117,9 @@ fn code_from(words: &str, is_first: impl Fn(u8) -> bool) -> Option<(usize, u16)>
     })
 }
 
+/// `500 messages`; but in `550 Messages should have a Date` a sentence begins.
 fn is_quantity(rest: &str) -> bool {
-    const UNITS: [&str; 14] = [
+    const UNITS: [&str; 16] = [
         "hour",
         "minute",
         "second",
@@ -126,7 +127,9 @@ fn is_quantity(rest: &str) -> bool {
         "byte",
         "octet",
         "kb",
+        "KB",
         "mb",
+        "MB",
         "messages",
         "message(s)",
         "times",
@@ -135,9 +138,7 @@ fn is_quantity(rest: &str) -> bool {
         "lines",
     ];
     let rest = rest.trim_start();
-    UNITS
-        .iter()
-        .any(|unit| rest.get(..unit.len()).is_some_and(|start| start.eq_ignore_ascii_case(unit)))
+    UNITS.iter().any(|unit| rest.starts_with(unit))
 }
 
 fn starts_with_status(text: &str) -> bool {
@@ -202,6 +203,9 @@ mod tests {
     #[test]
     fn codes_and_what_looks_like_one() {
         for (words, found) in [
+            ("550 messages without a date are refused", Some(550)),
+            ("mx said: 550 Messages should have one From header", Some(550)),
+            ("at most 500 messages an hour", None),
             ("550 no", Some(550)),
             ("said: 550-5.1.1 no", Some(550)),
             ("'550 5.1.1 x'", Some(550)),
