@@ -77,7 +77,9 @@ pub(in super::super) fn find(words: &str, may_be_positive: bool) -> Option<Reply
         // Behind `SMTP error from remote mail server after RCPT TO:<...>: host ...:` it takes a while.
         (at - from <= 400).then_some((at, code))
     });
-    let (at, code) = quoted.or_else(|| code_in(0))?;
+    // What begins with a code is the reply; what it quotes in turn is another server's.
+    let plain = code_in(0);
+    let (at, code) = plain.filter(|(at, _)| *at == 0).or(quoted).or(plain)?;
     // A quote ends a reply only where a quote began it.
     let is_quoted = at > 0 && lower.as_bytes()[at - 1] == b'\'';
     let may_close = |closing: &&&str| is_quoted || !closing.starts_with('\'');

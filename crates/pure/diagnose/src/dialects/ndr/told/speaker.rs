@@ -2,7 +2,7 @@
 
 use crate::testimony::Speaker;
 
-use super::super::text::host_at_start;
+use super::super::text::{self, host_at_start};
 
 /// Words in front of the name of whoever spoke.
 const BEFORE: [&str; 20] = [
@@ -76,10 +76,16 @@ const OWN: [&str; 25] = [
 /// Whose words they are, as far as the words tell; the field `Remote-MTA` comes after that.
 pub(in super::super) fn find(words: &str, remote: Option<&str>) -> Speaker {
     let lower = words.to_ascii_lowercase();
+    let is_own = OWN.iter().any(|own| crate::class::matches(&lower, own));
+    // A reply and nothing in front: a host in it is one that its speaker asked in turn.
+    let bare = words.strip_prefix("(reason: ").unwrap_or(words);
+    let is_reply = text::code(bare).is_some_and(|(at, _)| at == 0);
+    if let Some(remote) = remote.filter(|_| is_reply && !is_own) {
+        return Speaker::Remote(remote.to_owned());
+    }
     if let Some(host) = named(words, &lower) {
         return Speaker::Remote(host);
     }
-    let is_own = OWN.iter().any(|own| crate::class::matches(&lower, own));
     match remote {
         _ if is_own => Speaker::Writer,
         Some(remote) => Speaker::Remote(remote.to_owned()),
@@ -199,6 +205,12 @@ mod tests {
             ),
         ] {
             assert_eq!(find(words, None), Speaker::Remote(expected.to_owned()), "{words}");
+        }
+        for words in ["", "(reason: "] {
+            let words = format!(
+                "{words}450 <b@b.test>: unverified: host in.b.test[192.0.2.1] said: 450 full"
+            );
+            assert_eq!(find(&words, Some("mx.b.test")), Speaker::Remote("mx.b.test".to_owned()));
         }
         assert_eq!(find("#550 5.1.1 RESOLVER.ADR.RecipNotFound; not found", None), Speaker::Writer);
         assert_eq!(find("550 no", Some("mx.b.test")), Speaker::Remote("mx.b.test".into()));
