@@ -128,6 +128,28 @@ fn chunks_are_as_long_as_they_say() {
 }
 
 #[test]
+fn a_reply_to_an_earlier_chunk_does_not_end_the_one_that_is_coming() {
+    check(
+        &[
+            c("BDAT 4\r\nabcdBDAT 13 LAST\r\nx\r\n"),
+            s("250 4 octets\r\n"),
+            c("RSET\r\nQUIT"),
+            s("250 queued\r\n"),
+            c("QUIT\r\n"),
+        ],
+        &[
+            "C BDAT 4",
+            "C [blob, 4 of 4] abcd",
+            "C BDAT 13 LAST",
+            "S 250 4 octets",
+            r"C [blob, 13 of 13] x\r\nRSET\r\nQUIT",
+            "S 250 queued",
+            "C QUIT",
+        ],
+    );
+}
+
+#[test]
 fn a_chunk_that_was_refused_beforehand_may_not_come() {
     check(
         &[c("BDAT 1000 LASST\r\n"), s("521 syntax\r\n"), c("QUIT\r\n")],
@@ -188,6 +210,11 @@ fn secrets_never_get_into_a_line() {
             "S 500 b",
             "S 221 c",
         ],
+    );
+    // It has heard of the refusal, and goes on: what nobody knows is no password any more.
+    check(
+        &[c("AUTH PLAIN\r\n"), s("535 no\r\n"), c("RSET\r\nNOOP are you there\r\n")],
+        &["C AUTH PLAIN", "S 535 no", "C RSET", "C NOOP are you there"],
     );
     // The exchange is cancelled.
     check(

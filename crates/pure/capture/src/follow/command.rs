@@ -21,6 +21,9 @@ impl Dialogue {
         let known = verb::looks_like_command(&line.text);
         let whole = line.ending != Ending::Missing;
         let (kind, text) = self.shown(&line, command, known);
+        // It has heard that AUTH was refused, and goes on.
+        let goes_on = command == Command::Reset || verb::is_mail_for_sure(&line.text);
+        self.client.auth_refused &= !goes_on;
         self.push(Party::Client, kind, text, line.first, line.last);
         if kind == Kind::SaslResponse {
             self.ask(Asked::Auth);

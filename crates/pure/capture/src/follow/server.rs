@@ -151,8 +151,12 @@ impl Dialogue {
     }
 
     /// The reply to a BDAT whose chunk may not be complete: what was refused beforehand may not come
-    /// (against RFC 3030 section 2), and what was announced may be too much.
+    /// (against RFC 3030 section 2), and what was announced may be too much. The reply to an earlier one of
+    /// several that were sent together says nothing of the one that is coming.
     fn chunk_answered(&mut self, code: u16) {
+        if self.asked.iter().any(|asked| matches!(asked, Asked::Bdat { .. })) {
+            return;
+        }
         self.client.state = match std::mem::take(&mut self.client.state) {
             Client::Blob(blob) if code >= 400 || blob.seen > 0 => Client::Peek(Then::Blob(blob)),
             state => state,

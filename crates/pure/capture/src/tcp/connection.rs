@@ -211,7 +211,7 @@ impl<L: Listener> Connection<L> {
         if !other.is_placed() {
             other.place(segment.acknowledgment);
         }
-        let position = other.position(segment.acknowledgment);
+        let position = other.within(other.position(segment.acknowledgment));
         // Nobody can have received more than he had room for; without the SYN the scale is not known.
         let unknown = if own.syn.is_some() { 0 } else { 14 };
         let scale = own.facts.window_scale.unwrap_or(unknown);

@@ -229,9 +229,18 @@ impl Stream {
         length == 1 && end == self.highest && end <= self.acknowledged
     }
 
+    /// The position, or the one behind the FIN: nothing was sent beyond it, whatever a number claims.
+    pub fn within(&self, position: u64) -> u64 {
+        match self.fin {
+            Some(fin) if self.highest <= fin.position => position.min(fin.position + 1),
+            _ => position,
+        }
+    }
+
     /// A segment without octets stands at that position: everything before it was sent, though the capture
     /// may not have it. One octet more is the place of a FIN.
     pub fn sent_until(&mut self, position: u64, at: i64) {
+        let position = self.within(position);
         let beyond = position.saturating_sub(self.highest);
         if self.is_placed() && (2..1 << 20).contains(&beyond) {
             self.highest = position;

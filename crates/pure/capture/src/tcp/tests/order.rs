@@ -75,6 +75,22 @@ fn octets_lost_at_the_end_are_a_gap_but_a_fin_is_none() {
 }
 
 #[test]
+fn nothing_is_missing_behind_a_fin() {
+    // A second FIN, one further, as boxes make them that close in a host's name; and it is acknowledged.
+    let mut talk = usual();
+    let mut again = talk.segments.iter().find(|one| one.segment.flags & FIN != 0).unwrap().clone();
+    again.segment.sequence = again.segment.sequence.wrapping_add(1);
+    again.at = talk.now;
+    let mut confirmed = talk.segment(C, ACK);
+    confirmed.acknowledgment = again.segment.sequence.wrapping_add(1);
+    talk.segments.push(again);
+    talk.add(C, confirmed);
+    let heard = hear(&talk.segments);
+    assert_eq!(heard.plain(), USUAL);
+    assert_eq!(heard.wire.server.unseen_but_acknowledged, 0);
+}
+
+#[test]
 fn a_segment_that_never_comes_holds_its_stream_until_the_end() {
     let mut talk = conversation();
     talk.open().say(S, "220 a.test\r\n");
