@@ -345,3 +345,30 @@ fn a_session_on_one_side_only_is_judged() {
         );
     }
 }
+
+#[test]
+fn another_answer_to_the_same_command_is_one_alteration() {
+    let here = PLAIN.replace("S: 250 2.1.5 ok", "S: 554 5.7.1 Rejected by policy");
+    let comparison = compared(&here, PLAIN);
+    let seen = [(Change::Altered, Direction::ServerToClient, Some(13), Some(13))];
+    assert_eq!(changes(&comparison), seen);
+    let what = &comparison.pairs[0].differences[0].what;
+    assert_eq!(
+        what,
+        "the answer to `RCPT TO:<b@b.test>`: `250 2.1.5 ok` arrived as `554 5.7.1 Rejected by policy`"
+    );
+}
+
+#[test]
+fn short_segments_are_not_lost_for_their_size() {
+    for (length, is_told) in [(158, false), (1_460, true)] {
+        let text = "S: 220 r\nC: EHLO a\nS: 250 r\nC: BDAT 143 LAST";
+        let (mut here, there) = (near(text), far("S: 220 r\nC: EHLO a\nS: 250 r\nS closed"));
+        let client = &mut here.wire.as_mut().unwrap().client;
+        (client.octets, client.unacknowledged, client.retransmissions) = (3_000, 2_000, 8);
+        client.retransmitted_lengths = Some((length, length));
+        let comparison = compare(&[here], &[there], &Settings::default());
+        let told = changes(&comparison).iter().any(|one| one.0 == Change::LargeSegmentsLost);
+        assert_eq!(told, is_told, "{length}");
+    }
+}

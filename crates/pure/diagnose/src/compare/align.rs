@@ -18,6 +18,7 @@ const CELLS_MAX: usize = 1 << 20;
 /// What aligning the same, a similar, and (for want of a better) an unlike line is worth.
 const SAME: i32 = 10;
 const SIMILAR: i32 = 6;
+const SAME_QUESTION: i32 = 3;
 
 /// All lines of both, side by side, in the near side's order of time.
 pub(super) fn rows(near: &Session, far: &Session) -> Vec<Row> {
@@ -40,8 +41,8 @@ pub(super) fn rows(near: &Session, far: &Session) -> Vec<Row> {
 enum Expected {
     /// Any.
     Anywhere,
-    /// That one: it belongs to the reply to the same command.
-    At(usize),
+    /// That one: it belongs to the reply to the same command. `alone`: both replies have a single line.
+    At { line: usize, alone: bool },
     /// None: the command that it answers is not there.
     Nowhere,
 }
@@ -52,11 +53,15 @@ fn replies_expected(near: &Session, far: &Session, commands: &Aligned) -> Vec<Ex
     let (here, there) = (Dialogue::read(near), Dialogue::read(far));
     let beyond: HashMap<usize, usize> =
         commands.iter().filter_map(|&(near, far)| Some((near?, far?))).collect();
-    let answers: HashMap<Option<usize>, usize> =
-        there.exchanges.iter().rev().map(|exchange| (exchange.command, exchange.first)).collect();
+    let answers: HashMap<Option<usize>, (usize, usize)> = there
+        .exchanges
+        .iter()
+        .rev()
+        .map(|exchange| (exchange.command, (exchange.first, exchange.reply)))
+        .collect();
     let mut expected = vec![Expected::Anywhere; near.lines.len()];
     for exchange in here.exchanges.iter().filter(|exchange| exchange.is_sure) {
-        let first = match exchange.command {
+        let reply = match exchange.command {
             None => continue,
             Some(line) => match beyond.get(&line) {
                 Some(command) => answers.get(&Some(*command)),
@@ -64,7 +69,10 @@ fn replies_expected(near: &Session, far: &Session, commands: &Aligned) -> Vec<Ex
             },
         };
         for (offset, (line, _)) in here.reply_lines(exchange).enumerate() {
-            expected[line] = first.map_or(Expected::Nowhere, |first| Expected::At(first + offset));
+            expected[line] = reply.map_or(Expected::Nowhere, |&(first, last)| Expected::At {
+                line: first + offset,
+                alone: first == last && exchange.first == exchange.reply,
+            });
         }
     }
     expected
@@ -137,7 +145,7 @@ impl Stretch<'_> {
 
     fn common<'i>(&self, lines: impl Iterator<Item = (&'i usize, &'i usize)>) -> usize {
         let is_plain = |a: usize, b: usize| {
-            matches!(self.expected[a], Expected::Anywhere) || self.expected[a] == Expected::At(b)
+            matches!(self.expected[a], Expected::Anywhere) || self.is_expected(a, b).is_some()
         };
         lines
             .take_while(|&(&a, &b)| is_plain(a, b) && same(&self.near.lines[a], &self.far.lines[b]))
@@ -220,13 +228,24 @@ impl Stretch<'_> {
 
     fn worth(&self, i: usize, j: usize) -> i32 {
         let (a, b) = (&self.near.lines[self.here[i]], &self.far.lines[self.there[j]]);
-        let is_expected = self.expected[self.here[i]] == Expected::At(self.there[j]);
+        let expected = self.is_expected(self.here[i], self.there[j]);
         if same(a, b) {
-            SAME + i32::from(is_expected)
+            SAME + i32::from(expected.is_some())
         } else if is_similar(a, b) {
             SIMILAR
+        } else if expected == Some(true) {
+            SAME_QUESTION
         } else {
             0
+        }
+    }
+
+    /// Whether that far line belongs to the reply to the same command, and if so, whether both replies
+    /// have a single line.
+    fn is_expected(&self, near: usize, far: usize) -> Option<bool> {
+        match self.expected[near] {
+            Expected::At { line, alone } if line == far => Some(alone),
+            _ => None,
         }
     }
 }

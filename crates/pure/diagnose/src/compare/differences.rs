@@ -1,8 +1,12 @@
 //! From aligned lines to what was done to them.
 
+use std::{cell::OnceCell, collections::HashMap};
+
 use super::{Change, Clocks, Difference, Direction, Order, Row, Settings, align, clocks};
 use crate::{
     Confidence, Session,
+    dialogue::Dialogue,
+    rules::session::BIG_MIN,
     session::{Event, Kind, Line, Party, Place},
 };
 
@@ -21,7 +25,7 @@ pub(super) fn find(
     clocks: Option<&Clocks>,
     settings: &Settings,
 ) -> Vec<Difference> {
-    let sides = Sides { near, far, rows };
+    let sides = Sides { near, far, rows, commands: OnceCell::new() };
     if let Some(another) = sides.another_server() {
         return vec![another];
     }
@@ -65,6 +69,8 @@ struct Sides<'a> {
     near: &'a Session,
     far: &'a Session,
     rows: &'a [Row],
+    /// The near side's replies, by their last lines, with the commands that they answer.
+    commands: OnceCell<HashMap<usize, usize>>,
 }
 
 impl Sides<'_> {
@@ -118,7 +124,12 @@ impl Sides<'_> {
         let (change, what) = match (sent.kind, received.kind) {
             (Kind::Content { .. }, Kind::Content { .. }) => {
                 let (change, what) = self.content(sent, received, direction)?;
-                (change, format!("{what}{}", self.content_told(row, direction)))
+                let told = match change {
+                    // What there is of a torn end is no part of the body.
+                    Change::EndOfContentLost => String::new(),
+                    _ => self.content_told(row, direction),
+                };
+                (change, format!("{what}{told}"))
             }
             (Kind::Blob { octets: a, .. }, Kind::Blob { octets: b, .. }) => {
                 let told = self.content_told(row, direction);
@@ -129,9 +140,26 @@ impl Sides<'_> {
                 let change = if is_keyword { Change::KeywordMasked } else { Change::Masked };
                 (change, format!("{} arrived as {}", quoted(sent), quoted(received)))
             }
-            _ => (Change::Altered, format!("{} arrived as {}", quoted(sent), quoted(received))),
+            _ => {
+                let question = self.question(row);
+                let told = format!("{question}{} arrived as {}", quoted(sent), quoted(received));
+                (Change::Altered, told)
+            }
         };
         Some(self.difference(change, direction, row, what, Confidence::Certain))
+    }
+
+    /// Which command a reply answers, as the beginning of a sentence about it; nothing for other lines.
+    fn question(&self, row: &Row) -> String {
+        let commands = self.commands.get_or_init(|| {
+            let dialogue = Dialogue::read(self.near);
+            let sure = dialogue.exchanges.iter().filter(|exchange| exchange.is_sure);
+            sure.filter_map(|exchange| Some((exchange.reply, exchange.command?))).collect()
+        });
+        let command = row.near.and_then(|line| commands.get(&line));
+        command
+            .map(|&line| format!("the answer to {}: ", described(&self.near.lines[line])))
+            .unwrap_or_default()
     }
 
     /// What was done to a content, where both sides' evidence had its octets.
@@ -166,9 +194,14 @@ impl Sides<'_> {
         };
         let lost = out.saturating_sub(came);
         if ended && !arrived && lost <= END_OF_CONTENT {
-            let what = format!(
-                "the end of the content (CRLF.CRLF) was sent; of {out} octets {came} arrived and no end"
-            );
+            let what = match lost {
+                0 => format!(
+                    "the end of the content (CRLF.CRLF) was sent and did not arrive whole; its {out} octets did"
+                ),
+                _ => format!(
+                    "the end of the content (CRLF.CRLF) was sent; of {out} octets {came} arrived and no end"
+                ),
+            };
             return Some((Change::EndOfContentLost, what));
         }
         let end = |is_there: bool| if is_there { "with its end" } else { "without its end" };
@@ -308,7 +341,9 @@ impl Sides<'_> {
         let far = self.far.wire.as_ref()?;
         let (shortest, longest) = wire.client.retransmitted_lengths?;
         let is_lost = wire.client.unacknowledged > 0 && wire.client.retransmissions > 1;
+        // Of shorter ones the size is not the reason.
         if !is_lost
+            || shortest < BIG_MIN
             || far.client.octets >= wire.client.octets
             || longest <= far.client.passed_length_max
         {

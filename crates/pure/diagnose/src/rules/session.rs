@@ -24,9 +24,12 @@ mod slow;
 mod speaker;
 mod starttls;
 mod tls_seen;
+mod verb_forgotten;
 mod xexch50;
 
 use std::time::Duration;
+
+pub(crate) use black_hole::BIG_MIN;
 
 use smtp::{Cause, Party as By, Stage, Trouble};
 
@@ -41,10 +44,11 @@ use crate::{
 type SessionRule = fn(&Observed<'_>, &mut Vec<Finding>);
 
 /// In the order in which they claim a refused command or the session's end.
-const SESSION_RULES: [SessionRule; 22] = [
+const SESSION_RULES: [SessionRule; 23] = [
     no_connection::find,
     pix_fixup::find,
     command_altered::find,
+    verb_forgotten::find,
     length_limit::find,
     command_syntax::find,
     xexch50::find,

@@ -13,7 +13,7 @@ use crate::{
 const REPEATED_MIN: u32 = 3;
 /// No path has to carry more than 576 octets in one piece (RFC 791 section 3.1): shorter segments than that,
 /// without headers, do not get lost for their size.
-const BIG_MIN: u32 = 512;
+pub(crate) const BIG_MIN: u32 = 512;
 
 const REMEDY: &str = "Let ICMP `fragmentation needed` (IPv6: `packet too big`) through all firewalls, or lower the MTU of \
     the sending host (1400, for example), or have the router clamp the segment size (MSS).";
