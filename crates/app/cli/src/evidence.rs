@@ -223,10 +223,14 @@ impl Input {
             }
         } else {
             opened.kind = "nothing";
-            opened.problems.push(
-                "neither a capture nor a log nor a dialogue: nothing in it was recognised"
+            opened.problems.push(match packed(&whole) {
+                Some(tool) => format!(
+                    "it is compressed: unpack it first, as by `{tool} -dc {} | mailwright analyze -`",
+                    opened.name
+                ),
+                None => "neither a capture nor a log nor a dialogue: nothing in it was recognised"
                     .to_owned(),
-            );
+            });
         }
         Ok(opened)
     }
@@ -242,6 +246,17 @@ impl Input {
             }
         }
     }
+}
+
+/// The program that unpacks what begins so.
+fn packed(beginning: &[u8]) -> Option<&'static str> {
+    const MAGIC: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"BZh", "bzip2"),
+    ];
+    MAGIC.iter().find(|(magic, _)| beginning.starts_with(magic)).map(|(_, tool)| *tool)
 }
 
 fn hand_over(log: &mut log::Reader, sink: Sink<'_>) -> Result<u64, Problem> {

@@ -12,6 +12,8 @@ use crate::{
 /// Servers that always have something to offer at EHLO, by a word of their banners, in lower case.
 const ALWAYS_OFFER: [&str; 7] =
     ["postfix", "exim", "sendmail", "microsoft esmtp", "mx.google.com", "exchange", "opensmtpd"];
+/// Those of them that know EHLO though their banner does not say ESMTP. Old sendmail and Exchange do not.
+const ALWAYS_KNEW: [&str; 4] = ["postfix", "exim", "mx.google.com", "opensmtpd"];
 
 pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     let dialogue = observed.dialogue;
@@ -19,7 +21,7 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
         return;
     };
     let banner = dialogue.reply(greeting).text.to_lowercase();
-    if !banner.contains("esmtp") && !ALWAYS_OFFER.iter().any(|word| banner.contains(word)) {
+    if !banner.contains("esmtp") && !ALWAYS_KNEW.iter().any(|word| banner.contains(word)) {
         return;
     }
     let promises = ALWAYS_OFFER.iter().any(|word| banner.contains(word));
@@ -39,7 +41,7 @@ fn survived(dialogue: &Dialogue<'_>, exchange: &Exchange) -> bool {
 fn refused(observed: &Observed<'_>, exchange: &Exchange) -> Finding {
     let survived = survived(observed.dialogue, exchange);
     observed.finding("ehlo-refused", Some(exchange.reply), About {
-        what: format!("{} calls itself an ESMTP server and answered EHLO with {}", observed.peer, exchange.code),
+        what: format!("{} is an ESMTP server by its banner and answered EHLO with {}", observed.peer, exchange.code),
         command: exchange.command,
         who: Party::Between,
         // Some servers are set up so, and some only pretend to be what their banner says.
@@ -111,6 +113,8 @@ mod tests {
     #[test]
     fn near_misses() {
         none("S: 220 r SMTP\nC: EHLO a\nS: 500 what\nC: HELO a\nS: 250 r", "ehlo-refused");
+        let old = "S: 220 r Sendmail SMI-8.6/SMI-SVR4 ready";
+        none(&format!("{old}\nC: EHLO a\nS: 500 what\nC: HELO a\nS: 250 r"), "ehlo-refused");
         none(
             "S: 220 r ESMTP\nC: EHLO a\nS: 550 we do not like a\nC: QUIT\nS: 221 b",
             "ehlo-refused",

@@ -57,10 +57,12 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// `503`, or another refusal with the status for it, that does not speak of a login.
+/// `503`, or another refusal with the status for it, that does not speak of a login. With codes for a command
+/// that is not known or written wrong the status means just that.
 fn is_about_order(observed: &Observed<'_>, exchange: &Exchange) -> bool {
     let is_it = exchange.code == 503
         || exchange.is_refusal()
+            && !matches!(exchange.code, 500..=502 | 504 | 555)
             && exchange.status.is_some_and(|status| (status.subject, status.detail) == (5, 1));
     if !is_it || !exchange.is_sure {
         return false;
@@ -401,6 +403,7 @@ mod tests {
         for text in [
             "C: MAIL FROM:<a@a>\nS: 550 no\nC: RCPT TO:<b@b>\nS: 503 bad sequence",
             "C: MAIL FROM:<a@a>\nS: 503 5.5.1 authentication required",
+            "C: mail fro:<a@a>\nS: 500 5.5.1 Command unrecognized: \"mail fro:<a@a>\"",
             "C: MAIL FROM:<a@a>\nS: 250 ok\nC: RCPT TO:<b@b>\nS: 550 5.1.1 no\nC: DATA\nS: 503 no recipients",
         ] {
             none(&format!("{start}{text}"), "command-taken-away");
