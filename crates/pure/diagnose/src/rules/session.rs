@@ -27,7 +27,7 @@ mod tls_seen;
 mod verb_forgotten;
 mod xexch50;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 pub(crate) use black_hole::BIG_MIN;
 
@@ -74,13 +74,28 @@ const SESSION_RULES: [SessionRule; 23] = [
 pub(crate) fn find(observed: &Observed<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in SESSION_RULES {
+        let before = found.len();
         rule(observed, &mut found);
+        keep_first(&mut found, before);
     }
     for finding in &found {
         let is_known = super::table::is_rule(&finding.rule);
         debug_assert!(is_known, "`{}` is not in the table of rules", finding.rule);
     }
     found
+}
+
+/// What a rule before it explained as at least as grave, a rule (its findings begin at `before`) does not explain
+/// again. Remarks are no explanations.
+fn keep_first(found: &mut Vec<Finding>, before: usize) {
+    let added = found.split_off(before);
+    let told: HashMap<usize, Weight> =
+        found.iter().rev().filter_map(|one| Some((one.line?, one.weight))).collect();
+    let is_new = |one: &Finding| {
+        let by_line = one.line.and_then(|line| told.get(&line));
+        one.weight == Weight::Remark || by_line.is_none_or(|weight| *weight < one.weight)
+    };
+    found.extend(added.into_iter().filter(is_new));
 }
 
 /// So many findings one rule may add; a hostile session shall not fill the memory with sentences.

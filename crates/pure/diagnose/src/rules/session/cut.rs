@@ -37,8 +37,11 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     // Our own attempt has rules for each kind of trouble, which know more than the lines.
     let Some(cut) = observed.cut.filter(|_| !observed.is_ours()) else { return };
     let is_told = |finding: &Finding| {
+        let is_of_all = finding.rule == "pipelining-broken"
+            || finding.rule == "pix-fixup" && observed.dialogue.exchanges.is_empty();
         finding.weight == Weight::Failure
-            && (finding.command.is_some() && finding.command == cut.after
+            && (is_of_all
+                || finding.command.is_some() && finding.command == cut.after
                 || finding.line == cut.after && cut.after.is_some())
     };
     if found.iter().any(is_told) || !is_failure(observed, &cut) {

@@ -12,6 +12,10 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
         return;
     }
     let Some(greeting) = dialogue.greeting() else { return };
+    // Something came before it that the client may have taken for a greeting.
+    if dialogue.malformed.first().is_some_and(|line| *line < greeting.first) {
+        return;
+    }
     let early = dialogue.commands.first().filter(|command| command.line < greeting.reply);
     let minds = |text: &str| {
         let text = text.to_lowercase();

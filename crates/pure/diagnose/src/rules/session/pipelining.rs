@@ -39,7 +39,7 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
             "PIPELINING was not offered, so the client must not send them so.",
         )
     };
-    found.push(observed.finding("pipelining-broken", Some(lost.line), About {
+    let mut finding = observed.finding("pipelining-broken", Some(lost.line), About {
         what: format!(
             "of {group} commands sent together not all were answered; then nothing came for {}s",
             waited.as_secs()
@@ -62,7 +62,10 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
                 .to_owned(),
         ),
         ..About::default()
-    }));
+    });
+    let gave_up = dialogue.exchanges.last().filter(|last| last.code == 421);
+    finding.consequences.extend(gave_up.map(|last| last.reply));
+    found.push(finding);
 }
 
 /// The first command that got no answer in time: none before the session died, or only a `421` after a
@@ -87,7 +90,7 @@ fn stuck(observed: &Observed<'_>) -> Option<(usize, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::session::testing::{START, none, one};
+    use crate::rules::session::testing::{START, found, none, one};
 
     #[test]
     fn only_the_first_is_answered() {
@@ -97,6 +100,8 @@ mod tests {
             let finding = one(&format!("{start}{group}{end}"), "pipelining-broken");
             assert_eq!((finding.line, finding.who), (Some(5), Party::Between), "{end}");
             assert!(finding.what.contains("3 commands"), "{}", finding.what);
+            let all = found(&format!("{start}{group}{end}"));
+            assert_eq!(all.len(), 1, "told once: {all:?}");
         }
     }
 

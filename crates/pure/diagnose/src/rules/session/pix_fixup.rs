@@ -5,7 +5,7 @@ use smtp::Stage;
 
 use super::{About, Broken, Observed};
 use crate::{
-    dialogue::Exchange,
+    dialogue::{Dialogue, Exchange},
     finding::{Confidence, Finding, Party, Weight},
     session::Kind,
 };
@@ -19,6 +19,9 @@ const REMEDY: &str = "On the firewall: `no fixup protocol smtp 25` (PIX) or take
 
 pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     let dialogue = observed.dialogue;
+    if let Some(line) = masked_whole(dialogue) {
+        return found.push(nothing_left(observed, line));
+    }
     let Some(greeting) = dialogue.greeting() else { return broken_banner(observed, found) };
     if !is_masked(observed, greeting) {
         return;
@@ -78,14 +81,37 @@ fn is_masked(observed: &Observed<'_>, greeting: &Exchange) -> bool {
     })
 }
 
+/// The greeting's line, where not even its code is left.
+fn masked_whole(dialogue: &Dialogue<'_>) -> Option<usize> {
+    let line = *dialogue.malformed.first()?;
+    let is_first = dialogue.has_start && dialogue.exchanges.iter().all(|one| one.first > line);
+    (is_first && dialogue.unfinished.is_none() && is_stars(dialogue.octets(line))).then_some(line)
+}
+
+fn nothing_left(observed: &Observed<'_>, line: usize) -> Finding {
+    observed.finding("pix-fixup", Some(line), About {
+        what: "the greeting is masked, code and all".to_owned(),
+        who: Party::Between,
+        confidence: Confidence::Likely,
+        why: "Old Cisco PIX firewalls leave nothing but asterisks of a banner. A client then does not know that it \
+              was greeted: what it says, and what it is answered, comes too early or too late."
+            .to_owned(),
+        remedy: REMEDY.to_owned(),
+        ..About::default()
+    })
+}
+
+/// Whether of a line only what the box leaves is there.
+fn is_stars(text: &[u8]) -> bool {
+    text.len() >= MASKED_MIN
+        && text.contains(&b'*')
+        && text.iter().all(|octet| matches!(octet, b'*' | b'0' | b'2' | b' '))
+}
+
 /// A banner of several lines, of which the box masked the code of the later ones: the greeting never ends.
 fn broken_banner(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     let dialogue = observed.dialogue;
     let Some(first) = dialogue.unfinished.filter(|_| dialogue.exchanges.is_empty()) else { return };
-    let is_stars = |text: &[u8]| {
-        text.len() >= MASKED_MIN
-            && text.iter().all(|octet| matches!(octet, b'*' | b'0' | b'2' | b' '))
-    };
     let after = dialogue.session.lines.get(first + 1..).unwrap_or_default();
     let masked =
         after.iter().position(|line| matches!(line.kind, Kind::Reply(_)) && is_stars(&line.text));
@@ -126,6 +152,12 @@ mod tests {
         let endless =
             "S: 220-*********************\nS: ****************************\n-- +300s\n-- C closed";
         assert_eq!(one(endless, "pix-fixup").weight, Weight::Failure);
+        none(endless, "silence");
+        let nothing =
+            "-- connected\nS: ****************************\nC: HELO a\nS: 500 what\n-- C closed";
+        assert_eq!(one(nothing, "pix-fixup").line, Some(1));
+        none(nothing, "early-talker");
+        none(nothing, "malformed-reply");
     }
 
     #[test]

@@ -11,19 +11,21 @@ use crate::{
 enum Sign {
     /// In the greeting, in lower case.
     Greeting(&'static str),
+    /// A greeting that ends with 32 hexadecimal digits in brackets.
+    HexGreeting,
     /// In any refusal, in lower case.
     Refusal(&'static str),
 }
 
-use Sign::{Greeting, Refusal};
+use Sign::{Greeting, HexGreeting, Refusal};
 
 /// Signs, whose they are, and whether it is a proxy on somebody's own computer.
-const SIGNS: [(Sign, &str, bool); 38] = [
+const SIGNS: [(Sign, &str, bool); 40] = [
     (Greeting("avast! smtp proxy"), "avast's mail shield", true),
     (Greeting("avg esmtp proxy"), "AVG's mail scanner", true),
     (Greeting("avksmtp server"), "G Data's mail scanner", true),
-    (Greeting("bitdefender proxy"), "Bitdefender's mail scanner", true),
-    (Greeting("f-secure/"), "an F-Secure gateway", false),
+    (Greeting("bitdefender"), "Bitdefender's mail scanner", true),
+    (Greeting("f-secure"), "an F-Secure gateway", false),
     (Greeting("spamkiller smtp"), "McAfee SpamKiller", true),
     (Greeting("kaspersky smtp gateway"), "a Kaspersky gateway", false),
     (Refusal("outgoingfilter command not implemented"), "Dr.Web's mail scanner", true),
@@ -48,6 +50,7 @@ const SIGNS: [(Sign, &str, bool); 38] = [
     (Greeting("sonicwall"), "a SonicWall Email Security", false),
     (Refusal("no smtpd here"), "a SonicWall Email Security", false),
     (Greeting("barracuda"), "a Barracuda gateway", false),
+    (HexGreeting, "a Barracuda gateway", false),
     (Greeting("watchguard"), "a WatchGuard firewall", false),
     (
         Greeting("220 smtp service ready"),
@@ -61,6 +64,13 @@ const SIGNS: [(Sign, &str, bool); 38] = [
     (Greeting("messagewall"), "MessageWall", false),
     (Greeting("assp"), "ASSP", false),
     (Greeting("mailmarshal"), "MailMarshal", false),
+    (
+        Refusal(
+            "access to this mail system has been rejected due to the sending mta's poor reputation",
+        ),
+        "an IronPort (Cisco Secure Email)",
+        false,
+    ),
     (Greeting("ironport"), "an IronPort (Cisco Secure Email)", false),
     (Greeting("proofpoint"), "Proofpoint", false),
     (Greeting("mimecast"), "Mimecast", false),
@@ -74,7 +84,11 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     };
     let by_greeting = dialogue.greeting().and_then(|greeting| {
         let banner = text(greeting);
-        let is_it = |sign: &Sign| matches!(sign, Greeting(word) if has_word(&banner, word));
+        let is_it = |sign: &Sign| match sign {
+            Greeting(word) => has_word(&banner, word),
+            HexGreeting => ends_with_digest(&banner),
+            Refusal(_) => false,
+        };
         let (_, product, is_local) = SIGNS.iter().find(|(sign, ..)| is_it(sign))?;
         Some((greeting, *product, *is_local))
     });
@@ -90,6 +104,16 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
     if let Some((exchange, product, is_local)) = by_greeting.or_else(by_refusal) {
         found.push(told(observed, exchange, product, is_local));
     }
+}
+
+/// `ESMTP (0123456789abcdef0123456789abcdef)`.
+fn ends_with_digest(banner: &str) -> bool {
+    let inner = banner.trim_end().strip_suffix(')').and_then(|rest| rest.rsplit_once('('));
+    inner.is_some_and(|(before, digest)| {
+        before.trim_end().ends_with("esmtp")
+            && digest.len() == 32
+            && digest.bytes().all(|octet| octet.is_ascii_hexdigit())
+    })
 }
 
 /// Whether the phrase stands there as words of its own: `assp` is not in `passport`.
@@ -149,6 +173,12 @@ mod tests {
             ("S: 220 fw CheckPoint FireWall-1 secure ESMTP server", "gateway"),
             ("S: 220 a\nC: EHLO b\nS: 502 OutgoingFilter Command not implemented", "scanner-proxy"),
             ("S: 554 5.7.1 You are not allowed to connect.", "gateway"),
+            ("S: 220 gw.b.test ESMTP (0123456789abcdef0123456789abcdef)", "gateway"),
+            (
+                "S: 554-gw.b.test\nS: 554 Your access to this mail system has been rejected due to the sending MTA's \
+                 poor reputation.",
+                "gateway",
+            ),
         ] {
             assert_eq!(one(text, rule).weight, Weight::Remark);
         }

@@ -16,7 +16,7 @@ const ALWAYS_TLS: [&str; 15] = [
     "google.com",
     "googlemail.com",
     "yahoodns.net",
-    "mail.yahoo.com",
+    "yahoo.com",
     "mail.icloud.com",
     "smtp.office365.com",
     "protonmail.ch",
@@ -246,6 +246,7 @@ mod tests {
         );
         let finding = one(&offering("mx.google.com", "DSN"), "starttls-stripped");
         assert_eq!((finding.weight, finding.confidence), (Weight::Fault, Confidence::Likely));
+        one(&offering("mtaproxy413.free.mail.ir2.yahoo.com", "DSN"), "starttls-stripped");
         let text = format!(
             "{}C: STARTTLS\nS: 500 unknown\nC: MAIL FROM:<a@a>\nS: 250 ok",
             offering("r", "STARTTLS")
