@@ -1,10 +1,13 @@
 //! Two sides of a box: what was altered is proven, what was not is not accused.
 
-use std::time::Duration;
+#![allow(clippy::disallowed_methods, reason = "a test reads its inputs from files")]
+
+use std::{path::PathBuf, time::Duration};
 
 use diagnose::{
     Confidence, Finding, Party as Who, Session, Weight,
     compare::{Change, Comparison, Direction, Order, Settings, compare},
+    dialects::log::{Reader, Record},
     session::{Ending, Event, Kind, Line, Party, Place, Side, Source, Wire},
 };
 
@@ -260,14 +263,15 @@ fn many_alike_find_each_other() {
 #[test]
 fn exactly_alike_they_go_by_time() {
     let at = |n: i64, shift: i64| {
-        session(PLAIN, (50_000 + n + shift) as u16, (n + shift) * 60_000_000, 0)
+        session(PLAIN, (40_000 + n + shift * 100) as u16, (n + shift) * 60_000_000, 0)
     };
     let here: Vec<Session> = (0..10).map(|n| at(n, 0)).collect();
     let there: Vec<Session> = (0..10).map(|n| at(9 - n, 3)).collect();
     let settings = Settings { first_is_near: Some(true), ..Settings::default() };
     let comparison = compare(&here, &there, &settings);
-    // No line is in one session only, so the clocks' difference can't be known; every session is matched.
+    // No line is in one session only: the clocks differ by what brings most sessions together.
     assert_eq!(comparison.pairs.len(), 10);
+    assert!(comparison.pairs.iter().all(|pair| pair.near + pair.far == 9));
     assert_eq!(changes(&comparison), []);
 }
 
@@ -371,4 +375,82 @@ fn short_segments_are_not_lost_for_their_size() {
         let told = changes(&comparison).iter().any(|one| one.0 == Change::LargeSegmentsLost);
         assert_eq!(told, is_told, "{length}");
     }
+}
+
+/// The same mail again and again, at these times (in milliseconds).
+fn alike(times: &[i64], offset: i64, way: u64) -> Vec<Session> {
+    times.iter().map(|at| session(PLAIN, 40_000, (at + offset) * 1_000, way)).collect()
+}
+
+#[test]
+fn sessions_that_are_all_alike_are_told_apart_by_their_times() {
+    // The far side has not the first one, and its clock is 137 s ahead.
+    let times = [0, 130, 400, 1_000, 1_700, 2_900];
+    let mut far = alike(&times[1..], 137_000, 400);
+    for session in &mut far {
+        session.client.address = None;
+    }
+    let comparison = compare(&alike(&times, 0, 0), &far, &Settings::default());
+    let pairs: Vec<_> = comparison.pairs.iter().map(|pair| (pair.near, pair.far)).collect();
+    assert_eq!(pairs, [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]);
+    assert_eq!((comparison.only_near, changes_of(&comparison.pairs)), (vec![0], 0));
+}
+
+#[test]
+fn two_sessions_that_share_only_what_all_share_are_not_one() {
+    let times = [0, 100, 200, 300, 3_000];
+    let (mut near, mut far) = (alike(&times, 0, 0), alike(&times, 5_000, 400));
+    far[4] = session(&PLAIN.replace("a@a.test", "x@y.test"), 1, (2_000 + 5_000) * 1_000, 400);
+    near[4] = session(&PLAIN.replace("a@a.test", "z@z.test"), 2, 3_000 * 1_000, 0);
+    let comparison = compare(&near, &far, &Settings::default());
+    assert_eq!((comparison.pairs.len(), changes_of(&comparison.pairs)), (4, 0));
+    assert_eq!((comparison.only_near, comparison.only_far), (vec![4], vec![4]));
+    // At the same time it is the same session, and its sender was rewritten.
+    far[4].started = Some((3_000 + 5_000) * 1_000);
+    let comparison = compare(&near, &far, &Settings::default());
+    assert_eq!((comparison.pairs.len(), changes_of(&comparison.pairs)), (5, 1));
+}
+
+fn changes_of(pairs: &[diagnose::compare::Pair]) -> usize {
+    pairs.iter().map(|pair| pair.differences.len()).sum()
+}
+
+#[test]
+fn a_log_leaves_out_what_is_no_line() {
+    let login = "S: 220 r\nC: EHLO a\nS: 250 r\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: MAIL FROM:<a@a>\nS: 250 ok\n\
+        C: DATA\nS: 354 go\nC content 90\nS: 250 queued as 4711\nC: QUIT\nS: 221 bye";
+    let logged = login
+        .replace("334 VXNlcm5hbWU6", "334 <authentication response>")
+        .replace("C content 90\n", "");
+    let mut far = far(&logged);
+    (far.source, far.wire) = (Source::Log("exchange-2007".into()), None);
+    let comparison = compare(&[near(login)], &[far], &Settings::default());
+    assert_eq!(changes(&comparison), []);
+}
+
+/// What two Exchange servers wrote down of one session: the sender's send connector, the receiver's receive
+/// connector with a clock an hour behind, and a firewall between.
+#[test]
+fn two_exchange_logs() {
+    let sessions = |name: &str| -> Vec<Session> {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../tests/golden/logs");
+        let mut reader = Reader::new(None);
+        reader.feed(&std::fs::read(folder.join(name)).unwrap());
+        reader.finish();
+        let records = std::iter::from_fn(|| reader.take());
+        records
+            .filter_map(|record| match record {
+                Record::Session(session) => Some(session),
+                _ => None,
+            })
+            .collect()
+    };
+    let near = sessions("exchange-2013-masked-send.log");
+    let far = sessions("exchange-2013-masked-receive.log");
+    assert_eq!((near.len(), far.len()), (1, 1), "what follows the farewell is no session");
+    let comparison = compare(&far, &near, &Settings::default());
+    assert_eq!(comparison.order, Order::SecondIsNear, "each says who it is");
+    let masked: Vec<Change> = changes(&comparison).iter().map(|change| change.0).collect();
+    assert_eq!(masked, [Change::KeywordMasked; 3]);
+    assert_eq!(comparison.clocks.unwrap().offset, -3_600_000_000);
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use diagnose::{
     Session,
     compare::{Alone, Comparison, Direction, Order, Pair, Row, Settings, compare},
+    session::Source,
 };
 
 use super::{
@@ -142,7 +143,7 @@ impl Compare {
         let altered = comparison.pairs.iter().filter(|pair| !pair.differences.is_empty()).count();
         let _ = writeln!(
             page,
-            "{} sessions are on both sides, {altered} of them not the same; {} only on the clients' side, {} only \
+            "Sessions: {} on both sides, {altered} of them not the same; {} only on the clients' side, {} only \
              on the servers'.",
             comparison.pairs.len(),
             comparison.only_near.len(),
@@ -173,7 +174,9 @@ fn show(page: &mut String, pair: &Pair, near: &Session, far: &Session) {
     let _ = writeln!(
         page,
         "  {:>7} {:side$}     {:>7} servers' side",
-        "packet", "clients' side", "packet"
+        unit(near),
+        "clients' side",
+        unit(far)
     );
     let mut hidden = 0;
     for (index, row) in pair.rows.iter().enumerate() {
@@ -201,9 +204,11 @@ fn show(page: &mut String, pair: &Pair, near: &Session, far: &Session) {
             Some((first, last)) => format!("{first} to {last}"),
         };
         let text = format!(
-            "{towards}: {} (clients' side: packet {}; servers' side: packet {}; {})",
+            "{towards}: {} (clients' side: {} {}; servers' side: {} {}; {})",
             output::clean(&difference.what),
+            unit(near),
             at(difference.near_place),
+            unit(far),
             at(difference.far_place),
             difference.confidence
         );
@@ -215,6 +220,11 @@ fn show(page: &mut String, pair: &Pair, near: &Session, far: &Session) {
     for finding in &pair.findings {
         told(page, finding, 2, output::colour());
     }
+}
+
+/// What that side's numbers count.
+fn unit(session: &Session) -> &'static str {
+    if session.source == Source::Capture { "packet" } else { "line" }
 }
 
 fn is_changed(pair: &Pair, row: &Row) -> bool {

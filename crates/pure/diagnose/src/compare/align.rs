@@ -263,7 +263,8 @@ fn by_position(here: &[usize], there: &[usize]) -> Aligned {
 /// Whether two lines have the same octets, as far as the evidence kept them.
 pub(super) fn same(a: &Line, b: &Line) -> bool {
     match (a.kind, b.kind) {
-        (Kind::Command(_), Kind::Command(_)) | (Kind::Reply(_), Kind::Reply(_)) => a.text == b.text,
+        (Kind::Command(_), Kind::Command(_)) => a.text == b.text,
+        (Kind::Reply(_), Kind::Reply(_)) => a.text == b.text || are_challenges(&a.text, &b.text),
         // Struck out on both sides, or kept by one side only: nothing to compare but that it was there.
         (Kind::SaslResponse, Kind::SaslResponse)
         | (Kind::Encrypted { .. }, Kind::Encrypted { .. }) => true,
@@ -274,6 +275,12 @@ pub(super) fn same(a: &Line, b: &Line) -> bool {
         (Kind::Blob { octets: here, .. }, Kind::Blob { octets: there, .. }) => here == there,
         _ => false,
     }
+}
+
+/// Two challenges of a login, one of which the evidence does not show: `334 <authentication response>`.
+fn are_challenges(a: &[u8], b: &[u8]) -> bool {
+    let hidden = |text: &[u8]| matches!(text.get(4..), Some([b'<', .., b'>'] | b"****"));
+    a.starts_with(b"334") && b.starts_with(b"334") && (hidden(a) || hidden(b))
 }
 
 /// Whether one may be what became of the other.

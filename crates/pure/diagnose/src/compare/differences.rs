@@ -7,7 +7,7 @@ use crate::{
     Confidence, Session,
     dialogue::Dialogue,
     rules::session::BIG_MIN,
-    session::{Event, Kind, Line, Party, Place},
+    session::{Event, Kind, Line, Party, Place, Source},
 };
 
 /// A content that lacks at most this much of its end, and its dot, was cut there: CRLF.CRLF.
@@ -253,6 +253,11 @@ impl Sides<'_> {
             return None;
         }
         if has_gap(other, line.by) || is_blind(other, line.by) {
+            return None;
+        }
+        // Logs leave out what is secret or no line: responses of a login, contents, chunks.
+        let is_line = matches!(line.kind, Kind::Command(_) | Kind::Reply(_));
+        if !is_line && matches!(other.source, Source::Log(_)) {
             return None;
         }
         let goes_on = self.rows[index..].iter().any(|row| of_other(row).is_some())

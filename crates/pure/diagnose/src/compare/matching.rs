@@ -17,6 +17,13 @@ const LINES_MAX: usize = 400;
 const COMMON_MIN: usize = 64;
 /// The weight that the same pair of addresses and ports has: as much as one unique line.
 const SAME_ADDRESSES: f64 = 1.0;
+/// Microseconds that a session may begin earlier or later there than the others let expect: a proxy needs a
+/// moment, and logs have coarse clocks.
+const APART_MIN: i64 = 500_000;
+/// Sessions of each side whose times are looked at where no line tells which is which.
+const TIMED_MAX: usize = 300;
+/// Microseconds within which two shifts of the clock count as the same.
+const SAME_SHIFT: i64 = 50_000;
 /// Less than this in common is chance: `QUIT` and a few usual replies.
 const SCORE_MIN: f64 = 0.3;
 
@@ -48,7 +55,35 @@ pub(super) fn matched(first: &[Session], second: &[Session]) -> Vec<(usize, usiz
             is_taken[b] = true;
         }
     }
-    pairs.into_iter().collect()
+    let pairs: Vec<(usize, usize)> = pairs.into_iter().collect();
+    let is_proven = |&(a, b): &(usize, usize)| {
+        addresses(&first[a], &second[b]) > 0.0 || of_first.shares_alone(a, &of_second, b)
+    };
+    let is_odd = odd_ones(&pairs, first, second);
+    let kept = pairs.into_iter().zip(is_odd).filter(|(pair, is_odd)| !is_odd || is_proven(pair));
+    kept.map(|(pair, _)| pair).collect()
+}
+
+/// Which of the pairs began at times that the others do not fit to: they have in common what all have, and are
+/// two other sessions. Nothing is odd where fewer than three tell what is usual.
+fn odd_ones(pairs: &[(usize, usize)], first: &[Session], second: &[Session]) -> Vec<bool> {
+    let shift =
+        |&(a, b): &(usize, usize)| Some(second[b].started?.saturating_sub(first[a].started?));
+    let shifts: Vec<Option<i64>> = pairs.iter().map(shift).collect();
+    let usual = middle(shifts.iter().flatten().copied().collect());
+    let apart: Vec<Option<i64>> = shifts
+        .iter()
+        .map(|shift| Some((*shift)?.saturating_sub(usual?).saturating_abs()))
+        .collect();
+    let known: Vec<i64> = apart.iter().flatten().copied().collect();
+    let is_usual = known.len() >= 3;
+    let apart_max = middle(known).unwrap_or(0).saturating_mul(10).max(APART_MIN);
+    apart.iter().map(|apart| is_usual && apart.is_some_and(|apart| apart > apart_max)).collect()
+}
+
+fn middle(mut numbers: Vec<i64>) -> Option<i64> {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied()
 }
 
 /// What one side's sessions are made of.
@@ -88,6 +123,16 @@ impl Words {
     }
 }
 
+impl Words {
+    /// Whether there is a line that no other session of either side has.
+    fn shares_alone(&self, a: usize, other: &Self, b: usize) -> bool {
+        let only = |words: &Self, word: &u64, session: usize| {
+            words.sessions.get(word).is_some_and(|sessions| sessions.as_slice() == [session])
+        };
+        self.of_session[a].iter().any(|word| only(self, word, a) && only(other, word, b))
+    }
+}
+
 /// A session's lines, each once, as numbers.
 fn words(session: &Session) -> Vec<u64> {
     let mut words: Vec<u64> = session.lines.iter().take(LINES_MAX).filter_map(word).collect();
@@ -124,7 +169,8 @@ fn off(a: &Session, b: &Session, offset: Option<i64>) -> i64 {
     }
 }
 
-/// What the second side's clock shows more, by the sessions that share a line with one session only.
+/// What the second side's clock shows more, by the sessions that share a line with one session only;
+/// where all are alike, by the shift that most sessions fit to.
 fn usual_offset(first: &[Session], second: &[Session], a: &Words, b: &Words) -> Option<i64> {
     let mut offsets: Vec<i64> = Vec::new();
     for (word, here) in &a.sessions {
@@ -134,6 +180,31 @@ fn usual_offset(first: &[Session], second: &[Session], a: &Words, b: &Words) -> 
             offsets.push(y.saturating_sub(x));
         }
     }
-    offsets.sort_unstable();
-    offsets.get(offsets.len() / 2).copied()
+    middle(offsets).or_else(|| frequent_offset(first, second))
+}
+
+/// The shift that brings most beginnings of both sides together; of several the smallest.
+fn frequent_offset(first: &[Session], second: &[Session]) -> Option<i64> {
+    let times = |sessions: &[Session]| -> Vec<i64> {
+        sessions.iter().filter_map(|session| session.started).take(TIMED_MAX).collect()
+    };
+    let (here, there) = (times(first), times(second));
+    let mut shifts: Vec<i64> =
+        here.iter().flat_map(|a| there.iter().map(|b| b.saturating_sub(*a))).collect();
+    shifts.sort_unstable();
+    let mut best: Option<(usize, i64)> = None;
+    let mut from = 0;
+    for until in 0..shifts.len() {
+        while shifts[until].saturating_sub(shifts[from]) > SAME_SHIFT {
+            from += 1;
+        }
+        let (count, shift) = (until - from + 1, shifts[from + (until - from) / 2]);
+        let is_better = best.is_none_or(|(most, of)| {
+            count > most || count == most && shift.saturating_abs() < of.saturating_abs()
+        });
+        if is_better {
+            best = Some((count, shift));
+        }
+    }
+    best.map(|(_, shift)| shift)
 }

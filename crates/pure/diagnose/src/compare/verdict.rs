@@ -131,15 +131,15 @@ fn meaning(change: Change) -> &'static str {
 fn proof(change: Change) -> &'static str {
     match change {
         Change::Masked | Change::KeywordMasked => {
-            "both captures have the line, with other letters of the same number; that is how a firewall \
+            "both sides have the line, with other letters of the same number; that is how a firewall \
              does it that inspects the stream in passing."
         }
         Change::LargeSegmentsLost => {
-            "the near capture shows them sent again and again, the far one never; small ones pass. A box \
+            "the near side shows them sent again and again, the far one never; small ones pass. A box \
              on the way drops what is too big for it and its notice (ICMP) does not come back."
         }
-        Change::Delayed => "both captures have it, and the other lines were quicker.",
-        _ => "one capture has what the other has not, and neither has a gap there.",
+        Change::Delayed => "both sides have it, and the other lines were quicker.",
+        _ => "one side has what the other has not, and neither has a gap there.",
     }
 }
 
@@ -159,8 +159,8 @@ fn remedy(change: Change) -> &'static str {
              this client exempted, or send by submission (587, 465) or a VPN."
         }
         _ => {
-            "Neither server is at fault. Look at what stands between the two places where the captures were \
-             taken: switch off its mail inspection (`inspect esmtp`, `fixup protocol smtp`, SMTP scanning) for \
+            "Neither server is at fault. Look at what stands between the two places where the evidence was \
+             gathered: switch off its mail inspection (`inspect esmtp`, `fixup protocol smtp`, SMTP scanning) for \
              these servers. Capture on either side of each box in turn if there are several."
         }
     }

@@ -24,6 +24,8 @@ struct Open {
     assembly: Assembly,
     /// The newest line's number, and its time.
     last: (u64, Option<i64>),
+    /// The server has said farewell.
+    is_over: bool,
 }
 
 impl Default for Sessions {
@@ -39,8 +41,25 @@ impl Sessions {
     }
 
     /// A line of the session with that name, which begins with it if there is none; `begin` then sets what
-    /// is known of it. A second greeting begins another session.
+    /// is known of it. A second greeting begins another session. The server's farewell ends it, for logs that do
+    /// not tell of the connection's end.
     pub fn said(
+        &mut self,
+        key: &str,
+        by_client: bool,
+        text: &[u8],
+        line: &Line<'_>,
+        begin: impl FnOnce(&mut Session),
+        give: &mut dyn FnMut(Record),
+    ) {
+        self.said_within(key, by_client, text, line, begin, give);
+        if self.open.find(key).is_some_and(|open| open.is_over) {
+            self.close(key, give);
+        }
+    }
+
+    /// The same in a log that tells of the connection's end: the farewell is a line as others.
+    pub fn said_within(
         &mut self,
         key: &str,
         by_client: bool,
@@ -57,10 +76,7 @@ impl Sessions {
         let Some(open) = self.open.find_mut(key) else { return };
         let by = if by_client { Party::Client } else { Party::Server };
         open.assembly.said(by, at, text, Ending::Crlf, Place::at(line.number));
-        let is_farewell = !by_client && text.starts_with(b"221") && text.get(3) != Some(&b'-');
-        if is_farewell {
-            self.close(key, give);
-        }
+        open.is_over = !by_client && text.starts_with(b"221") && text.get(3) != Some(&b'-');
     }
 
     /// An event of the session with that name.
@@ -106,7 +122,7 @@ impl Sessions {
         if self.open.find(key).is_none() {
             let mut session = Session { started: line.at, ..Session::default() };
             begin(&mut session);
-            let open = Open { assembly: Assembly::new(session), last: (0, None) };
+            let open = Open { assembly: Assembly::new(session), last: (0, None), is_over: false };
             if let Some(oldest) = self.open.put(key, open) {
                 give(Record::Session(oldest.unfinished()));
             }
@@ -119,6 +135,9 @@ impl Sessions {
 
 impl Open {
     fn unfinished(mut self) -> Session {
+        if self.is_over {
+            return self.assembly.finish();
+        }
         let at = since(self.assembly.session().started, self.last.1);
         let place = Place::at(self.last.0);
         self.assembly.event(Party::Note, Event::EvidenceEnds, at, b"the log ends here", place);

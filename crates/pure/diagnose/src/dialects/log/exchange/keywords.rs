@@ -70,7 +70,13 @@ pub(super) fn unfolded(text: &str) -> Vec<String> {
 /// Whether a word begins a line. `AUTH=LOGIN` does; a mechanism behind AUTH does not.
 fn is_keyword(word: &str) -> bool {
     let name = word.split('=').next().unwrap_or(word);
-    KEYWORDS.contains(&name)
+    KEYWORDS.contains(&name) || is_masked(word)
+}
+
+/// `XXXXXXXA`: a keyword that a firewall has overwritten, at its own length.
+fn is_masked(word: &str) -> bool {
+    let filled = word.trim_end_matches(|sign: char| sign.is_ascii_uppercase() && sign != 'X');
+    word.len() >= 4 && word.len() - filled.len() <= 1 && filled.bytes().all(|octet| octet == b'X')
 }
 
 #[cfg(test)]
@@ -91,6 +97,19 @@ mod tests {
                 "250-X-ANONYMOUSTLS",
                 "250-AUTH NTLM LOGIN",
                 "250 XRDST"
+            ]
+        );
+        assert_eq!(
+            unfolded(
+                "250  ex.a.test Hello [192.0.2.1] SIZE PIPELINING XXXXXXXA XXXXXXXXXXXXXB DSN"
+            ),
+            [
+                "250-ex.a.test Hello [192.0.2.1]",
+                "250-SIZE",
+                "250-PIPELINING",
+                "250-XXXXXXXA",
+                "250-XXXXXXXXXXXXXB",
+                "250 DSN"
             ]
         );
         assert_eq!(unfolded("250 2.1.0 Sender OK"), ["250 2.1.0 Sender OK"]);

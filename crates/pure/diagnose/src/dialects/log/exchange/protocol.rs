@@ -65,10 +65,12 @@ pub(super) fn read(
             // Records of 2013 and later hold a whole EHLO reply.
             let lines = if by_client { vec![data.to_owned()] } else { unfolded(data) };
             for said in lines {
-                sessions.said(&key, by_client, said.as_bytes(), line, begin, give);
+                sessions.said_within(&key, by_client, said.as_bytes(), line, begin, give);
             }
         }
         "+" => sessions.happened(&key, Party::Client, Event::Connected, b"", line, begin, give),
+        // The rest of a session that an older file has.
+        "-" if sessions.session(&key).is_none() => {}
         "-" => {
             // The context says who ended it.
             let by = match context.to_ascii_lowercase().as_str() {
