@@ -16,6 +16,7 @@ mod postfix;
 mod qmail;
 mod sendmail;
 mod sessions;
+mod wrapped;
 
 use std::{borrow::Cow, collections::VecDeque};
 
@@ -148,7 +149,8 @@ impl Dialects {
         if could_be && self.exchange.read(text, number, &mut self.sessions, give).is_some() {
             return true;
         }
-        let line = &Line::read(text, number, self.latest);
+        let inner = wrapped::inner(text);
+        let line = &Line::read(&inner, number, self.latest);
         let program = line.program;
         if postfix::is_program(program) {
             self.postfix.read(line, &mut self.sessions, give)

@@ -24,6 +24,22 @@ pub(super) fn iso(text: &str) -> Option<(i64, &str)> {
     Some((at - offset * SECOND, rest))
 }
 
+/// `1795168801.123456`, as `journalctl -o short-unix` has it.
+pub(super) fn unix_time(text: &str) -> Option<(i64, &str)> {
+    let (seconds, rest) = text.split_once('.')?;
+    let end = rest.bytes().position(|octet| !octet.is_ascii_digit())?;
+    if seconds.len() != 10 || end != 6 || rest.as_bytes()[end] != b' ' {
+        return None;
+    }
+    let seconds: i64 = seconds.parse().ok()?;
+    Some((seconds * SECOND + rest[..end].parse::<i64>().ok()?, &rest[end..]))
+}
+
+/// The same written.
+pub(super) fn unix(at: i64) -> String {
+    format!("{}.{:06}", at.div_euclid(SECOND), at.rem_euclid(SECOND))
+}
+
 /// `Aug 14 10:15:25`, `Jun  3 10:40:57`; also with the year behind, as some daemons have it. The year is
 /// the latest that makes the date no later than a day after `latest`; without `latest` the time is
 /// `None`.

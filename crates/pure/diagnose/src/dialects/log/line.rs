@@ -35,9 +35,12 @@ impl<'a> Line<'a> {
         }
         let text = without_weekday(text);
         let dated = match text.as_bytes().first() {
-            Some(b'0'..=b'9') => date::iso(text).map(|(at, rest)| (Some(at), rest)),
+            Some(b'0'..=b'9') => {
+                date::iso(text).or_else(|| date::unix_time(text)).map(|(at, rest)| (Some(at), rest))
+            }
             Some(b'@') => date::tai(text).map(|(at, rest)| (Some(at), rest)),
             Some(b'A'..=b'Z') => date::bsd(text, latest),
+            Some(b'[') => since_start(text).map(|rest| (None, rest)),
             _ => None,
         };
         let Some((at, rest)) = dated else {
@@ -46,8 +49,29 @@ impl<'a> Line<'a> {
             return none.tagged(text).or_else(hosted).unwrap_or(none);
         };
         let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let rest = without_stream(rest);
         let dated = Line { at, text: rest, ..none };
-        dated.hosted(rest).or_else(|| dated.tagged(rest)).unwrap_or(dated)
+        let line = dated.hosted(rest).or_else(|| dated.tagged(rest)).unwrap_or(dated);
+        line.within()
+    }
+
+    /// The line of another program that this one hands on: `host journal[9]: postfix/smtp[12]: words`, or with a
+    /// date of its own, which is the better one if it has a year.
+    fn within(self) -> Self {
+        if self.program.is_empty() {
+            return match date::bsd(self.text, None) {
+                Some((_, rest)) => {
+                    let rest = rest.trim_start_matches(' ');
+                    self.hosted(rest).filter(|line| program_is_known(line.program)).unwrap_or(self)
+                }
+                None => self,
+            };
+        }
+        if program_is_known(self.program) {
+            return self;
+        }
+        let is_line = |line: &Self| line.process > 0 && program_is_known(line.program);
+        self.tagged(self.text).filter(is_line).unwrap_or(self)
     }
 
     /// A testimony with what the header says.
@@ -161,6 +185,19 @@ fn without_weekday(text: &str) -> &str {
     }
 }
 
+/// `[   12.345678] `, the seconds since the machine's start: `journalctl -o short-monotonic`.
+fn since_start(text: &str) -> Option<&str> {
+    let (inner, rest) = text.strip_prefix('[')?.split_once("] ")?;
+    let (seconds, fraction) = inner.trim_start_matches(' ').split_once('.')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    (digits(seconds) && digits(fraction)).then_some(rest)
+}
+
+/// `stdout F `, which container runtimes write behind the date.
+fn without_stream(text: &str) -> &str {
+    ["stdout F ", "stderr F "].iter().find_map(|stream| text.strip_prefix(stream)).unwrap_or(text)
+}
+
 fn is_of_program(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'/' | b'-' | b'_' | b'.' | b'+')
 }
@@ -178,7 +215,7 @@ fn program_is_known(program: &str) -> bool {
         "mailwright",
         "qmail-send",
     ];
-    program.starts_with("postfix") || KNOWN.contains(&program)
+    super::postfix::is_program(program) || KNOWN.contains(&program)
 }
 
 #[cfg(test)]
@@ -225,6 +262,19 @@ mod tests {
                 "2021-07-17 23:20:49 x",
             ),
             ("Mar  4 00:11:00 ix sendmail: x", "ix", "sendmail", 0, "x"),
+            ("1795168801.123456 mx postfix/smtp[1]: x", "mx", "postfix/smtp", 1, "x"),
+            ("[   12.345678] mx postfix/smtp[1]: x", "mx", "postfix/smtp", 1, "x"),
+            ("Nov 20 10:00:04 mx journal[9]: postfix/smtp[1]: x", "mx", "postfix/smtp", 1, "x"),
+            ("2026-11-20T10:00:05.1Z stdout F postfix/smtp[1]: x", "", "postfix/smtp", 1, "x"),
+            (
+                "2026-11-20T10:00:05.1Z Nov 20 10:00:05 mx postfix/smtp[1]: x",
+                "mx",
+                "postfix/smtp",
+                1,
+                "x",
+            ),
+            ("Nov 20 10:00:04 mx relay-out/smtp[1]: x", "mx", "relay-out/smtp", 1, "x"),
+            ("Nov 20 10:00:04 mx sshd[9]: postfix: x", "mx", "sshd", 9, "postfix: x"),
             ("no header: at all", "", "", 0, "no header: at all"),
             ("", "", "", 0, ""),
         ] {

@@ -30,7 +30,25 @@ impl Default for Postfix {
 
 /// Whether a program is one of Postfix's daemons.
 pub(super) fn is_program(program: &str) -> bool {
+    // `syslog_name` may be anything; the daemons' names behind it are Postfix's own.
+    const DAEMONS: [&str; 14] = [
+        "smtp",
+        "smtpd",
+        "lmtp",
+        "qmgr",
+        "cleanup",
+        "local",
+        "virtual",
+        "pipe",
+        "bounce",
+        "postscreen",
+        "pickup",
+        "error",
+        "discard",
+        "trivial-rewrite",
+    ];
     program.starts_with("postfix")
+        || program.rsplit_once('/').is_some_and(|(_, daemon)| DAEMONS.contains(&daemon))
 }
 
 impl Postfix {
