@@ -1,7 +1,17 @@
 //! Bounce classes: what kind of refusal it is, in one word, for machines and people alike.
 //!
-//! Known words decide first (the tables under `class/words`, ours, asked in their order), then the enhanced
-//! status with the single words of `class/gist` around it, then the code with the stage. Whoever holds only a reply line and whoever holds a whole
+//! What decides, in this order, and why:
+//!
+//! 1. a provider's own code (`words/codes`): made to name one condition, and explained on its pages;
+//! 2. a precise phrase (`words`): the server's own words for one condition;
+//! 3. a word that names a subject (`gist::strong`): `quota`, `DMARC`;
+//! 4. a general phrase (`words`): `access denied`, said of many conditions;
+//! 5. a precise enhanced status: below words, as many servers set one for all they refuse;
+//! 6. a word that leaves something likely (`gist::weak`);
+//! 7. a status that only names a subject, then the code with the stage.
+//!
+//! Where stage or status contradict what words mean in general, `by_code::corrected` says so: `unknown` at
+//! MAIL is the sender's. Whoever holds only a reply line and whoever holds a whole
 //! report get the same class by the same road. [`Class::profile`] says what a class means, why it
 //! comes, and who can do what about it.
 
@@ -173,7 +183,23 @@ pub fn class_of_testimony(testimony: &Testimony) -> Class {
 
 /// The same, with what decided.
 pub fn classify_testimony(testimony: &Testimony) -> (Class, Basis) {
-    let (class, basis) = by_parts(testimony);
+    classify_testimony_without(testimony, &[])
+}
+
+/// The phrases of the tables that stand in a testimony's words: what its class may rest on.
+pub fn phrases_in(testimony: &Testimony) -> Vec<&'static str> {
+    let own = testimony.reply.as_ref().map_or("", |reply| &reply.text);
+    let mut phrases = words::rows_in(own);
+    phrases.extend(words::rows_in(&testimony.words));
+    phrases.sort_unstable();
+    phrases.dedup();
+    phrases
+}
+
+/// The same as if the phrases of `unknown` were in no table: to measure what is left for refusals whose
+/// words nobody has written down.
+pub fn classify_testimony_without(testimony: &Testimony, unknown: &[&str]) -> (Class, Basis) {
+    let (class, basis) = by_parts(testimony, unknown);
     // A try that timed out is repeated; where a report says it failed, the time was over.
     let words = plain(&testimony.words);
     let timed_out =
@@ -189,7 +215,8 @@ pub fn classify_testimony(testimony: &Testimony) -> (Class, Basis) {
     }
 }
 
-fn by_parts(testimony: &Testimony) -> (Class, Basis) {
+fn by_parts(testimony: &Testimony, unknown: &[&str]) -> (Class, Basis) {
+    let classify = |refusal: &Refusal<'_>| classify_without(refusal, unknown);
     let stage = testimony.stage.filter(|_| testimony.stage_is_told);
     let Some(reply) = &testimony.reply else {
         let words = &testimony.words;
@@ -224,22 +251,29 @@ fn may_be_a_filter(testimony: &Testimony) -> bool {
 
 /// The class, and what decided. What is no refusal has none.
 pub fn classify(refusal: &Refusal<'_>) -> (Class, Basis) {
+    classify_without(refusal, &[])
+}
+
+fn classify_without(refusal: &Refusal<'_>, unknown: &[&str]) -> (Class, Basis) {
     let is_good = |status: EnhancedStatus| status.class == 2;
     if refusal.code.map_or_else(|| refusal.status.is_some_and(is_good), |code| code < 400) {
         return (Class::Unknown, Basis::Nothing);
     }
-    if let Some(class) = words::class_of(refusal.words) {
+    if let Some(class) = words::precise(refusal.words, unknown) {
         return (by_code::corrected(class, refusal), Basis::Words);
     }
     if let Some(class) = gist::strong(refusal) {
-        return (class, Basis::Gist);
+        return (by_code::corrected(class, refusal), Basis::Gist);
+    }
+    if let Some(class) = words::general(refusal.words, unknown) {
+        return (by_code::corrected(class, refusal), Basis::Words);
     }
     if let Some(class) = refusal.status.and_then(|status| by_code::of_status(status, refusal.stage))
     {
         return (class, Basis::Status);
     }
     if let Some(class) = gist::weak(refusal) {
-        return (class, Basis::Hint);
+        return (by_code::corrected(class, refusal), Basis::Hint);
     }
     // A status alone, without a reply, stands for all that it may mean.
     if let Some(class) =

@@ -15,10 +15,25 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
         {
             Class::RecipientRefuses
         }
-        // What is unknown or denied at MAIL is the sender.
-        (Class::NoSuchUser | Class::NoSuchHost | Class::NotAuthorized, Some(Stage::Mail)) => {
-            Class::SenderRefused
-        }
+        // What is unknown, unavailable or denied at MAIL is the sender.
+        (
+            Class::NoSuchUser
+            | Class::NoSuchHost
+            | Class::NotAuthorized
+            | Class::RecipientRefuses
+            | Class::Suspended,
+            Some(Stage::Mail),
+        ) => Class::SenderRefused,
+        // Before any address was named, a refusal for good can only be about the client.
+        (
+            Class::NoSuchUser
+            | Class::NoSuchHost
+            | Class::NotAuthorized
+            | Class::RecipientRefuses
+            | Class::Policy
+            | Class::System,
+            Some(Stage::Connect | Stage::Greeting | Stage::Ehlo),
+        ) if refusal.code.is_some_and(|code| code >= 500) => Class::Blocklisted,
         // Resolvers say so of a name server that did not answer, not of a name that is not there.
         (Class::NoSuchHost, _)
             if super::plain(refusal.words).contains("host not found, try again") =>
@@ -61,11 +76,14 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
         (1, 4) => Class::NoSuchUser,
         (1, 6) => Class::Moved,
         (1, 7..=9) => Class::SenderRefused,
+        // Exchange's own directory has no such recipient; elsewhere a null MX (RFC 7505).
         (1, 10) => Class::TakesNoMail,
+        (1, 90) => Class::RateLimit,
         (2, 1) => Class::Suspended,
         (2, 2) => Class::MailboxFull,
         (2, 3) | (3, 4) => Class::TooLarge,
         (2, 4) => Class::Mailer,
+        (2, 121 | 122) => Class::RateLimit,
         (3, 1) => Class::SystemFull,
         (3, 2) if status.class == 4 => Class::System,
         (3, 2) => Class::TakesNoMail,
@@ -77,13 +95,19 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
         (4, 4) => Class::NoSuchHost,
         (4, 5) => Class::TooManyConnections,
         (4, 6) => Class::Network,
-        (4, 7) => Class::Expired,
+        (4, 7 | 300) => Class::Expired,
+        (4, 14) => Class::Network,
+        (4, 310) => Class::NoSuchHost,
+        (4, 312) => Class::Dns,
+        (4, 313..=320) => Class::Network,
         (5, 1 | 2 | 4 | 5) => Class::Syntax,
         (5, 3) => Class::TooManyConnections,
         (6, 1..=5) => Class::Content,
         (6, 6 | 7 | 9) => Class::NotCompliant,
         (7, 2) => Class::NotAuthorized,
         (7, 4 | 10 | 11) => Class::Tls,
+        // Yahoo says `5.7.9` of its policies; about mechanisms (RFC 4954) it can only be before MAIL.
+        (7, 9) if !matches!(stage, None | Some(Stage::Auth)) => return None,
         (7, 8 | 9 | 14) => Class::Login,
         (7, 13) => Class::Suspended,
         (7, 15..=18) => Class::Policy,
@@ -91,6 +115,27 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
         (7, 25) => Class::ReverseName,
         (7, 27) => Class::SenderRefused,
         (7, 28) => Class::RateLimit,
+        _ => return of_exchange_online(status),
+    };
+    Some(class)
+}
+
+/// What Exchange Online numbers beyond the registered ones, as Microsoft documents it.
+fn of_exchange_online(status: EnhancedStatus) -> Option<Class> {
+    let class = match (status.subject, status.detail) {
+        (7, 12 | 124 | 133..=136) => Class::NotAuthorized,
+        (7, 54 | 64) => Class::RelayDenied,
+        (7, 57 | 139) => Class::Login,
+        (7, 321..=325) => Class::Tls,
+        (7, 501..=503) => Class::Spam,
+        (7, 504 | 505) => Class::NoSuchUser,
+        (7, 506 | 511 | 606..=649) => Class::Blocklisted,
+        (7, 507 | 513) => Class::RecipientRefuses,
+        (7, 508 | 705) => Class::RateLimit,
+        (7, 509 | 515) => Class::Authentication,
+        (7, 510) => Class::TakesNoMail,
+        (7, 512) => Class::NotCompliant,
+        (7, 700..=749) => Class::BadReputation,
         _ => return None,
     };
     Some(class)

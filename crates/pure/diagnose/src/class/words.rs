@@ -1,10 +1,11 @@
 //! Known words: how servers say what they mean, one kind of refusal a file.
 //!
-//! A row is a pattern in lower case; `*` stands for anything. The tables are asked in the order of
-//! [`TABLES`], a precise condition before a general one: `user unknown` also stands in refusals that
-//! are about the sender. Words are compared as [`plain`] makes them.
+//! A row is a pattern in lower case; `*` stands for anything. [`PRECISE`] tables are asked first, each
+//! in its place: `user unknown` also stands in refusals that are about the sender. [`GENERAL`] ones are
+//! asked when no single word (`gist`) told more: `access denied`, `try again later`. Words are compared as [`plain`] makes them.
 
 mod address;
+mod codes;
 mod content;
 mod mailbox;
 mod network;
@@ -16,8 +17,11 @@ mod user;
 
 use super::Class;
 
-/// The tables, in the order in which they are asked.
-const TABLES: [(Class, &[&str]); 32] = [
+type Table = (Class, &'static [&'static str]);
+
+/// Phrases that name one condition and leave no other, in the order in which they are asked.
+const PRECISE: &[Table] = &[
+    (Class::RecipientRefuses, mailbox::RECIPIENTS_OWN),
     (Class::Virus, content::VIRUS),
     (Class::ReverseName, address::REVERSE_NAME),
     (Class::Authentication, permission::AUTHENTICATION),
@@ -41,14 +45,18 @@ const TABLES: [(Class, &[&str]); 32] = [
     (Class::Blocklisted, reputation::BLOCKLISTED),
     (Class::Tls, permission::TLS),
     (Class::Login, permission::LOGIN),
-    (Class::NotAuthorized, permission::NOT_AUTHORIZED),
     (Class::Content, content::CONTENT),
     (Class::Dns, network::DNS),
-    (Class::Policy, permission::POLICY),
-    (Class::RecipientRefuses, mailbox::RECIPIENT_REFUSES),
     (Class::Network, network::NETWORK),
     (Class::Expired, network::EXPIRED),
     (Class::Syntax, system::SYNTAX),
+];
+
+/// Phrases that many a server says whatever its reason is: asked only where no single word named one.
+const GENERAL: &[Table] = &[
+    (Class::NotAuthorized, permission::NOT_AUTHORIZED),
+    (Class::Policy, permission::POLICY),
+    (Class::RecipientRefuses, mailbox::RECIPIENT_REFUSES),
     (Class::System, system::SYSTEM),
 ];
 
@@ -57,14 +65,45 @@ const FRONT: usize = 180;
 /// Of longer words only so many octets are compared.
 const LENGTH_MAX: usize = 16 * 1024;
 
-/// The class that known words stand for.
-pub(super) fn class_of(words: &str) -> Option<Class> {
+/// Every row that stands in these words.
+pub(super) fn rows_in(words: &str) -> Vec<&'static str> {
     let plain = plain(words);
-    let said = |words: &str| {
-        let is_said = |rows: &[&str]| rows.iter().any(|row| matches(words, row));
-        TABLES.iter().find(|(_, rows)| is_said(rows)).map(|(class, _)| *class)
+    let rows = PRECISE.iter().chain(GENERAL).flat_map(|(_, rows)| rows.iter().copied());
+    let codes = codes::CODES.iter().flat_map(|(_, codes)| codes.iter().copied());
+    let codes = codes.filter(|code| holds_code(&plain, code));
+    rows.filter(|row| matches(&plain, row)).chain(codes).collect()
+}
+
+/// The class that a provider's code or a precise phrase stands for, were it not for the rows of `unknown`.
+pub(super) fn precise(words: &str, unknown: &[&str]) -> Option<Class> {
+    let plain = plain(words);
+    let is_said = |code: &&str| holds_code(&plain, code) && !unknown.contains(code);
+    let by_code = codes::CODES.iter().find(|(_, codes)| codes.iter().any(is_said));
+    by_code.map(|(class, _)| *class).or_else(|| said(PRECISE, &plain, unknown))
+}
+
+/// Whether the code stands there as a whole word.
+fn holds_code(plain: &str, code: &str) -> bool {
+    let (code, is_front) = code.strip_suffix('*').map_or((code, false), |front| (front, true));
+    let goes_on = |c: char| c.is_ascii_alphanumeric();
+    plain.match_indices(code).any(|(start, _)| {
+        let rest = &plain[start + code.len()..];
+        !plain[..start].ends_with(goes_on) && (is_front || !rest.starts_with(goes_on))
+    })
+}
+
+/// The class that a general phrase stands for.
+pub(super) fn general(words: &str, unknown: &[&str]) -> Option<Class> {
+    said(GENERAL, &plain(words), unknown)
+}
+
+fn said(tables: &[Table], plain: &str, unknown: &[&str]) -> Option<Class> {
+    let within = |words: &str| {
+        let is_said =
+            |rows: &[&str]| rows.iter().any(|row| matches(words, row) && !unknown.contains(row));
+        tables.iter().find(|(_, rows)| is_said(rows)).map(|(class, _)| *class)
     };
-    said(front(&plain)).or_else(|| said(&plain))
+    within(front(plain)).or_else(|| within(plain))
 }
 
 /// The reason comes first; what stands behind it is advice, which names other reasons too.
@@ -132,12 +171,13 @@ mod tests {
     #[test]
     fn every_row_is_reached_and_means_its_class() {
         let mut wrong = Vec::new();
-        for (class, rows) in TABLES {
-            for row in rows {
+        for (class, rows) in PRECISE.iter().chain(GENERAL) {
+            for row in *rows {
                 assert_eq!(plain(row), *row, "a row is written as words are compared");
                 let said = format!("the server says: {} (a1b2)", row.replace('*', " x "));
-                if class_of(&said) != Some(class) {
-                    wrong.push(format!("{row}: {class} is {:?}", class_of(&said)));
+                let found = precise(&said, &[]).or_else(|| general(&said, &[]));
+                if found != Some(*class) {
+                    wrong.push(format!("{row}: {class} is {found:?}"));
                 }
             }
         }
@@ -147,15 +187,26 @@ mod tests {
     #[test]
     fn no_row_twice_and_no_table_twice() {
         let mut rows: Vec<&str> =
-            TABLES.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+            PRECISE.iter().chain(GENERAL).flat_map(|(_, rows)| rows.iter().copied()).collect();
         let count = rows.len();
         rows.sort_unstable();
         rows.dedup();
         assert_eq!(rows.len(), count);
-        let mut classes: Vec<Class> = TABLES.iter().map(|(class, _)| *class).collect();
-        classes.sort();
-        classes.dedup();
-        assert_eq!(classes.len(), TABLES.len());
+    }
+
+    #[test]
+    fn a_providers_code_is_a_whole_word_wherever_it_stands() {
+        for (class, codes) in codes::CODES {
+            for code in codes.iter() {
+                assert_eq!(plain(code), *code);
+                let said =
+                    format!("550 mail refused {} {}", "x".repeat(300), code.replace('*', "0"));
+                assert_eq!(precise(&said, &[]), Some(*class), "{code}");
+            }
+        }
+        for text in ["queued as 4ib1050f", "id s31405", "mib101", "see rcp-p20"] {
+            assert_eq!(precise(text, &[]), None, "{text}");
+        }
     }
 
     #[test]

@@ -114,6 +114,14 @@ pub(super) const TAKES_NO_MAIL: &[&str] = &[
 ];
 
 pub(super) const SENDER_REFUSED: &[&str] = &[
+    "groups.google.com/",
+    "support.google.com/a/answer/168383",
+    "for sender address",
+    "domain name required",
+    "sender <* black listed",
+    "sender <* blacklisted",
+    "fake sender",
+    "null sender",
     "група, з якою",
     "группа, с которой",
     "el grupo con el que",
@@ -257,7 +265,6 @@ pub(super) const SENDER_REFUSED: &[&str] = &[
     "sender address is invalid",
     "invalid sender domain",
     "sender address * is invalid",
-    "blank from",
     "envelope sender rejected",
     "domain of your address",
     "your address is not",
@@ -267,9 +274,6 @@ pub(super) const SENDER_REFUSED: &[&str] = &[
     "dirección del remitente",
     "indirizzo del mittente",
     "remetente * rejeitado",
-    "dns-p1",
-    "dns-p2",
-    "dns-t1",
     "bad outbound sender",
 ];
 

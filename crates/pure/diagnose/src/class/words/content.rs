@@ -116,12 +116,15 @@ pub(super) const TOO_LARGE: &[&str] = &[
     "tamaño máximo",
     "tamanho máximo",
     "dimensione massima",
-    "msg-p1",
-    "int-p2",
     "5.3.4 message",
 ];
 
 pub(super) const NOT_COMPLIANT: &[&str] = &[
+    "blank from",
+    "as a from: address",
+    "multi-recipient bounce",
+    "is mandatory",
+    "missing subject",
     "all mails must have a",
     "bare carriage return",
     "bare cr",
@@ -185,11 +188,11 @@ pub(super) const NOT_COMPLIANT: &[&str] = &[
     "headers too large",
     "header too long",
     "header size",
-    "msg-p3",
     "instances of a header",
 ];
 
 pub(super) const CONTENT: &[&str] = &[
+    "banned content",
     "attachment * banned",
     "attachment * not allowed",
     "attachment * was blocked",
@@ -228,7 +231,6 @@ pub(super) const CONTENT: &[&str] = &[
     "dangerous attachment",
     "file type not allowed",
     "unacceptable content",
-    "msg-p2",
     "zip attachment",
     "macros found",
     "encrypted attachment",

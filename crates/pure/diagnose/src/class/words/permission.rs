@@ -100,10 +100,8 @@ pub(super) const AUTHENTICATION: &[&str] = &[
     "not aligned with",
     "isn't aligned with",
     "domainkeys",
-    "pol-p7",
     "unsigned messages are not accepted",
     "required authentication level",
-    "mi:spf",
 ];
 
 pub(super) const LOGIN: &[&str] = &[
@@ -348,6 +346,8 @@ pub(super) const NOT_AUTHORIZED: &[&str] = &[
 ];
 
 pub(super) const POLICY: &[&str] = &[
+    "rejected by destination",
+    "rejected by the destination",
     "email rejected per",
     "administrative policy",
     "administrative reasons",

@@ -1,6 +1,7 @@
 //! Who the client is: blocklists, reputation, rates, connections, patience.
 
 pub(super) const BLOCKLISTED: &[&str] = &[
+    "bad helo",
     "/rbl/",
     "abuseat.org",
     "access denied, banned sending ip",
@@ -85,8 +86,6 @@ pub(super) const BLOCKLISTED: &[&str] = &[
     "rejected by * blocklist",
     "rejected because your ip",
     "rejecting open proxy",
-    "s3140",
-    "s3150",
     "sbl.spamhaus",
     "server is blocked",
     "service unavailable; client host",
@@ -132,9 +131,6 @@ pub(super) const BLOCKLISTED: &[&str] = &[
     "your access to submit messages to this e-mail system has been rejected",
     "banned sender",
     "blocked by cox",
-    "cxbl",
-    "cdrbl",
-    "aup#bl",
     "refused to list",
     "cloudmark sender intelligence",
     "this ip address is blocked",
@@ -145,29 +141,17 @@ pub(super) const BLOCKLISTED: &[&str] = &[
     "invaluement",
     "dialup",
     "dynamic ip address",
-    "ofr_102",
-    "ofr_103",
-    "ofr_105",
-    "ofr_109",
-    "ofr_999",
-    "ofr004_105",
-    "pol-p1",
-    "pol-p2",
-    "pol-p3",
-    "pol-p4",
-    "pol-t1",
-    "pol-t2",
-    "pol-t3",
     "country * is blocked",
     "geoip",
     "esmtp server not available",
     "too many spams",
-    "rtr:bl",
-    "dt:rbl",
-    "wm:bli",
 ];
 
 pub(super) const BAD_REPUTATION: &[&str] = &[
+    "excessive unknown recipients",
+    "too many invalid recipients",
+    "too many unknown recipients",
+    "too many unknown users",
     "bad reputation",
     "bad sender reputation",
     "due to ip reputation",
@@ -232,6 +216,7 @@ pub(super) const GREYLISTED: &[&str] = &[
 ];
 
 pub(super) const TOO_MANY_CONNECTIONS: &[&str] = &[
+    "connection rate",
     "client host * connection rate limit",
     "concurrent connections",
     "concurrent sessions",
@@ -265,7 +250,6 @@ pub(super) const TOO_MANY_CONNECTIONS: &[&str] = &[
     "too many simultaneous",
     "too many smtp sessions",
     "there are too many connections",
-    "understanding-email-error-codes",
     "you have exceeded the maximum number of connections",
     "trop de connexions",
     "max message per connection",
@@ -288,6 +272,10 @@ pub(super) const TOO_MANY_CONNECTIONS: &[&str] = &[
 ];
 
 pub(super) const RATE_LIMIT: &[&str] = &[
+    "too many auth",
+    "tenant has exceeded",
+    "exceeded permitted limits",
+    "recipient thread limit",
     "account exceeded * messages per",
     "daily sending limit",
     "daily user sending quota",
@@ -362,6 +350,4 @@ pub(super) const RATE_LIMIT: &[&str] = &[
     "limite d'envoi",
     "send limit",
     "unusual sending activity",
-    "mi:dmc",
-    "rp:drc",
 ];
