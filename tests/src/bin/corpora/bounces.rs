@@ -4,6 +4,7 @@
 //! report's own text, it is counted apart and said.
 
 mod reasons;
+mod unseen;
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +47,13 @@ pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
         }
     }
     tally.replies(&folder.join("replies/labelled-public.json"), misses);
+    for row in std::mem::take(&mut tally.unseen).rows() {
+        tally.count(FIGURES[13].0, row.is_right_without);
+        if !tally.count(FIGURES[12].0, row.is_right) {
+            let file = format!("{} class, unseen", row.file);
+            misses.note("bounces", file, row.wanted, format!("{}: {}", row.found, row.shown));
+        }
+    }
     tally.figures()
 }
 
@@ -58,9 +66,10 @@ struct Case<'a> {
 #[derive(Default)]
 struct Tally {
     counts: BTreeMap<&'static str, (usize, usize)>,
+    unseen: unseen::Unseen,
 }
 
-const FIGURES: [(&str, f64); 12] = [
+const FIGURES: [(&str, f64); 14] = [
     ("recipients", 0.95),
     ("class as sisimai has it", 0.93),
     ("class, where one fact has two names there", 0.93),
@@ -73,6 +82,8 @@ const FIGURES: [(&str, f64); 12] = [
     ("class as bounceparser has it", 0.85),
     ("no report taken for one", 1.0),
     ("class of a bare reply", 0.90),
+    ("class, without the phrases no other file has", 0.85),
+    ("class, without any phrase", 0.0),
 ];
 
 impl Tally {
@@ -173,6 +184,9 @@ impl Tally {
         let is_right =
             name == wanted || (report.fate != Fate::Delivered && reasons::is_coarser(ours, wanted));
         self.count(FIGURES[1].0, is_right);
+        if report.fate != Fate::Delivered {
+            self.unseen.add(&case.file, report, wanted);
+        }
         let is_same = is_right || reasons::are_one(ours, wanted);
         self.count(FIGURES[2].0, is_same);
         if !is_right {

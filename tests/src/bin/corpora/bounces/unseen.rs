@@ -1,0 +1,58 @@
+//! What the class is worth where nobody has seen the words: each report judged as if the phrases that no
+//! other file has were in no table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diagnose::{class, testimony::Testimony};
+
+use super::{reasons, shown};
+
+/// The reports whose class has an answer.
+#[derive(Default)]
+pub struct Unseen {
+    cases: Vec<(String, Testimony, String)>,
+}
+
+/// One report without what only it taught.
+pub struct Row {
+    pub file: String,
+    pub wanted: String,
+    pub found: &'static str,
+    pub is_right: bool,
+    /// Whether it is right without any phrase at all: by single words, status, code and stage.
+    pub is_right_without: bool,
+    pub shown: String,
+}
+
+impl Unseen {
+    pub fn add(&mut self, file: &str, report: &Testimony, wanted: &str) {
+        self.cases.push((file.to_owned(), report.clone(), wanted.to_owned()));
+    }
+
+    pub fn rows(self) -> impl Iterator<Item = Row> {
+        let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (file, report, _) in &self.cases {
+            for phrase in class::phrases_in(report) {
+                files.entry(phrase).or_default().insert(file);
+            }
+        }
+        let only: BTreeSet<&'static str> = self
+            .cases
+            .iter()
+            .flat_map(|(_, report, _)| class::phrases_in(report))
+            .filter(|phrase| files[phrase].len() == 1)
+            .collect();
+        self.cases.into_iter().map(move |(file, report, wanted)| {
+            let judge = |unknown: &[&str]| {
+                let (ours, _) = class::classify_testimony_without(&report, unknown);
+                let found = reasons::of(ours, &report.words);
+                (found, found == wanted || reasons::is_coarser(ours, &wanted))
+            };
+            let all = class::phrases_in(&report);
+            let own: Vec<&str> = all.iter().copied().filter(|row| only.contains(row)).collect();
+            let ((found, is_right), (_, is_right_without)) = (judge(&own), judge(&all));
+            let shown = shown(&report);
+            Row { file, wanted, found, is_right, is_right_without, shown }
+        })
+    }
+}
