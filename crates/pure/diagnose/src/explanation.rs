@@ -88,8 +88,33 @@ pub struct Listing {
     pub page: String,
 }
 
-/// Explains what a report or a log line says of one recipient.
+/// Where somebody else's words were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// A report: it has a writer.
+    Report,
+    /// A line of a log: the server's own notes.
+    Log,
+    /// Words that stand alone.
+    Words,
+}
+
+/// Explains what a report says of one recipient.
 pub fn of_testimony(testimony: &Testimony) -> Explanation {
+    of(testimony, Source::Report)
+}
+
+/// Explains what a line of a log says of one recipient.
+pub fn of_log_line(testimony: &Testimony) -> Explanation {
+    of(testimony, Source::Log)
+}
+
+/// Explains words that stand alone: a reply that somebody pastes.
+pub fn of_words(testimony: &Testimony) -> Explanation {
+    of(testimony, Source::Words)
+}
+
+fn of(testimony: &Testimony, source: Source) -> Explanation {
     let (class, basis) = class::classify_testimony(testimony);
     let profile = class.profile();
     let words = testimony.reply.as_ref().map_or(testimony.words.as_str(), |reply| &reply.text);
@@ -108,7 +133,7 @@ pub fn of_testimony(testimony: &Testimony) -> Explanation {
             _ if is_still_tried => "not delivered yet",
             _ => profile.title,
         },
-        speaker: speaker(testimony),
+        speaker: speaker(testimony, source),
         writer: testimony.writer.clone(),
         recipient: testimony.recipient.clone(),
         stage: testimony.stage,
@@ -150,16 +175,29 @@ fn said(reply: Option<&Reply>, words: &str) -> String {
     reply.map_or_else(|| words.to_owned(), ToString::to_string)
 }
 
-fn speaker(testimony: &Testimony) -> String {
-    match (&testimony.speaker, &testimony.writer) {
-        (Speaker::Remote(host), _) => host.clone(),
-        (Speaker::Writer, Some(writer)) => format!("{writer}, which also wrote the report"),
-        (Speaker::Writer, None) => "the server that wrote the report".to_owned(),
-        (Speaker::RemoteUnnamed, _) => "another server, which the report does not name".to_owned(),
-        (Speaker::Unknown, Some(writer)) => {
-            format!("not told; perhaps {writer} itself, which wrote the report")
+/// Whose words they are. Nobody is called a report's writer where there is no report.
+fn speaker(testimony: &Testimony, source: Source) -> String {
+    let (written, evidence) = match source {
+        Source::Report => ("wrote the report", "the report"),
+        Source::Log => ("wrote this line of its log", "the log"),
+        Source::Words => ("passed the words on", "the text"),
+    };
+    match (&testimony.speaker, &testimony.writer, source) {
+        (Speaker::Remote(host), ..) => host.clone(),
+        (Speaker::Writer, Some(writer), Source::Report) => {
+            format!("{writer}, which also {written}")
         }
-        (Speaker::Unknown, None) => "not told".to_owned(),
+        (Speaker::Writer, Some(writer), _) => writer.clone(),
+        (Speaker::Writer, None, Source::Words) => "not told".to_owned(),
+        (Speaker::Writer, None, _) => format!("the server that {written}"),
+        (Speaker::RemoteUnnamed, _, Source::Words) => {
+            "a server that the text does not name".to_owned()
+        }
+        (Speaker::RemoteUnnamed, ..) => format!("another server, which {evidence} does not name"),
+        (Speaker::Unknown, Some(writer), _) => {
+            format!("not told; perhaps {writer} itself, which {written}")
+        }
+        (Speaker::Unknown, None, _) => "not told".to_owned(),
     }
 }
 
