@@ -13,6 +13,8 @@ const FILES: &[(&str, &[u8], &str, &str)] = &[
     ("log", &[7], "tests/golden/logs", "log"),
     ("transcript", &[], "tests/golden/transcripts", "txt"),
     ("ndr", &[], "tests/golden", "md"),
+    ("ndr", &[], "crates/pure/diagnose/tests/ndr", "eml"),
+    ("mailbox", &[7], "fuzz/seeds", "mbox"),
     ("seven_bit", &[], "tests/golden", "md"),
     ("header", &[9], "tests/golden", "md"),
     ("config", &[], "docs", "toml"),

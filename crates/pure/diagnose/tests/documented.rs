@@ -158,7 +158,7 @@ const ROWS: &[(Class, &str)] = &[
     (Class::Blocklisted, "550 Access from ip address 192.0.2.1 blocked. Visit http://mail.test/blocked"),
     // Postfix, as its documentation and source of defaults have it
     (Class::Syntax, "501 5.5.4 Syntax: EHLO hostname"),
-    (Class::Syntax, "504 5.5.2 <mx>: Helo command rejected: need fully-qualified hostname"),
+    (Class::ReverseName, "504 5.5.2 <mx>: Helo command rejected: need fully-qualified hostname"),
     (Class::SenderRefused, "553 5.7.1 <anna@a.test>: Sender address rejected: not owned by user bob"),
     (Class::SenderRefused, "553 5.7.1 <anna@a.test>: Sender address rejected: not logged in"),
     (Class::NoSuchUser, "450 4.1.1 <bob@b.test>: Recipient address rejected: unverified address: unknown user"),

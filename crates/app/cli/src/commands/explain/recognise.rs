@@ -56,6 +56,10 @@ pub fn exhibit(octets: &[u8]) -> Exhibit {
     if let Some(log) = log(octets) {
         return log;
     }
+    let lines = unknown_log(trimmed);
+    if !lines.is_empty() {
+        return Exhibit::Log(lines, Vec::new());
+    }
     if report.kind != Kind::Other {
         return Exhibit::Report(report);
     }
@@ -124,6 +128,26 @@ fn log(octets: &[u8]) -> Option<Exhibit> {
     }
     let is_empty = testimonies.is_empty() && sessions.is_empty();
     (!is_empty).then_some(Exhibit::Log(testimonies, sessions))
+}
+
+/// Lines that begin with a time, of a log in no known format: each by its words. No report is written so.
+fn unknown_log(text: &str) -> Vec<Testimony> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    if !lines.clone().all(begins_with_time) {
+        return Vec::new();
+    }
+    let told = lines.by_ref().take(RECORDS_MAX).map(ndr::read_words);
+    told.filter(|told| told.reply.is_some() || told.status.is_some() || is_known(told)).collect()
+}
+
+/// `2026-11-22T10:00:01`, `Nov 22 10:00:01`, `[22/Nov/2026 10:00:01`: a time of day within the first words.
+fn begins_with_time(line: &str) -> bool {
+    let is_time = |word: &str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        digits >= 6 && word.matches(':').count() >= 2
+    };
+    line.split_whitespace().take(4).any(is_time)
+        && line.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
 }
 
 fn is_known(testimony: &Testimony) -> bool {

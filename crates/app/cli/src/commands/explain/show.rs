@@ -8,53 +8,50 @@ use diagnose::{
     meanings::{self, CODES, Key},
 };
 use message::wrap;
-use serde_json::json;
+use serde_json::{Value, json};
 use smtp::{EnhancedStatus, Reply, Stage};
 
 use super::recognise::Exhibit;
-use crate::output;
 
 /// So many explanations of one input are shown in full; the rest is counted.
 const SHOWN_MAX: usize = 10;
 
-/// One JSON value a line.
-pub fn json(exhibit: &Exhibit) {
+/// What programs get: a value for each recipient, reply or dialogue.
+pub fn values(exhibit: &Exhibit) -> Vec<Value> {
     match exhibit {
-        Exhibit::Code(code) => output::json(&explanation::of_reply(&Reply::bare(*code, ""), None)),
-        Exhibit::Status(status) => output::json(&of_status(*status)),
-        Exhibit::Reply(testimony) => output::json(&explanation::of_testimony(testimony)),
-        Exhibit::Report(report) => report_json(report),
-        Exhibit::Dialogues(sessions) => sessions.iter().for_each(session_json),
+        Exhibit::Code(code) => vec![json!(explanation::of_reply(&Reply::bare(*code, ""), None))],
+        Exhibit::Status(status) => vec![json!(of_status(*status))],
+        Exhibit::Reply(testimony) => vec![json!(explanation::of_words(testimony))],
+        Exhibit::Report(report) => report_values(report),
+        Exhibit::Dialogues(sessions) => sessions.iter().map(session_value).collect(),
         Exhibit::Log(testimonies, sessions) => {
-            testimonies
-                .iter()
-                .for_each(|testimony| output::json(&explanation::of_testimony(testimony)));
-            sessions.iter().for_each(session_json);
+            let told =
+                testimonies.iter().map(|testimony| json!(explanation::of_log_line(testimony)));
+            told.chain(sessions.iter().map(session_value)).collect()
         }
-        Exhibit::Nothing => {}
+        Exhibit::Nothing => Vec::new(),
     }
 }
 
-fn report_json(report: &Ndr) {
+fn report_values(report: &Ndr) -> Vec<Value> {
     if report.reports.is_empty() {
-        output::json(
-            &json!({ "kind": report.kind, "dialect": report.dialect, "writer": report.writer }),
-        );
+        return vec![
+            json!({ "kind": report.kind, "dialect": report.dialect, "writer": report.writer }),
+        ];
     }
-    for testimony in &report.reports {
-        output::json(&json!({
+    let value = |testimony| {
+        json!({
             "kind": report.kind,
             "dialect": report.dialect,
             "original": report.original,
             "explanation": explanation::of_testimony(testimony),
-        }));
-    }
+        })
+    };
+    report.reports.iter().map(value).collect()
 }
 
-fn session_json((session, findings): &(Session, Vec<Finding>)) {
-    output::json(
-        &json!({ "client": session.client, "server": session.server, "findings": findings }),
-    );
+fn session_value((session, findings): &(Session, Vec<Finding>)) -> Value {
+    json!({ "client": session.client, "server": session.server, "findings": findings })
 }
 
 /// The page for people.
@@ -68,12 +65,13 @@ pub fn page(name: &str, exhibit: &Exhibit, width: usize, colour: bool) -> String
         Exhibit::Code(code) => out.push_str(&page.code(*code)),
         Exhibit::Status(status) => out.push_str(&page.explanation(&of_status(*status))),
         Exhibit::Reply(testimony) => {
-            out.push_str(&page.explanation(&explanation::of_testimony(testimony)))
+            out.push_str(&page.explanation(&explanation::of_words(testimony)))
         }
         Exhibit::Report(report) => out.push_str(&page.report(report)),
         Exhibit::Dialogues(sessions) => out.push_str(&page.sessions(sessions)),
         Exhibit::Log(testimonies, sessions) => {
-            out.push_str(&page.testimonies(testimonies));
+            let told: Vec<Explanation> = testimonies.iter().map(explanation::of_log_line).collect();
+            out.push_str(&page.explanations(told));
             out.push_str(&page.sessions(sessions));
         }
         Exhibit::Nothing => {}
@@ -101,31 +99,14 @@ fn of_status(status: EnhancedStatus) -> Explanation {
     explained
 }
 
-struct Page {
-    width: usize,
-    colour: bool,
+pub(super) struct Page {
+    pub width: usize,
+    pub colour: bool,
 }
 
 impl Page {
     fn report(&self, report: &Ndr) -> String {
-        let kind = match report.kind {
-            Kind::Failure => "non-delivery report",
-            Kind::Delay => "delay report: it is still being tried",
-            Kind::Success => "delivery report: nothing went wrong",
-            Kind::Feedback => {
-                "complaint of a recipient (feedback loop), no failure: the mail arrived and was called spam. \
-                               Take the recipient off your lists"
-            }
-            Kind::AutoReply if report.reports.is_empty() => {
-                "automatic answer, no failure: the mail arrived"
-            }
-            Kind::AutoReply => {
-                "automatic answer: it calls itself `auto-replied`, as no report of a mail server should. What it \
-                 says all the same:"
-            }
-            Kind::Receipt => "receipt of the reader's program, no failure",
-            Kind::Other => "no report",
-        };
+        let kind = kind(report);
         let article = match report.kind {
             Kind::Other => "",
             Kind::AutoReply => "an ",
@@ -141,29 +122,15 @@ impl Page {
         }
         if !report.reports.is_empty() {
             out.push('\n');
-            out.push_str(&self.testimonies(&report.reports));
+            let told = report.reports.iter().map(explanation::of_testimony).collect();
+            out.push_str(&self.explanations(told));
         }
         out
     }
 
     /// Those who got the same answer are told together.
-    fn testimonies(&self, testimonies: &[Testimony]) -> String {
-        let mut groups: Vec<(Explanation, Vec<String>)> = Vec::new();
-        for testimony in testimonies {
-            let explained = explanation::of_testimony(testimony);
-            let recipient = explained.recipient.clone().unwrap_or_default();
-            let is_same = |known: &&mut (Explanation, Vec<String>)| {
-                known.0.class == explained.class
-                    && known.0.speaker == explained.speaker
-                    && known.0.status == explained.status
-                    && known.0.stage == explained.stage
-                    && known.0.code == explained.code
-            };
-            match groups.iter_mut().find(is_same) {
-                Some((_, recipients)) => recipients.push(recipient),
-                None => groups.push((explained, vec![recipient])),
-            }
-        }
+    fn explanations(&self, explanations: Vec<Explanation>) -> String {
+        let mut groups = grouped(explanations);
         let count = groups.len();
         let mut out = String::new();
         for (index, (explained, recipients)) in groups.iter_mut().take(SHOWN_MAX).enumerate() {
@@ -171,10 +138,7 @@ impl Page {
                 out.push('\n');
             }
             if recipients.len() > 1 {
-                let shown = recipients.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-                let more = recipients.len().saturating_sub(5);
-                let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-                explained.recipient = Some(format!("{shown}{rest}"));
+                explained.recipient = Some(named(recipients));
             }
             out.push_str(&self.explanation(explained));
         }
@@ -316,7 +280,7 @@ impl Page {
     }
 
     /// A label, and a text wrapped behind it.
-    fn row(&self, label: &str, text: &str) -> String {
+    pub fn row(&self, label: &str, text: &str) -> String {
         const LABEL: usize = 13;
         let text = clean(text);
         let width = self.width.saturating_sub(LABEL + 2).max(30);
@@ -332,13 +296,13 @@ impl Page {
         out
     }
 
-    fn lines(&self, text: &str) -> String {
+    pub fn lines(&self, text: &str) -> String {
         let mut lines = String::new();
         wrap::paragraph(&mut lines, text, "", self.width);
         lines
     }
 
-    fn strong(&self, text: &str) -> String {
+    pub fn strong(&self, text: &str) -> String {
         if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
@@ -347,7 +311,58 @@ impl Page {
     }
 }
 
-fn heading(explained: &Explanation) -> String {
+/// What kind of message it is, in words.
+pub(super) fn kind(report: &Ndr) -> &'static str {
+    match report.kind {
+        Kind::Failure => "non-delivery report",
+        Kind::Delay => "delay report: it is still being tried",
+        Kind::Success => "delivery report: nothing went wrong",
+        Kind::Feedback => {
+            "complaint of a recipient (feedback loop), no failure: the mail arrived and was called spam. \
+                           Take the recipient off your lists"
+        }
+        Kind::AutoReply if report.reports.is_empty() => {
+            "automatic answer, no failure: the mail arrived"
+        }
+        Kind::AutoReply => {
+            "automatic answer: it calls itself `auto-replied`, as no report of a mail server should. What it \
+             says all the same:"
+        }
+        Kind::Receipt => "receipt of the reader's program, no failure",
+        Kind::Other => "no report",
+    }
+}
+
+/// The explanations that say the same, with the recipients they are about.
+pub(super) fn grouped(explanations: Vec<Explanation>) -> Vec<(Explanation, Vec<String>)> {
+    let mut groups: Vec<(Explanation, Vec<String>)> = Vec::new();
+    for explained in explanations {
+        let recipient = explained.recipient.clone().unwrap_or_default();
+        let is_same = |known: &&mut (Explanation, Vec<String>)| {
+            known.0.class == explained.class
+                && known.0.speaker == explained.speaker
+                && known.0.status == explained.status
+                && known.0.stage == explained.stage
+                && known.0.code == explained.code
+        };
+        match groups.iter_mut().find(is_same) {
+            Some((_, recipients)) => recipients.push(recipient),
+            None => groups.push((explained, vec![recipient])),
+        }
+    }
+    groups
+}
+
+/// The first few recipients, and how many more there are.
+pub(super) fn named(recipients: &[String]) -> String {
+    let shown = recipients.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    match recipients.len().saturating_sub(5) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+pub(super) fn heading(explained: &Explanation) -> String {
     let mut title = explained.title.to_owned();
     if explained.fate == Permanence::Done {
         title = "no refusal".to_owned();
@@ -367,7 +382,7 @@ fn is_remote(explained: &Explanation) -> bool {
     explained.writer.as_ref().is_some_and(|writer| !explained.speaker.contains(writer.as_str()))
 }
 
-fn permanence(fate: Permanence) -> &'static str {
+pub(super) fn permanence(fate: Permanence) -> &'static str {
     match fate {
         Permanence::Done => "nothing was refused",
         Permanence::Transient => "no: transient, it is tried again",
@@ -395,11 +410,11 @@ fn stage_name(stage: Stage) -> String {
 }
 
 /// Without what could control a terminal.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn cut(text: &str, length_max: usize) -> String {
+pub(super) fn cut(text: &str, length_max: usize) -> String {
     match text.char_indices().nth(length_max) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
@@ -507,6 +522,19 @@ mod tests {
             100,
         );
         assert!(shown.contains("no report") && !shown.contains("2.1.39"), "{shown}");
+    }
+
+    #[test]
+    fn lines_of_a_log_are_no_report() {
+        let unknown = "2026-11-22T10:00:01Z haraka[12]: delivery to bob@b.test failed: 550 5.7.1 Blocked by spam filter\n\
+                       2026-11-22T10:00:02Z haraka[12]: delivery to eve@b.test failed: 550 5.1.1 unknown user\n";
+        let known = "Nov 22 10:00:01 mx1 postfix/smtp[123]: 4F1A2B3C4D: to=<bob@b.test>, relay=none, delay=1, \
+                     dsn=4.4.1, status=deferred (connect to mx.b.test[192.0.2.9]:25: Connection timed out)\n";
+        for (text, words) in [(unknown, ["[spam]", "eve@b.test"]), (known, ["[network]", "mx1"])] {
+            let shown = page(text, 100);
+            assert!(words.iter().all(|word| shown.contains(word)), "{shown}");
+            assert!(!shown.contains("report"), "{shown}");
+        }
     }
 
     #[test]
