@@ -93,6 +93,8 @@ pub enum Class {
     Dns,
     /// No connection, or it broke.
     Network,
+    /// The message goes round in a circle between servers.
+    MailLoop,
     /// It was tried until the time was over.
     Expired,
     /// The server's disk is full.

@@ -7,7 +7,7 @@ mod systems;
 use super::{Class, Profile};
 
 /// All classes, in the order of [`Class`].
-pub(super) const PROFILES: [&Profile; 33] = [
+pub(super) const PROFILES: [&Profile; 34] = [
     &recipients::NO_SUCH_USER,
     &recipients::NO_SUCH_HOST,
     &recipients::TAKES_NO_MAIL,
@@ -36,6 +36,7 @@ pub(super) const PROFILES: [&Profile; 33] = [
     &systems::TLS,
     &systems::DNS,
     &systems::NETWORK,
+    &systems::MAIL_LOOP,
     &systems::EXPIRED,
     &systems::SYSTEM_FULL,
     &systems::SYSTEM,

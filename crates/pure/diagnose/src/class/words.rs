@@ -46,6 +46,7 @@ const PRECISE: &[Table] = &[
     (Class::Tls, permission::TLS),
     (Class::Login, permission::LOGIN),
     (Class::Content, content::CONTENT),
+    (Class::MailLoop, network::MAIL_LOOP),
     (Class::Dns, network::DNS),
     (Class::Network, network::NETWORK),
     (Class::Expired, network::EXPIRED),

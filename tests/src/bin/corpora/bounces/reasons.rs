@@ -50,7 +50,7 @@ fn by_class(class: Class) -> &'static str {
         Class::NotCompliant => "notcompliantrfc",
         Class::Syntax => "syntaxerror",
         Class::Tls => "failedstarttls",
-        Class::Dns | Class::Network => "networkerror",
+        Class::Dns | Class::Network | Class::MailLoop => "networkerror",
         Class::Expired => "expired",
         Class::SystemFull => "systemfull",
         Class::System => "systemerror",

@@ -50,6 +50,13 @@ pub fn exhibit(octets: &[u8]) -> Exhibit {
     if has_header_section(octets) {
         return Exhibit::Report(report);
     }
+    // Reports quote dialogues; by their own sentences they are known all the same.
+    let is_known_report = matches!(report.kind, Kind::Failure | Kind::Delay)
+        && !matches!(report.dialect.as_str(), "plain" | "rfc3464")
+        && !report.reports.is_empty();
+    if is_known_report && log(octets).is_none() {
+        return Exhibit::Report(report);
+    }
     if let Some(sessions) = transcript::read(octets).filter(|sessions| !sessions.is_empty()) {
         return Exhibit::Dialogues(sessions.into_iter().map(inspected).collect());
     }

@@ -140,7 +140,7 @@ pub(super) const STRONG: &[Row] = &[
         ],
     ),
     (
-        Class::Network,
+        Class::MailLoop,
         &[
             " looping ",
             " loop detected",

@@ -226,6 +226,7 @@ pub(super) const WEAK: &[Row] = &[
             " restricted ",
         ],
     ),
+    (Class::MailLoop, &[" loop", " hops "]),
     (
         Class::Expired,
         &[
@@ -244,16 +245,7 @@ pub(super) const WEAK: &[Row] = &[
     ),
     (
         Class::Network,
-        &[
-            " network ",
-            " loop",
-            " hops ",
-            " timed out ",
-            " timeout ",
-            " unreachable ",
-            " connection ",
-            " no route ",
-        ],
+        &[" network ", " timed out ", " timeout ", " unreachable ", " connection ", " no route "],
     ),
     (Class::Dns, &[" dns ", " name server ", " nameserver ", " lookup ", " resolve "]),
     (Class::SystemFull, &[" disk full ", " no space ", " insufficient "]),

@@ -71,7 +71,6 @@ pub(super) const NETWORK: Profile = Profile {
         "the recipient's server is down, or its address in the DNS is wrong",
         "a firewall blocks port 25 on the way, often the sender's own provider",
         "large packets get lost (path MTU), or a box in between cuts the dialogue",
-        "mail goes round in a circle between servers",
     ],
     remedies: &[
         "try from the sending host: `mailwright probe HOST` (every address, IPv4 and IPv6)",
@@ -80,6 +79,25 @@ pub(super) const NETWORK: Profile = Profile {
     ],
     retry: Retry::Helps,
     who: Party::Unknown,
+};
+
+pub(super) const MAIL_LOOP: Profile = Profile {
+    class: Class::MailLoop,
+    name: "mail-loop",
+    title: "the message goes round in a circle",
+    means: "The message had passed so many servers, or one of them so often, that it was stopped: it never reaches a mailbox.",
+    causes: &[
+        "two addresses forward to each other, or one to itself",
+        "a server sends mail for a domain that it should keep to the MX, which is itself or leads back to it",
+        "after a move, two servers each think that the other has the mailbox (internal relay, split domain)",
+    ],
+    remedies: &[
+        "read the Received fields of the returned message: the servers that come again are the circle",
+        "look at the recipient's forwarding, then at the routes and the MX records of the domain",
+        "do not send it again before that: it goes the same way",
+    ],
+    retry: Retry::AfterChange,
+    who: Party::Server,
 };
 
 pub(super) const EXPIRED: Profile = Profile {

@@ -164,7 +164,6 @@ pub(super) const NOT_COMPLIANT: &[&str] = &[
     "rfc 5322 compliant",
     "rfc822 violation",
     "syntax error in header",
-    "too many received headers",
     "violates rfc",
     "5.7.1 * from header is missing",
     "missing a valid address in from",

@@ -113,7 +113,6 @@ pub(super) const SYNTAX: &[&str] = &[
 
 pub(super) const SYSTEM: &[&str] = &[
     "account service is temporarily unavailable",
-    "aliasing/forwarding loop broken",
     "backend error",
     "can't create user output file",
     "cannot load",

@@ -65,7 +65,7 @@ pub(in super::super) fn stage(testimony: &Testimony) -> Option<Stage> {
         {
             Some(Stage::Connect)
         }
-        Class::Network if says("loop") || says("hop") => Some(Stage::EndOfData),
+        Class::MailLoop => Some(Stage::EndOfData),
         // Who answers with a code is connected.
         Class::Network if code.is_none() && (says("timed out") || says("timeout")) => {
             Some(Stage::Connect)
