@@ -130,6 +130,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_list_says_is_quoted() {
+        for (word, end) in [
+            ("", ""),
+            ("https://list.test/?ip=192.0.2.1", "; see https://list.test/?ip=192.0.2.1"),
+            ("Blocked - see https://list.test/", "; Blocked - see https://list.test/"),
+        ] {
+            let reply = Reply::listed("192.0.2.1", "list.test", word, true);
+            let said = "Email rejected because 192.0.2.1 is listed by list.test";
+            assert_eq!(reply.text, format!("{said}{end}"));
+        }
+    }
+
+    #[test]
     fn on_the_wire() {
         for (reply, wire) in [
             (Reply::new(250, (2, 1, 5), "fine"), "250 2.1.5 fine\r\n"),

@@ -470,7 +470,12 @@ impl Reply {
     /// `550`, or `450`: a DNS list has the client's address or a domain that it gave. `see` is the list's own
     /// word, or its page; empty if there is neither.
     pub fn listed(subject: &str, lists: &str, see: &str, for_good: bool) -> Self {
-        let see = if see.is_empty() { String::new() } else { format!("; see {see}") };
+        let see = match see {
+            "" => String::new(),
+            page if page.starts_with("http") => format!("; see {page}"),
+            // Many lists say `Blocked - see https://...`.
+            word => format!("; {word}"),
+        };
         let text = match for_good {
             true => format!("Email rejected because {subject} is listed by {lists}{see}"),
             false => format!("Email deferred because {subject} is listed by {lists}{see}"),
