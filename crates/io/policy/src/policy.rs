@@ -11,6 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use notation::Network;
 use smtp::{Reply, Timestamp};
 use tokio::sync::Notify;
 use world::{Clock, Disk, World};
@@ -119,6 +120,13 @@ impl Set {
             ourselves,
             files,
         })
+    }
+}
+
+impl Set {
+    /// The network of the deny list that turns a client away; the allow list comes before it.
+    pub fn denied(&self, client: IpAddr) -> Option<&Network> {
+        self.deny.client(client).filter(|_| self.allow.client(client).is_none())
     }
 }
 

@@ -84,8 +84,11 @@ fn by_client(
     let compiled = compiled(config)?;
     let accounts = Accounts::new(&world, &compiled.config.accounts, &compiled.users)
         .map_err(|error| Problem::from_error(&error))?;
+    let door =
+        policy::Set::new(&*world.disk, compiled.config.door.clone(), policy::Ourselves::default());
+    let door = door.map_err(|error| Problem::from_error(&error))?;
     let now = smtp::Timestamp(now);
-    let page = config::seen::by_client(&compiled, &accounts, client, listener, now);
+    let page = config::seen::by_client(&compiled, &accounts, &door, client, listener, now);
     page.ok_or_else(|| {
         let name = listener.unwrap_or_default();
         Problem::new(format!("there is no listener called `{name}`"))

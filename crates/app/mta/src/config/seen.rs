@@ -16,10 +16,11 @@ use crate::{
 };
 
 /// What a client at that address is offered at each listener (or at the one of that name), in clear
-/// and inside TLS. `now` is for what EHLO says of the time.
+/// and inside TLS; `door` knows who is turned away. `now` is for what EHLO says of the time.
 pub fn by_client(
     config: &Compiled,
     accounts: &accounts::Accounts,
+    door: &policy::Set,
     client: IpAddr,
     name: Option<&str>,
     now: Timestamp,
@@ -28,8 +29,15 @@ pub fn by_client(
     let listeners: Vec<_> =
         config.listeners.iter().filter(|(listener, _)| named(listener)).collect();
     let mut page = String::new();
+    if let Some(network) = door.denied(client) {
+        line(
+            &mut page,
+            format_args!("{client} is turned away with 554: {network} is in door.deny.clients\n"),
+        );
+    }
+    let head = page.len();
     for (listener, limits) in &listeners {
-        let separator = if page.is_empty() { "" } else { "\n" };
+        let separator = if page.len() == head { "" } else { "\n" };
         page.push_str(separator);
         let accounts = accounts.only(&listener.accounts);
         at_listener(&mut page, config, &accounts, (listener, limits), client, now);
@@ -64,8 +72,10 @@ fn at_listener(
     }
     let guarded = Features::GUARDED.without(listener.grants(client));
     let features = offer.features.without(guarded);
+    let started_by = Features::STARTTLS.with(Features::TLS).with(Features::X_ANONYMOUSTLS);
     let grounds = match listener.tls {
         ListenerTls::None => vec![("in clear", false)],
+        ListenerTls::StartTls if features.of(started_by).is_empty() => vec![("in clear", false)],
         ListenerTls::StartTls => vec![("in clear", false), ("inside TLS", true)],
         ListenerTls::Implicit => vec![("inside TLS", true)],
     };
@@ -193,6 +203,12 @@ mod tests {
         Compiled::new(Config::parse(text).unwrap().0, BTreeMap::new()).unwrap()
     }
 
+    fn door(denied: &str) -> policy::Set {
+        let text = format!("[door.deny]\nclients = [{denied}]\n");
+        let (settings, ourselves) = (compiled(&text).config.door, policy::Ourselves::default());
+        policy::Set::new(&*world().disk, settings, ourselves).unwrap()
+    }
+
     fn world() -> world::World {
         let disk = std::sync::Arc::new(world::sim::disk::SimDisk::new(1));
         world::sim::SimWorld::new(1).world_for([192, 0, 2, 1].into(), disk)
@@ -208,7 +224,7 @@ mod tests {
             let accounts =
                 accounts::Accounts::new(&world(), &config.config.accounts, &config.users).unwrap();
             let client = "192.0.2.7".parse().unwrap();
-            by_client(&config, &accounts, client, Some("in"), Timestamp(0)).unwrap()
+            by_client(&config, &accounts, &door(""), client, Some("in"), Timestamp(0)).unwrap()
         };
         let auth = |text: &str| {
             let page = page(text);
@@ -234,7 +250,7 @@ mod tests {
         let accounts = accounts::Accounts::nobody(&world());
         let at = |client: &str| {
             let client = client.parse().unwrap();
-            by_client(&config, &accounts, client, Some("in"), Timestamp(0)).unwrap()
+            by_client(&config, &accounts, &door(""), client, Some("in"), Timestamp(0)).unwrap()
         };
         let (friend, stranger) = (at("192.0.2.7"), at("203.0.113.7"));
         assert!(friend.contains("    ETRN\n") && !stranger.contains("    ETRN\n"), "{friend}");
@@ -242,8 +258,27 @@ mod tests {
         assert!(stranger.contains("inside TLS:") && stranger.contains("    REQUIRETLS\n"));
         assert_eq!(stranger.matches("REQUIRETLS").count(), 1, "inside TLS only: {stranger}");
         let client = "203.0.113.7".parse().unwrap();
-        let nobody = by_client(&config, &accounts, client, Some("x"), Timestamp(0));
+        let nobody = by_client(&config, &accounts, &door(""), client, Some("x"), Timestamp(0));
         assert_eq!(nobody, None);
+        let denied = door("'203.0.113.0/24'");
+        let denied = by_client(&config, &accounts, &denied, client, Some("in"), Timestamp(0));
+        assert!(
+            denied.unwrap().starts_with("203.0.113.7 is turned away with 554: 203.0.113.0/24 is")
+        );
+    }
+
+    #[test]
+    fn inside_tls_is_shown_only_where_there_is_a_way_into_it() {
+        let page = |hide: &str| {
+            let config = compiled(&format!(
+                "hostname = 'mx.a.test'\n[[listener]]\naddress = '127.0.0.1:25'\nhide = [{hide}]\n"
+            ));
+            let accounts = accounts::Accounts::nobody(&world());
+            let client = "192.0.2.7".parse().unwrap();
+            by_client(&config, &accounts, &door(""), client, None, Timestamp(0)).unwrap()
+        };
+        assert!(page("").contains("inside TLS:"));
+        assert!(!page("'STARTTLS'").contains("inside TLS:"), "{}", page("'STARTTLS'"));
     }
 
     #[test]

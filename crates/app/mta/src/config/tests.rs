@@ -372,6 +372,19 @@ fn the_conformance_bed_can_be_said() {
     assert_eq!(bed.listeners.len(), 3);
     assert!(bed.listeners[1].0.requires_auth() && !bed.listeners[0].0.offers_auth());
     assert_eq!(bed.postmaster().as_str(), "postmaster@example.test");
+    let of_others = compiled("[domains.'a.test']\nkind = 'relay'\n[domains.'b.test']\n");
+    assert_eq!(of_others.postmaster().as_str(), "postmaster@b.test", "a.test has its own");
+}
+
+#[test]
+fn what_is_offered_to_nobody_is_told() {
+    let warned = |more: &str| {
+        let listener = "[[listener]]\naddress = '127.0.0.1:25'\nadvertise = ['XCLIENT']\n";
+        let (_, warnings) = Config::parse(&format!("{listener}{more}")).unwrap();
+        warnings.iter().any(|warning| warning.message == "XCLIENT is offered to nobody")
+    };
+    assert!(warned(""));
+    assert!(!warned("xclient = ['192.0.2.10']\n"));
 }
 
 #[test]

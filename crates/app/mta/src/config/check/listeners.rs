@@ -61,12 +61,24 @@ impl Found<'_, '_> {
             let help = "set `auth.offered = true`: who fetches mail signs in first";
             self.error(&at("advertise"), "ATRN without AUTH", help);
         }
+        let named = |keyword: &str| {
+            listener.advertise.iter().any(|name| name.eq_ignore_ascii_case(keyword))
+        };
+        for (keyword, key, granted) in [
+            ("ETRN", "etrn", &listener.etrn),
+            ("XCLIENT", "xclient", &listener.xclient),
+            ("XFORWARD", "xforward", &listener.xforward),
+        ] {
+            if named(keyword) && granted.is_empty() {
+                let help = format!("name the clients that may in `{key}`; that offers it, too");
+                self.warn(&at("advertise"), format!("{keyword} is offered to nobody"), &help);
+            }
+        }
         for (keyword, key, disclosed) in
             [("VRFY", "vrfy", listener.vrfy), ("EXPN", "expn", listener.expn)]
         {
             // RFC 5321 section 4.2.4: what is answered with 502 must not be listed.
-            let named = listener.advertise.iter().any(|name| name.eq_ignore_ascii_case(keyword));
-            if named && disclosed == Disclosure::Off {
+            if named(keyword) && disclosed == Disclosure::Off {
                 let help = format!("set `{key}` to \"252\" or \"exact\"");
                 self.error(&at("advertise"), format!("{keyword}, which `{key}` has off"), &help);
             }
