@@ -9,7 +9,7 @@ use policy::{
 };
 use sasl::{Mechanism, Mechanisms};
 use smtp::{
-    Stage, Timestamp,
+    Reply, Stage, Timestamp,
     client::Features,
     server::{AuthOffer, Event, LineEndings, Offer, Protocol, Server, Timeouts},
 };
@@ -128,8 +128,7 @@ impl Door {
         let listener = self.name.as_str();
         match event {
             Event::CommandRefused { verb, reply } => {
-                let because = because.filter(|because| because.refusal.reply == *reply);
-                let (rule, why) = words(because);
+                let (because, rule, why) = told(because, reply);
                 tracing::info!(%client, listener, verb, %reply, rule, why, "command refused");
                 if *verb == "MAIL" {
                     queue.context.metrics.refused.increment();
@@ -138,8 +137,7 @@ impl Door {
             }
             Event::RecipientRefused { forward_path, reply } => {
                 queue.context.metrics.refused.increment();
-                let because = because.filter(|because| because.refusal.reply == *reply);
-                let (rule, why) = words(because);
+                let (because, rule, why) = told(because, reply);
                 tracing::info!(%client, listener, to = %forward_path, %reply, rule, why, "recipient refused");
                 self.keep_refusal(queue, machine, Stage::Rcpt, reply, Some(forward_path), because);
             }
@@ -150,8 +148,7 @@ impl Door {
             }
             Event::ContentRefused { reply, length } => {
                 queue.context.metrics.refused.increment();
-                let because = because.filter(|because| because.refusal.reply == *reply);
-                let (rule, why) = words(because);
+                let (because, rule, why) = told(because, reply);
                 tracing::info!(%client, listener, length, %reply, rule, why, "content refused");
                 self.keep_refusal(queue, machine, Stage::EndOfData, reply, None, because);
             }
@@ -223,8 +220,7 @@ impl Door {
                 tracing::info!(%client, listener, %mechanism, "authentication given up");
             }
             Event::AuthenticationFailed { mechanism, user, reply } => {
-                let because = because.filter(|because| because.refusal.reply == *reply);
-                let (rule, why) = words(because);
+                let (because, rule, why) = told(because, reply);
                 let user = user.as_deref();
                 tracing::warn!(%client, listener, %mechanism, user, %reply, rule, why, "authentication failed");
                 let at = queue.context.world.clock.now();
@@ -282,7 +278,7 @@ impl Door {
         queue: &Queue,
         machine: &Server<Receipt>,
         stage: Stage,
-        reply: &smtp::Reply,
+        reply: &Reply,
         forward_path: Option<&smtp::Address>,
         because: Option<&Refused>,
     ) {
@@ -318,9 +314,15 @@ impl Teaser {
     }
 }
 
-fn words(because: Option<&Refused>) -> (Option<&'static str>, Option<&str>) {
+/// Why it was refused, with the rule and the words of it; nothing where the machine refused by itself, and
+/// `because` is of another question.
+fn told<'r>(
+    because: Option<&'r Refused>,
+    reply: &Reply,
+) -> (Option<&'r Refused>, Option<&'static str>, Option<&'r str>) {
+    let because = because.filter(|because| because.refusal.reply == *reply);
     let refusal = because.map(|because| &because.refusal);
-    (refusal.map(|refusal| refusal.rule), refusal.map(|refusal| refusal.why.as_str()))
+    (because, refusal.map(|refusal| refusal.rule), refusal.map(|refusal| refusal.why.as_str()))
 }
 
 /// The limits of `[limits]` that are rates.
