@@ -61,12 +61,19 @@ fn expand(config: &Compiled, recipient: &Recipient, add: &mut dyn FnMut(Recipien
     for target in targets {
         let mut copy = recipient.clone();
         // RFC 3461 section 5.2.7.1: the original recipient stays known.
-        copy.orcpt.get_or_insert_with(|| {
-            format!("rfc822;{}", smtp::xtext::encode(recipient.forward_path.as_str().as_bytes()))
-                .into()
-        });
+        copy.orcpt.get_or_insert_with(|| original(&recipient.forward_path));
         copy.forward_path = target.clone();
         add(copy);
+    }
+}
+
+/// An address as ORCPT (RFC 3461 section 4.2); one that is not ASCII has a type of its own (RFC 6533
+/// section 3).
+fn original(address: &Address) -> Box<str> {
+    let text = address.as_str();
+    match address.needs_smtputf8() {
+        true => format!("utf-8;{}", smtp::xtext::encode_utf8(text)).into(),
+        false => format!("rfc822;{}", smtp::xtext::encode(text.as_bytes())).into(),
     }
 }
 
@@ -75,5 +82,20 @@ fn lane(address: &Address) -> Box<str> {
     match address.domain() {
         domain if domain.is_ascii() => domain.to_ascii_lowercase().into(),
         domain => domain.to_lowercase().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_alias_keeps_of_its_name() {
+        for (address, orcpt) in [
+            ("info+a@b.test", "rfc822;info+2Ba@b.test"),
+            ("b\u{fc}ro@b.test", "utf-8;b\\x{FC}ro@b.test"),
+        ] {
+            assert_eq!(&*original(&address.parse().unwrap()), orcpt);
+        }
     }
 }
