@@ -61,6 +61,7 @@ fn all() -> Vec<(&'static str, Reply)> {
         challenge(""),
         ntlm_supported(),
         auth_cancelled(),
+        server_speaks_first(),
         bad_auth_response(),
         authenticated(),
         authentication_failed(),

@@ -258,6 +258,15 @@ impl Reply {
         Self::new(501, (5, 7, 0), "authentication cancelled")
     }
 
+    /// `501`: an initial response, where the mechanism begins with a challenge (RFC 4954 section 4).
+    pub fn server_speaks_first() -> Self {
+        Self::new(
+            501,
+            (5, 7, 0),
+            "this mechanism begins with a challenge: send AUTH without a response",
+        )
+    }
+
     /// `501`: what came is not base64, or not what the mechanism says.
     pub fn bad_auth_response() -> Self {
         Self::new(501, (5, 5, 2), "not a response of this mechanism in base64")

@@ -56,6 +56,9 @@ impl<P: Proof> Server<P> {
         if words.next().is_some() {
             return self.refuse_auth(now, Reply::syntax(verb.usage()));
         }
+        if initial.is_some() && !mechanism.is_client_first() {
+            return self.refuse_auth(now, Reply::server_speaks_first());
+        }
         let initial = match initial {
             // RFC 4954 section 4: `=` is an initial response of no octets.
             Some("=") => Some(Vec::new()),
