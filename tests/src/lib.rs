@@ -10,3 +10,4 @@ pub mod peers;
 pub mod ports;
 pub mod program;
 pub mod sink;
+pub mod web;

@@ -5,7 +5,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use harness::{
@@ -16,6 +16,7 @@ use harness::{
     ports,
     program::{Ran, python, run, wait_for, wanted},
     sink::Sink,
+    web::Web,
 };
 
 const CONTENT: &[u8] =
@@ -27,8 +28,13 @@ const ALL: &str = "SCRAM-SHA-256-PLUS SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-1
 
 /// A server of ours that has the user, with his password as it is, and offers these mechanisms.
 fn bed(mechanisms: &str, tables: &str) -> Bed {
+    bed_with(mechanisms, "", tables)
+}
+
+/// The same, with more said of AUTH.
+fn bed_with(mechanisms: &str, more: &str, tables: &str) -> Bed {
     let quoted: Vec<String> = mechanisms.split_whitespace().map(|it| format!("\"{it}\"")).collect();
-    let auth = format!("auth = {{ mechanisms = [{}] }}\n", quoted.join(", "));
+    let auth = format!("auth = {{ mechanisms = [{}]{more} }}\n", quoted.join(", "));
     let mut bed = Bed::new("");
     bed.configure_submission(&auth, tables);
     bed.add_user_with(&["--legacy"]);
@@ -46,54 +52,91 @@ fn hand_over(port: u16, recipient: &str) {
     assert!(reply.starts_with("250"), "{reply}");
 }
 
-/// `more` is a folder with a Perl module that swaks loads: its NTLM is version 1, which nobody should
-/// take any more, unless it is told to do version 2.
-fn swaks(program: &Path, more: &Path, port: u16, mechanism: &str, password: &str) -> Ran {
-    let server = format!("127.0.0.1:{port}");
-    let second = format!("-I{} -MSecond", more.display());
-    run(Command::new(program).env("PERL5OPT", second).args([
-        "--server",
-        &server,
-        "--tls",
-        "--auth",
-        mechanism,
-        "--auth-user",
-        USER,
-        "--auth-password",
-        password,
-        "--from",
-        USER,
-        "--to",
-        "anna@here.test",
-        "--quit-after",
-        "AUTH",
-    ]))
+/// A login by swaks. `perl` is what its Perl is told besides.
+fn swaks(program: &Path, perl: &str, port: u16, login: [&str; 3]) -> Ran {
+    let (server, [mechanism, user, password]) = (format!("127.0.0.1:{port}"), login);
+    let mut command = Command::new(program);
+    command.env("PERL5OPT", perl).args(["--server", &server, "--tls", "--auth", mechanism]);
+    command.args(["--auth-user", user, "--auth-password", password, "--from", USER]);
+    run(command.args(["--to", "anna@here.test", "--quit-after", "AUTH"]))
 }
+
+/// A Perl module that makes swaks's NTLM version 2; by itself it is version 1.
+fn second_version(bed: &Bed) -> String {
+    let second = "package Second;\nuse Authen::NTLM;\nntlmv2(1);\n1;\n";
+    write(bed.folder(), "Second.pm", second);
+    format!("-I{} -MSecond", bed.folder().display())
+}
+
+/// How long a refusal is held back.
+const DELAY: Duration = Duration::from_millis(400);
+
+/// Limits that nothing here reaches, and always the same delay.
+const PATIENT: &str = "[door.logins]\ndelay = \"400ms\"\ndelay_max = \"400ms\"\nper_client = 1000\nper_network = 1000\n\
+                       per_user = 1000\n";
 
 #[test]
 fn swaks_signs_in_by_all_it_knows() {
     let Some(program) = wanted("swaks") else { return };
-    let bed = bed(ALL, "");
-    let second = "package Second;\nuse Authen::NTLM;\nntlmv2(1);\n1;\n";
-    std::fs::write(bed.folder().join("Second.pm"), second).expect("a module can be written");
+    let bed = bed(ALL, PATIENT);
+    let second = second_version(&bed);
     let support = run(Command::new(&program).arg("--support")).good();
-    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", "DIGEST-MD5", "NTLM"] {
+    let all = ["PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", "DIGEST-MD5", "NTLM"];
+    let swaks = |login| {
+        let began = Instant::now();
+        let ran = swaks(&program, &second, bed.submission, login);
+        (began.elapsed(), ran)
+    };
+    for mechanism in all {
         let basic = matches!(mechanism, "PLAIN" | "LOGIN");
         let known = basic || support.contains(&format!("AUTH {mechanism} supported"));
         assert!(known, "swaks lacks Perl's modules for {mechanism}:\n{support}");
-        let right = swaks(&program, bed.folder(), bed.submission, mechanism, PASSWORD);
+        let (_, right) = swaks([mechanism, USER, PASSWORD]);
         assert_eq!(right.status(), 0, "{mechanism}\n{}\n{}", right.text(), bed.log());
         assert!(right.text().contains("<~  235 2.7.0"), "{mechanism}\n{}", right.text());
-        let wrong = swaks(&program, bed.folder(), bed.submission, mechanism, "wrong");
-        assert_eq!(wrong.status(), 28, "{mechanism} with a wrong password\n{}", wrong.text());
-        assert!(wrong.text().contains("535 5.7.8"), "{mechanism}\n{}", wrong.text());
+        // Whoever does not exist hears the same, and no sooner.
+        for (user, password) in [(USER, "wrong"), ("nobody@here.test", PASSWORD)] {
+            let (took, wrong) = swaks([mechanism, user, password]);
+            assert_eq!(wrong.status(), 28, "{mechanism}, {user}\n{}", wrong.text());
+            let heard = wrong.text();
+            assert!(heard.contains("535 5.7.8 user or password is wrong"), "{mechanism}\n{heard}");
+            assert!(took >= DELAY, "{mechanism}, {user}: {took:?}");
+        }
     }
-    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", "DIGEST-MD5", "NTLM"] {
+    for mechanism in all {
         wait_for(&format!("{mechanism} in the log"), Duration::from_secs(10), || {
             bed.log().contains(&format!("\"mechanism\":\"{mechanism}\"")).then_some(())
         });
     }
     assert!(!bed.log().contains(PASSWORD), "the password shows");
+}
+
+#[test]
+fn version_1_of_ntlm_is_named_and_taken_only_where_that_is_wanted() {
+    let Some(program) = wanted("swaks") else { return };
+    let strict = bed("NTLM", PATIENT);
+    // Nobody was looked up: right or wrong is all the same.
+    for password in [PASSWORD, "wrong"] {
+        let refused = swaks(&program, "", strict.submission, ["NTLM", USER, password]);
+        assert_eq!(refused.status(), 28, "{}", refused.text());
+        let heard = refused.text();
+        assert!(heard.contains("534 5.7.9 NTLM version 1 is too weak"), "{heard}");
+    }
+    let why = wait_for("the evidence", Duration::from_secs(20), || {
+        let told = strict.command(&["why", USER, "--full"]).text();
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        told.contains("AUTH NTLM").then_some(told)
+    });
+    assert!(why.contains("answered by version 1 of NTLM"), "{why}");
+    let lenient = bed_with("NTLM", ", ntlm_v1 = true", PATIENT);
+    for perl in ["", &second_version(&lenient)] {
+        let right = swaks(&program, perl, lenient.submission, ["NTLM", USER, PASSWORD]);
+        assert_eq!(right.status(), 0, "{}\n{}", right.text(), lenient.log());
+        for (user, password) in [(USER, "wrong"), ("nobody@here.test", PASSWORD)] {
+            let wrong = swaks(&program, perl, lenient.submission, ["NTLM", user, password]);
+            assert!(wrong.text().contains("535 5.7.8"), "{}", wrong.text());
+        }
+    }
 }
 
 #[test]
@@ -209,6 +252,54 @@ fn we_sign_in_at_postfix_with_dovecot() {
     let bed = Bed::start(&route(postfix.port, "SCRAM-SHA-256", "relay", "wrong"));
     hand_over(bed.mx, "carol@next.test");
     why(&bed, "535 5.7.8");
+}
+
+#[test]
+fn we_bring_a_token_to_postfix_with_dovecot() {
+    let sink = Sink::start();
+    let asks = |request: &str| {
+        let good = request.contains("token=ya29.good&") || request.ends_with("token=ya29.good");
+        let told = match good {
+            true => r#"{"active":true,"email":"anna@here.test","scope":"mail"}"#,
+            false => r#"{"active":false}"#,
+        };
+        Some(told.to_owned())
+    };
+    let web = Web::start(asks);
+    let url = format!("http://127.0.0.1:{}/introspect", web.port);
+    let knows = Knows {
+        mechanisms: "oauthbearer xoauth2",
+        user: ("nobody", "none"),
+        tokens: Some(&url),
+        ..Knows::default()
+    };
+    let Some(dovecot) = DovecotAuth::start(knows) else { return };
+    let socket = dovecot.socket();
+    let wants = Wants { dovecot: Some(&socket), ..Wants::default() };
+    let Some(postfix) = Postfix::start(sink.port, wants) else { return };
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let route = |mechanism: &str, token: &str| {
+        let file = write(folder.path(), token, &format!("{token}\n"));
+        format!(
+            "[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{}\"\ntls = \"required\"\nauth = {{ user = \"anna@here.test\", \
+             token_file = \"{}\", mechanisms = [\"{mechanism}\"] }}\n",
+            postfix.port,
+            file.display()
+        )
+    };
+    for (number, mechanism) in ["OAUTHBEARER", "XOAUTH2"].into_iter().enumerate() {
+        let bed = Bed::start(&route(mechanism, "ya29.good"));
+        hand_over(bed.mx, "carol@next.test");
+        let told = why(&bed, &format!("AUTH {mechanism}"));
+        sink.wait(number + 1);
+        assert!(!told.contains("ya29") && !bed.log().contains("ya29"), "the token shows: {told}");
+        // Refused in two steps: we hear why, say that we have heard, and get the reply.
+        let bed = Bed::start(&route(mechanism, "ya29.stale"));
+        hand_over(bed.mx, "carol@next.test");
+        let told = why(&bed, "why the token was refused");
+        assert!(told.contains("535 5.7.8") && told.contains("status"), "{told}");
+    }
+    assert!(web.asked() >= 4, "Dovecot asked about {} tokens", web.asked());
 }
 
 #[test]
@@ -334,14 +425,83 @@ fn a_login_is_bound_to_the_tls_session() {
         server.log().contains("another TLS session").then_some(())
     });
     drop(between);
-    // TLS 1.2 has no binding that both sides are sure to have, so it is not offered there; who insists on it
-    // does not log in.
+    // In TLS 1.2 it is bound to the certificate, which somebody in between does not have.
     let between = Between::start(server.folder(), server.tls, "1.2");
-    let insists = auth.replace(" }", ", mechanisms = [\"SCRAM-SHA-256-PLUS\"] }");
-    let client = client_of(between.port, &insists);
+    let client = client_of(between.port, &auth);
     hand_over(client.mx, "carol@next.test");
-    why(&client, "have no way of logging in in common");
+    let told = why(&client, "somebody in between");
+    assert!(told.contains("AUTH SCRAM-SHA-256-PLUS") && told.contains("535 5.7.8"), "{told}");
     assert_eq!(sink.wait(1).len(), 1, "mail went through somebody in the middle");
+}
+
+/// SCRAM-SHA-256-PLUS as RFC 5802 has it, by somebody else's hand: version of TLS, the way to bind, and
+/// what to bind to besides.
+const PLUS: &str = r#"
+import base64, hashlib, hmac, smtplib, ssl, sys
+port, version, flag, other, user, password = int(sys.argv[1]), *sys.argv[2:]
+context = ssl._create_unverified_context()
+context.maximum_version = getattr(ssl.TLSVersion, version)
+smtp = smtplib.SMTP_SSL('127.0.0.1', port, context=context)
+smtp.ehlo()
+print('offered', 'SCRAM-SHA-256-PLUS' in smtp.esmtp_features.get('auth', ''))
+b64 = lambda octets: base64.b64encode(octets).decode()
+certificate = hashlib.sha256(smtp.sock.getpeercert(binary_form=True)).digest()
+ways = {'tls-server-end-point': certificate, 'tls-unique': smtp.sock.get_channel_binding('tls-unique') or b''}
+header = flag + ',,'
+bound = ways.get(flag[2:], b'') if flag.startswith('p=') else b''
+if other:
+    bound = bytes(len(bound))
+mechanism = 'SCRAM-SHA-256-PLUS' if flag.startswith('p=') else 'SCRAM-SHA-256'
+bare = 'n=' + user + ',r=rOprNGfwEbeRWgbNEkqO'
+code, first = smtp.docmd('AUTH', mechanism + ' ' + b64((header + bare).encode()))
+if code != 334:
+    print(code, first.decode()); sys.exit()
+first = base64.b64decode(first).decode()
+said = dict(part.split('=', 1) for part in first.split(','))
+last = 'c=' + b64(header.encode() + bound) + ',r=' + said['r']
+message = ','.join([bare, first, last]).encode()
+salted = hashlib.pbkdf2_hmac('sha256', password.encode(), base64.b64decode(said['s']), int(said['i']))
+sign = lambda key, text: hmac.new(key, text, 'sha256').digest()
+key = sign(salted, b'Client Key')
+proof = bytes(a ^ b for a, b in zip(key, sign(hashlib.sha256(key).digest(), message)))
+code, text = smtp.docmd(b64((last + ',p=' + b64(proof)).encode()))
+if code == 334:
+    server = base64.b64decode(text).decode()
+    proven = server == 'v=' + b64(sign(sign(salted, b'Server Key'), message))
+    code, text = smtp.docmd('')
+    print('proven', proven)
+print(code, text.decode())
+"#;
+
+#[test]
+fn a_login_is_bound_to_the_certificate_in_every_version_of_tls() {
+    let mut bed = Bed::new(PATIENT);
+    bed.add_user();
+    bed.start_again();
+    let port = bed.tls.to_string();
+    let end_point = "p=tls-server-end-point";
+    for (version, flag, other, expected) in [
+        ("TLSv1_2", end_point, "", "proven True\n235"),
+        ("TLSv1_3", end_point, "", "proven True\n235"),
+        ("TLSv1_2", end_point, "other", "535 5.7.8"),
+        ("TLSv1_3", end_point, "other", "535 5.7.8"),
+        // It can't, and that is believed; it could, and somebody took -PLUS out of what it saw.
+        ("TLSv1_2", "n", "", "proven True\n235"),
+        ("TLSv1_2", "y", "", "535 5.7.8"),
+        ("TLSv1_3", "y", "", "535 5.7.8"),
+        // Our library does not tell that name of the session.
+        ("TLSv1_2", "p=tls-unique", "", "501"),
+        ("TLSv1_3", "p=tls-nonsense", "", "501"),
+    ] {
+        let said = python(PLUS, &[&port, version, flag, other, USER, PASSWORD]).good();
+        assert!(said.contains("offered True"), "{version}: {said}");
+        assert!(said.contains(expected), "{version} {flag} {other}: {said}\n{}", bed.log());
+    }
+    wait_for("the causes in the log", Duration::from_secs(10), || {
+        let log = bed.log();
+        let causes = ["that of another TLS session", "kept from binding the login"];
+        causes.iter().all(|cause| log.contains(cause)).then_some(())
+    });
 }
 
 #[test]

@@ -282,6 +282,7 @@ fn we_log_in_at_postfix_with_dovecot() {
         user: ("nobody", "none"),
         keytab: Some(&keytab),
         environment: &environment,
+        ..Knows::default()
     };
     let Some(dovecot) = DovecotAuth::start(knows) else { return };
     let socket = dovecot.socket();

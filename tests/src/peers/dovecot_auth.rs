@@ -20,6 +20,8 @@ pub struct Knows<'a> {
     pub mechanisms: &'a str,
     /// A user and his password, as they are: every mechanism can work with that.
     pub user: (&'a str, &'a str),
+    /// Where it asks about tokens (RFC 7662): an URL.
+    pub tokens: Option<&'a str>,
     /// The keys of its service, for GSSAPI.
     pub keytab: Option<&'a Path>,
     /// What it finds in its environment.
@@ -52,6 +54,13 @@ impl DovecotAuth {
             .expect("the users can be written");
         fs::write(folder.path().join("dovecot.conf"), configuration(folder.path(), knows))
             .expect("the configuration can be written");
+        if let Some(url) = knows.tokens {
+            let tokens = format!(
+                "introspection_mode = post\nintrospection_url = {url}\nactive_attribute = active\n\
+                 active_value = true\nusername_attribute = email\nopenid_configuration_url = https://id.test/known\n"
+            );
+            fs::write(folder.path().join("tokens.conf"), tokens).expect("a file can be written");
+        }
         let log = File::create(folder.path().join("out")).expect("the log can be written");
         let errors = log.try_clone().expect("a file has two handles");
         let mut command = Command::new(program);
@@ -92,6 +101,11 @@ fn configuration(folder: &Path, knows: Knows<'_>) -> String {
     let keytab = knows.keytab.map(|file| {
         format!("auth_krb5_keytab = {}\nauth_gssapi_hostname = \"$ALL\"\n", file.display())
     });
+    let tokens = knows.tokens.map(|_| {
+        format!(
+            "passdb {{\n  driver = oauth2\n  mechanisms = oauthbearer xoauth2\n  args = {shown}/tokens.conf\n}}\n"
+        )
+    });
     format!(
         "protocols =
 base_dir = {shown}/run
@@ -102,7 +116,7 @@ disable_plaintext_auth = no
 auth_verbose = yes
 auth_mechanisms = {}
 import_environment = TZ{environment}
-{}passdb {{
+{}{}passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {shown}/users
 }}
@@ -117,6 +131,7 @@ service auth {{
 }}
 ",
         knows.mechanisms,
-        keytab.unwrap_or_default()
+        keytab.unwrap_or_default(),
+        tokens.unwrap_or_default()
     )
 }

@@ -68,7 +68,7 @@ async fn relay(accounts: &Accounts, mechanism: Mechanism, password: &str) -> Opt
     };
     loop {
         step = match step {
-            Step::Challenge(challenge) => match client.challenge(&challenge) {
+            Step::Challenge(challenge) => match worked(&mut client, &challenge) {
                 Ours::Send(response) => relay.respond(response.octets()).await,
                 other => panic!("{mechanism}: {other:?}"),
             },
@@ -82,6 +82,11 @@ async fn relay(accounts: &Accounts, mechanism: Mechanism, password: &str) -> Opt
             other => return Some(other),
         };
     }
+}
+
+fn worked(client: &mut Exchange, challenge: &[u8]) -> Ours {
+    let step = client.challenge(challenge);
+    client.worked(step)
 }
 
 #[tokio::test]

@@ -141,7 +141,8 @@ fn scram(client: &mut Client, user: &str, password: &str) -> String {
         say(client, &format!("AUTH SCRAM-SHA-256 {}", STANDARD.encode(initial.octets())));
     while let Some(challenge) = reply.strip_prefix("334 ") {
         let challenge = STANDARD.decode(challenge.trim_end()).expect("base64");
-        let Step::Send(response) = exchange.challenge(&challenge) else { panic!("{reply}") };
+        let step = exchange.challenge(&challenge);
+        let Step::Send(response) = exchange.worked(step) else { panic!("{reply}") };
         reply = say(client, &STANDARD.encode(response.octets()));
     }
     reply

@@ -152,7 +152,8 @@ async fn a_login_is_bound_to_its_session() {
         let mut reply = say(&mut wire, &line).await.expect("a reply");
         while let Some(challenge) = reply.strip_prefix("334 ") {
             let challenge = STANDARD.decode(challenge.trim_end()).expect("base64");
-            let Step::Send(response) = exchange.challenge(&challenge) else { panic!("{reply}") };
+            let step = exchange.challenge(&challenge);
+            let Step::Send(response) = exchange.worked(step) else { panic!("{reply}") };
             reply = say(&mut wire, &STANDARD.encode(response.octets())).await.expect("a reply");
         }
         reply

@@ -3,6 +3,7 @@
 //! is locked.
 
 mod back_ends;
+mod dialogue;
 mod guard;
 mod inside_tls;
 mod server;

@@ -1,14 +1,6 @@
 //! Tokens of an issuer who is a small web server in this process, with keys of every kind.
 
-use std::{
-    io::{Read, Write},
-    net::TcpListener,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -19,72 +11,51 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use harness::{
+    bed::Bed,
+    client::Client,
+    ports,
+    program::{python, wait_for},
+    web::Web,
+};
 use serde_json::{Value, json};
 
 use super::*;
 
-/// What the web server says: by path.
+/// An issuer's web server.
 struct Issuer {
-    port: u16,
+    web: Web,
     keys: Arc<Mutex<Value>>,
-    asked: Arc<AtomicUsize>,
 }
 
 /// The claims that the introspected token `opaque` has.
-const OPAQUE: &str = r#"{"active":true,"aud":"mail","exp":4102444800,"email":"anna@here.test"}"#;
+const OPAQUE: &str =
+    r#"{"active":true,"aud":"mail","exp":4102444800,"email":"anna@here.test","scope":"smtp.send"}"#;
 
 impl Issuer {
     fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", harness::ports::free())).expect("a port");
-        let port = listener.local_addr().expect("it is bound").port();
         let keys = Arc::new(Mutex::new(json!({ "keys": [] })));
-        let asked = Arc::new(AtomicUsize::new(0));
-        let (kept, count) = (keys.clone(), asked.clone());
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { return };
-                let request = request(&mut stream);
-                count.fetch_add(1, Ordering::SeqCst);
-                let body = match () {
-                    () if request.starts_with("GET /keys ") => kept.lock().unwrap().to_string(),
-                    () if !request.contains("Authorization: Basic bWFpbHdyaWdodDpodXNo") => {
-                        let _gone =
-                            stream.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
-                        continue;
-                    }
-                    () if request.contains("token=opaque&") => OPAQUE.to_owned(),
-                    () => r#"{"active":false}"#.to_owned(),
-                };
-                let length = body.len();
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-                let _gone = stream.write_all((head + &body).as_bytes());
-            }
+        let kept = keys.clone();
+        let web = Web::start(move |request| match () {
+            () if request.starts_with("GET /keys ") => Some(kept.lock().unwrap().to_string()),
+            () if !request.contains("Authorization: Basic bWFpbHdyaWdodDpodXNo") => None,
+            () if request.contains("token=opaque&") => Some(OPAQUE.to_owned()),
+            () => Some(r#"{"active":false}"#.to_owned()),
         });
-        Self { port, keys, asked }
+        Self { web, keys }
+    }
+
+    /// Shows these keys from now on.
+    fn shows(&self, keys: &[&Value]) {
+        *self.keys.lock().unwrap() = json!({ "keys": keys });
     }
 
     fn accounts(&self, more: &str) -> Accounts {
         accounts(&format!(
             "[[accounts]]\nkind = 'oauth'\nissuer = 'https://id.test'\naudience = ['mail']\n\
              keys = 'http://127.0.0.1:{}/keys'\n{more}\n",
-            self.port
+            self.web.port
         ))
-    }
-}
-
-fn request(stream: &mut std::net::TcpStream) -> String {
-    let mut octets = Vec::new();
-    let mut piece = [0; 1024];
-    loop {
-        let count = stream.read(&mut piece).unwrap_or(0);
-        octets.extend_from_slice(&piece[..count]);
-        let text = String::from_utf8_lossy(&octets);
-        let length = text.split("Content-Length: ").nth(1).and_then(|rest| rest.split('\r').next());
-        let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or(0);
-        let is_whole = text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() >= length);
-        if is_whole || count == 0 {
-            return text.into_owned();
-        }
     }
 }
 
@@ -183,14 +154,14 @@ async fn tokens_are_checked_by_their_issuers_keys() {
         ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
     let keys: Vec<_> = algorithms.iter().map(|name| (*name, key(name))).collect();
     let shown: Vec<&Value> = keys.iter().map(|(_, (shown, _))| shown).collect();
-    *issuer.keys.lock().unwrap() = json!({ "keys": shown });
+    issuer.shows(&shown);
     let accounts = issuer.accounts("scope = 'smtp.send'");
     for (name, (_, sign)) in &keys {
         let right =
             try_token(&accounts, Some("anna@here.test"), &token(name, &claims(), sign)).await;
         assert_eq!(word(&right), "yes: anna@here.test", "{name}");
     }
-    assert_eq!(issuer.asked.load(Ordering::SeqCst), 1, "the keys are kept");
+    assert_eq!(issuer.web.asked(), 1, "the keys are kept");
     let sign = &keys[0].1.1;
     for (claims, why) in [
         (with("iss", json!("https://other.test")), "issued by https://other.test"),
@@ -231,11 +202,11 @@ async fn unknown_keys_are_fetched_once_in_a_while_and_old_ones_outlive_their_ser
     let good = token("ES256", &claims(), &sign);
     let unknown = try_token(&accounts, None, &good).await;
     assert!(word(&unknown).contains("no such key"), "{}", word(&unknown));
-    *issuer.keys.lock().unwrap() = json!({ "keys": [shown] });
+    issuer.shows(&[&shown]);
     for _ in 0..20 {
         assert!(try_token(&accounts, None, &good).await.account.is_none(), "not before a minute");
     }
-    assert_eq!(issuer.asked.load(Ordering::SeqCst), 1, "strangers' tokens fetch nothing");
+    assert_eq!(issuer.web.asked(), 1, "strangers' tokens fetch nothing");
     let fresh = issuer.accounts("");
     assert!(try_token(&fresh, None, &good).await.account.is_some());
     let nobody = harness::ports::free();
@@ -258,7 +229,7 @@ async fn the_issuer_is_asked_about_tokens() {
             "[[accounts]]\nkind = 'oauth'\naudience = ['mail']\nclient = '{client}'\nsecret_file = '{}'\n\
              introspection = 'http://127.0.0.1:{}/introspect'\n",
             shown(&secret),
-            issuer.port
+            issuer.web.port
         )
     };
     let known = accounts(&text("mailwright"));
@@ -268,4 +239,158 @@ async fn the_issuer_is_asked_about_tokens() {
     let refused = try_token(&stranger, None, "opaque").await;
     assert_eq!(refused.answer, sasl::server::Answer::Unavailable, "{}", word(&refused));
     assert!(word(&refused).contains("says 401"), "{}", word(&refused));
+}
+
+/// A whole server that knows nobody but by this issuer's tokens.
+fn server(port: u16, how: &str) -> Bed {
+    let tables = format!(
+        "{}[[accounts]]\nkind = \"oauth\"\naudience = [\"mail\"]\nscope = \"smtp.send\"\n\
+         {how}\n[door.logins]\ndelay = \"10ms\"\ndelay_max = \"10ms\"\nper_client = 1000\nper_network = 1000\n\
+         per_user = 1000\n[limits]\nerrors_max = 1000\n",
+        super::server::listener(port, "")
+    );
+    Bed::start(&tables)
+}
+
+fn base64(text: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// The first response of either mechanism.
+fn initial(mechanism: &str, user: &str, token: &str) -> String {
+    base64(&match mechanism {
+        "XOAUTH2" => format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}"),
+        _ => format!(
+            "n,a={user},\u{1}host=mx.here.test\u{1}port=587\u{1}auth=Bearer {token}\u{1}\u{1}"
+        ),
+    })
+}
+
+const ANNA: &str = "anna@here.test";
+
+/// Offers a token; the last reply. A refusal comes in two steps (RFC 7628 section 3.2.3): why, which the
+/// client answers by `answer`, and the reply.
+#[track_caller]
+fn offer(client: &mut Client, mechanism: &str, token: &str, answer: &str) -> String {
+    let line = format!("AUTH {mechanism} {}", initial(mechanism, ANNA, token));
+    let said = client.say(&line).expect("the server answers");
+    let Some(why) = said.strip_prefix("334 ") else { return said };
+    let why = base64::engine::general_purpose::STANDARD.decode(why.trim_end()).expect("base64");
+    let why: Value = serde_json::from_slice(&why).expect("JSON");
+    let status = if mechanism == "XOAUTH2" { "401" } else { "invalid_token" };
+    assert_eq!(why["status"], status, "{why}");
+    assert_eq!(why["scope"], "smtp.send", "{why}");
+    client.say(answer).expect("the server answers")
+}
+
+#[test]
+fn tokens_over_smtp_are_taken_by_their_keys_and_refused_in_two_steps() {
+    let issuer = Issuer::start();
+    let (shown, sign) = key("RS256");
+    issuer.shows(&[&shown]);
+    let port = ports::free();
+    let bed = server(
+        port,
+        &format!(
+            "issuer = \"https://id.test\"\nkeys = \"http://127.0.0.1:{}/keys\"",
+            issuer.web.port
+        ),
+    );
+    let good = token("RS256", &claims(), &sign);
+    let (signed, signature) = good.rsplit_once('.').expect("three parts");
+    let payload = signed.split_once('.').expect("two parts").1;
+    let headed =
+        |header: Value| format!("{}.{payload}", URL_SAFE_NO_PAD.encode(header.to_string()));
+    // The issuer's public key as the secret of an HMAC: everybody has it (RFC 8725 section 2.1).
+    let by_secret = headed(json!({ "alg": "HS256", "kid": "RS256" }));
+    let public = shown["n"].as_str().expect("a number");
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, public.as_bytes());
+    let tag = URL_SAFE_NO_PAD.encode(aws_lc_rs::hmac::sign(&key, by_secret.as_bytes()));
+    let refused = [
+        (token("RS256", &with("exp", json!(1_000)), &sign), "has expired"),
+        (token("RS256", &with("aud", json!("web")), &sign), "is for"),
+        (token("RS256", &with("scope", json!("openid")), &sign), "lacks the scope"),
+        (format!("{}.", headed(json!({ "alg": "none" }))), "in a way that is not taken here"),
+        (
+            format!("{}.{signature}", headed(json!({ "alg": "none" }))),
+            "in a way that is not taken here",
+        ),
+        (format!("{by_secret}.{tag}"), "in a way that is not taken here"),
+        (
+            format!("{}.{signature}", headed(json!({ "alg": "RS256", "kid": "other" }))),
+            "no such key",
+        ),
+        (format!("{signed}.{}", URL_SAFE_NO_PAD.encode([7; 256])), "signature is wrong"),
+        (token("RS256", &with("email", json!("bob@here.test")), &sign), "not of anna@here.test"),
+        ("opaque".to_owned(), "is no signed JSON Web Token"),
+    ];
+    for mechanism in ["OAUTHBEARER", "XOAUTH2"] {
+        let mut client = super::server::connect("127.0.0.71", port);
+        assert!(offer(&mut client, mechanism, &good, "").starts_with("235 2.7.0"), "{mechanism}");
+        let path = client.say("MAIL FROM:<anna@here.test>").expect("the server answers");
+        assert!(path.starts_with("250"), "{path}");
+        // Google's clients say nothing, RFC 7628's say ^A, some give up: the end is the same.
+        for (answer, code) in [("", "535 5.7.8"), ("AQ==", "535 5.7.8"), ("*", "501")] {
+            let mut client = super::server::connect("127.0.0.71", port);
+            let said = offer(&mut client, mechanism, &refused[0].0, answer);
+            assert!(said.starts_with(code), "{mechanism}, `{answer}`: {said}");
+            client.expect("MAIL FROM:<anna@here.test>", "530");
+        }
+        for (token, why) in &refused {
+            let before = bed.log().matches(why).count();
+            let mut client = super::server::connect("127.0.0.71", port);
+            let said = offer(&mut client, mechanism, token, "AQ==");
+            assert!(said.starts_with("535 5.7.8"), "{mechanism}, {why}: {said}");
+            wait_for(why, std::time::Duration::from_secs(10), || {
+                (bed.log().matches(why).count() > before).then_some(())
+            });
+        }
+    }
+    assert!(!bed.log().contains(payload), "a token shows");
+    // Those that the client gave up when it had heard why, too.
+    let count = 2 * (3 + refused.len());
+    let status = bed.command(&["status"]).good();
+    assert!(status.contains(&format!("wrong-login {count}")), "{count} count: {status}");
+}
+
+#[test]
+fn python_brings_a_token_that_its_issuer_is_asked_about() {
+    let issuer = Issuer::start();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "hush\n").expect("a secret can be written");
+    let port = ports::free();
+    let how = format!(
+        "client = \"mailwright\"\nsecret_file = \"{}\"\nintrospection = \"http://127.0.0.1:{}/introspect\"",
+        shown(&secret),
+        issuer.web.port
+    );
+    let bed = server(port, &how);
+    let script = "
+import smtplib, sys
+port, mechanism, token = int(sys.argv[1]), *sys.argv[2:]
+user = 'anna@here.test'
+heard = []
+def respond(challenge=None):
+    if challenge:
+        heard.append(challenge.decode() if isinstance(challenge, bytes) else challenge)
+        return '\\1' if mechanism == 'OAUTHBEARER' else ''
+    if mechanism == 'XOAUTH2':
+        return f'user={user}\\1auth=Bearer {token}\\1\\1'
+    return f'n,a={user},\\1auth=Bearer {token}\\1\\1'
+smtp = smtplib.SMTP('127.0.0.1', port)
+smtp.ehlo()
+try:
+    print(smtp.auth(mechanism, respond))
+except smtplib.SMTPAuthenticationError as error:
+    print(error.smtp_code, heard)
+";
+    let port = port.to_string();
+    for mechanism in ["OAUTHBEARER", "XOAUTH2"] {
+        let said = python(script, &[&port, mechanism, "opaque"]).good();
+        assert!(said.contains("235"), "{mechanism}: {said}\n{}", bed.log());
+        let said = python(script, &[&port, mechanism, "stale"]).good();
+        assert!(said.starts_with("535") && said.contains("status"), "{mechanism}: {said}");
+    }
+    drop(bed);
 }

@@ -2,8 +2,8 @@
 //! login is bound to, and what Kerberos says.
 
 use ::gss::{Tickets, Trouble};
-use sasl::{client::Context, gss};
-use world::World;
+use sasl::{client::Context, gss, scram::Salting};
+use world::{World, net::Net};
 
 use crate::{drive::Driver, plan::Target};
 
@@ -26,6 +26,20 @@ pub(crate) fn sign_in(world: &World, target: &Target, driver: &mut Driver) {
         Err(error) => {
             driver.client.network_failed(now, format!("no login without randomness: {error}"));
         }
+    }
+}
+
+/// Answers [`smtp::client::Output::Salt`]: on a thread of its own, but where threads would make no course
+/// of events.
+pub(crate) async fn salt(world: &World, driver: &mut Driver, salting: Salting) {
+    let salted = match world.net {
+        Net::Sim(_) => Ok(salting.work()),
+        Net::Real => tokio::task::spawn_blocking(move || salting.work()).await,
+    };
+    let now = driver.now();
+    match salted {
+        Ok(salted) => driver.client.salted(now, &salted),
+        Err(error) => driver.client.network_failed(now, format!("the login broke: {error}")),
     }
 }
 

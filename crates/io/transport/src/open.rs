@@ -106,6 +106,7 @@ pub async fn over(
             Output::Ready => return Ok(Session::new(driver, target.clone())),
             Output::SignIn => login::sign_in(world, target, &mut driver),
             Output::Gss(ask) => login::gss(world, &plan.tickets, target, &mut driver, ask).await,
+            Output::Salt(salting) => login::salt(world, &mut driver, salting).await,
             Output::Failed { cause, permanent } => break (cause, permanent),
             Output::Close => {
                 break (Cause { stage: Stage::Other, trouble: Trouble::Closed }, false);
@@ -171,6 +172,7 @@ impl Opening<'_> {
                 }
                 Output::StartTls => shaken = self.handshake(&mut driver).await,
                 Output::SignIn => login::sign_in(self.world, self.target, &mut driver),
+                Output::Salt(salting) => login::salt(self.world, &mut driver, salting).await,
                 Output::Gss(ask) => {
                     let Self { world, plan, target, .. } = self;
                     login::gss(world, &plan.tickets, target, &mut driver, ask).await;

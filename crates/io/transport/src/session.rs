@@ -181,6 +181,7 @@ impl Session {
                 Output::StartTls
                 | Output::SignIn
                 | Output::Gss(_)
+                | Output::Salt(_)
                 | Output::Ready
                 | Output::Replied(_)
                 | Output::Failed { .. } => {}

@@ -65,6 +65,7 @@ fn all() -> Vec<(&'static str, Reply)> {
         bad_auth_response(),
         authenticated(),
         authentication_failed(),
+        authentication_outdated(),
         authentication_unavailable(),
         reverse_path_ok(),
         recipient_ok(),

@@ -18,7 +18,10 @@ use std::sync::Arc;
 
 pub use choice::{Credentials, Proof};
 
-use crate::{Bindings, Mechanism, Secret, cram, gss, scram::Hash};
+use crate::{
+    Bindings, Mechanism, Secret, cram, gss,
+    scram::{Hash, Salting},
+};
 
 /// What a client knows when it signs in. Made for each session.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub enum Step {
     Wait,
     /// Find an answer.
     Ask(gss::Ask),
+    /// Have this worked out, and tell [`Exchange::salted`].
+    Salt(Salting),
     /// It came to nothing on our side: the exchange is to be cancelled.
     Failed(Why),
 }
@@ -83,6 +88,11 @@ trait Machine: Send {
     /// What came of [`Step::Ask`].
     fn answer(&mut self, _: &Credentials, answer: gss::Answer) -> Step {
         panic!("nothing was asked, and {answer:?} is the answer")
+    }
+
+    /// What came of [`Step::Salt`].
+    fn salted(&mut self, _: &Secret) -> Step {
+        panic!("no salting was asked for")
     }
 
     /// The server says yes.
@@ -146,6 +156,23 @@ impl Exchange {
     /// When nothing was asked, or something else.
     pub fn answer(&mut self, answer: gss::Answer) -> Step {
         self.machine.answer(&self.credentials, answer)
+    }
+
+    /// What came of [`Step::Salt`].
+    ///
+    /// # Panics
+    /// When that was not asked for.
+    pub fn salted(&mut self, salted: &Secret) -> Step {
+        self.machine.salted(salted)
+    }
+
+    /// The step after the slow work, done here and now: for callers whom that does not hurt.
+    #[must_use]
+    pub fn worked(&mut self, step: Step) -> Step {
+        match step {
+            Step::Salt(salting) => self.salted(&salting.work()),
+            step => step,
+        }
     }
 
     /// The server says yes: whether that may be believed.

@@ -1,11 +1,14 @@
-//! NTLM (MS-NLMP), version 2 only: its three messages, and what both sides compute.
+//! NTLM (MS-NLMP): its three messages, and what both sides compute.
 //!
-//! Version 1 can be broken by whoever hears it, and is neither said nor taken. Signing and sealing are not
-//! asked for: over SMTP there is nothing that they would protect.
+//! Version 1 can be broken by whoever hears it, in a day and for good: it is never said, and taken only where
+//! an administrator wants that. Signing and sealing are not asked for: over SMTP there is nothing that they
+//! would protect.
 
+mod first;
 mod messages;
 mod response;
 
+pub(crate) use first::{First, is_first};
 pub(crate) use messages::{
     Authenticate, Challenge, INTEGRITY_AT, Negotiate, flags, pair, target_info,
 };

@@ -99,9 +99,10 @@ impl Hash {
 impl Keys {
     /// What is to be stored of a password. Slow on purpose, by the number of iterations.
     pub fn derive(hash: Hash, password: &str, salt: Vec<u8>, iterations: u32) -> Self {
-        let (client, server) = derive(hash, password, &salt, iterations);
-        let stored = Secret::new(hash.digest(&client));
-        Self { hash, salt, iterations, stored, server: Secret::new(server) }
+        let salting = Salting { hash, password: Secret::new(password), salt, iterations };
+        let (client, server) = keys(hash, &salting.work());
+        let stored = Secret::new(hash.digest(client.octets()));
+        Self { hash, salt: salting.salt, iterations, stored, server }
     }
 
     /// Whether a client's proof is right: who made it knew ClientKey.
@@ -125,16 +126,30 @@ impl Keys {
     }
 }
 
-/// ClientKey and ServerKey (RFC 5802 section 3). A password that SASLprep has nothing to say of is taken
-/// as it is.
-pub(crate) fn derive(
-    hash: Hash,
-    password: &str,
-    salt: &[u8],
-    iterations: u32,
-) -> (Vec<u8>, Vec<u8>) {
-    let salted = hash.salted(prepare::password(password).as_bytes(), salt, iterations);
-    (hash.hmac(&salted, b"Client Key"), hash.hmac(&salted, b"Server Key"))
+/// The slow part of a login, on the client's side: up to [`ITERATIONS_MAX`], a fraction of a second. To be
+/// done where that hurts nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salting {
+    pub(crate) hash: Hash,
+    pub(crate) password: Secret,
+    pub(crate) salt: Vec<u8>,
+    pub(crate) iterations: u32,
+}
+
+impl Salting {
+    /// SaltedPassword (RFC 5802 section 3). A password that SASLprep has nothing to say of is taken as it is.
+    pub fn work(&self) -> Secret {
+        let password = self.password.text().unwrap_or_default();
+        let password = prepare::password(password);
+        Secret::new(self.hash.salted(password.as_bytes(), &self.salt, self.iterations))
+    }
+}
+
+/// ClientKey and ServerKey (RFC 5802 section 3).
+pub(crate) fn keys(hash: Hash, salted: &Secret) -> (Secret, Secret) {
+    let [client, server] =
+        [&b"Client Key"[..], b"Server Key"].map(|what| hash.hmac(salted.octets(), what));
+    (Secret::new(client), Secret::new(server))
 }
 
 pub(crate) fn xor(one: &[u8], other: &[u8]) -> Vec<u8> {

@@ -3,16 +3,17 @@
 use std::{fmt, str};
 
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
-/// Octets that do not show themselves: `Debug` hides them, and a comparison takes the same time wherever
-/// they differ.
+/// Octets that do not show themselves: `Debug` hides them, a comparison takes the same time wherever they
+/// differ, and they are wiped at their end, or a core dump would have them.
 #[derive(Clone, Default)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// Hides text or octets.
     pub fn new(octets: impl Into<Vec<u8>>) -> Self {
-        Self(octets.into())
+        Self(Zeroizing::new(octets.into()))
     }
 
     /// Shows the octets: for a comparison with a hash, not for a log.
@@ -33,7 +34,7 @@ impl Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.octets().ct_eq(other.octets()).into()
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Context {
     pub now: u64,
     /// What a client is told whose token is refused (RFC 7628 section 3.2.2).
     pub tokens: Tokens,
+    /// NTLM's version 1 is taken, though whoever hears it can break it.
+    pub ntlm_v1: bool,
 }
 
 /// Where tokens come from.
@@ -174,6 +176,12 @@ pub enum Why {
     /// The client could have bound it to the channel, and was not shown that we can, too.
     #[error("the client was kept from binding the login to the channel")]
     Downgraded,
+    /// A version of the mechanism that is broken. The client may know: nobody was looked up.
+    #[error(
+        "the client answered by version 1 of NTLM, which whoever hears it can break: set it to version 2 \
+         (`auth.ntlm_v1` takes version 1 all the same)"
+    )]
+    Outdated,
     /// GSSAPI says what.
     #[error("the security context failed: {0}")]
     Context(String),

@@ -25,6 +25,7 @@ fn server_context(bindings: Bindings) -> server::Context {
         iterations: scram::ITERATIONS,
         now: 1_795_168_800,
         tokens: Tokens { scope: Some("mail \"all\"".into()), configuration: None },
+        ntlm_v1: false,
     }
 }
 
@@ -131,6 +132,7 @@ fn play(
         let response = loop {
             match step {
                 client::Step::Ask(ask) => step = client.answer(initiator(ask)),
+                client::Step::Salt(salting) => step = client.salted(&salting.work()),
                 client::Step::Send(octets) => break Some(octets),
                 client::Step::Wait => break None,
                 client::Step::Failed(why) => return End::GivenUp(why),
@@ -290,7 +292,11 @@ fn a_server_that_knows_nothing_is_found_out() {
         let credentials = Arc::new(credentials(mechanism));
         let mut client = client::Exchange::new(mechanism, context, credentials, false);
         client.begin();
-        let last = challenges.iter().map(|octets| client.challenge(octets)).last();
+        let steps = challenges.iter().map(|octets| {
+            let step = client.challenge(octets);
+            client.worked(step)
+        });
+        let last = steps.last();
         (last, client.finish())
     };
     // 24 octets of 9 in base64 are the client's nonce.
@@ -406,7 +412,10 @@ proptest! {
             }
             step = match step {
                 client::Step::Failed(_) => break,
-                _ => client.challenge(&challenge),
+                _ => {
+                    let step = client.challenge(&challenge);
+                    client.worked(step)
+                }
             };
         }
         let proves = matches!(mechanism, Mechanism::DigestMd5) || mechanism.name().starts_with("SCRAM");

@@ -53,14 +53,10 @@ pub struct TlsFacts {
     pub verified: Result<String, String>,
     /// Subject, issuer and expiry of the peer's certificate, a line each.
     pub certificate: Vec<String>,
-}
-
-impl TlsFacts {
-    /// Whether both ends can name the session by what it exports (RFC 9266), and so bind a login to it: TLS
-    /// 1.3 only.
-    pub fn is_bindable(&self) -> bool {
-        self.version == "TLSv1.3"
-    }
+    /// Whether a login can be bound to it: by what it exports (TLS 1.3, RFC 9266), or by the certificate that
+    /// the server has shown (RFC 5929 section 4). Only while it lasts: it is not kept.
+    #[serde(skip)]
+    pub bindable: bool,
 }
 
 /// Lines longer than this are kept up to here; the rest is counted in the text.

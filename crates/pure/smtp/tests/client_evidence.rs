@@ -213,6 +213,7 @@ fn a_session_that_is_over_before_it_is_used_defers() {
 #[test]
 fn what_the_next_hop_offers_is_kept_as_it_said_it() {
     let facts = TlsFacts {
+        bindable: false,
         version: "TLSv1.3".into(),
         cipher: "x".into(),
         server_name: None,

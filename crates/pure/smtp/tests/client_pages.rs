@@ -299,6 +299,11 @@ impl Player {
                     self.written.append(self.client.commands());
                     continue;
                 }
+                Output::Salt(salting) => {
+                    self.client.salted(self.now, &salting.work());
+                    self.written.append(self.client.commands());
+                    continue;
+                }
                 _ => {}
             }
             outputs.push(output);
@@ -347,6 +352,7 @@ fn show_output(seen: &mut String, output: Output) {
         Output::Replied(reply) => writeln!(seen, "=> replied {reply}"),
         Output::SignIn => writeln!(seen, "=> sign in"),
         Output::Gss(ask) => writeln!(seen, "=> GSSAPI {ask:?}"),
+        Output::Salt(_) => Ok(()),
         Output::Close => writeln!(seen, "=> close"),
         Output::Failed { cause, permanent } => {
             let how = if permanent { "session failed for good" } else { "session failed" };
@@ -378,6 +384,7 @@ fn status(text: &str) -> smtp::EnhancedStatus {
 
 fn facts() -> TlsFacts {
     TlsFacts {
+        bindable: false,
         version: "TLSv1.3".into(),
         cipher: "TLS13_AES_256_GCM_SHA384".into(),
         server_name: Some("mx.b.test".into()),

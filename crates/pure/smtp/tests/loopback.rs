@@ -351,6 +351,7 @@ fn octet_by_octet() {
 
 fn facts() -> TlsFacts {
     TlsFacts {
+        bindable: true,
         version: "TLSv1.3".into(),
         cipher: "none".into(),
         server_name: None,

@@ -154,6 +154,9 @@ pub struct Auth {
     pub without_tls: bool,
     /// The mechanisms that are offered. Default: those that every user can use, without the outdated ones.
     pub mechanisms: Vec<String>,
+    /// Take NTLM's version 1, too. Whoever hears one login has what is as good as the password, for good: only
+    /// for clients that can't do better, inside TLS. Needs `NTLM` in `mechanisms`.
+    pub ntlm_v1: bool,
 }
 
 /// What to do with a bare LF or CR in content. Neither lets one end a message: that would be smuggling.

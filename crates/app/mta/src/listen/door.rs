@@ -100,6 +100,11 @@ impl Door {
         self.listener.gssapi.as_ref()
     }
 
+    /// Whether version 1 of NTLM is taken.
+    pub fn takes_ntlm_v1(&self) -> bool {
+        self.listener.auth.ntlm_v1
+    }
+
     /// Which of the features that are not for everybody a client may use.
     pub fn grants(&self, client: IpAddr) -> Features {
         self.listener.grants(client)

@@ -38,7 +38,8 @@ enum Way {
 
 /// A login that the guard has let in.
 struct LookedAt {
-    tried: Try,
+    /// None once it has been counted.
+    tried: Option<Try>,
     /// The password or token, where the mechanism shows one.
     shown: Option<Secret>,
     account: Option<Account>,
@@ -181,6 +182,10 @@ impl Login {
                     if let Some(looked_at) = &mut self.looked_at {
                         looked_at.account = account;
                         looked_at.told = told;
+                        // The client hears of it before its last response, and may do without that.
+                        if matches!(ask, Ask::Token { .. }) && answer == Answer::No {
+                            looked_at.count(at).await;
+                        }
                     }
                     if let Answer::User(user) = &answer
                         && let Err(told) = self.named(at, user)
@@ -245,7 +250,7 @@ impl Login {
         }
         match at.queue.context.policy.login(at.client(), user) {
             Ok(tried) => {
-                let (account, told) = (None, Vec::new());
+                let (tried, account, told) = (Some(tried), None, Vec::new());
                 self.looked_at = Some(LookedAt { tried, shown, account, told });
                 Ok(())
             }
@@ -255,16 +260,17 @@ impl Login {
 
     /// Tells the guard who it is, where only now that is known.
     fn named(&mut self, at: &At<'_>, user: &str) -> Result<(), Box<Outcome>> {
-        let Some(looked_at) = self.looked_at.take_if(|it| it.tried.is_nameless()) else {
-            return Ok(());
-        };
-        let LookedAt { tried, shown, account, told } = looked_at;
+        let tried = self.looked_at.as_mut().and_then(|it| it.tried.take_if(|it| it.is_nameless()));
+        let (Some(tried), Some(looked_at)) = (tried, &mut self.looked_at) else { return Ok(()) };
         match at.queue.context.policy.login_named(tried, user) {
             Ok(tried) => {
-                self.looked_at = Some(LookedAt { tried, shown, account, told });
+                looked_at.tried = Some(tried);
                 Ok(())
             }
-            Err(refusal) => Err(Outcome::locked(user, refusal)),
+            Err(refusal) => {
+                self.looked_at = None;
+                Err(Outcome::locked(user, refusal))
+            }
         }
     }
 
@@ -290,7 +296,9 @@ impl Login {
     fn done(&mut self, at: &At<'_>, user: String, additional: Option<Vec<u8>>) -> Outcome {
         let account = match self.looked_at.take() {
             Some(LookedAt { tried, account, .. }) => {
-                at.queue.context.policy.login_succeeded(tried);
+                if let Some(tried) = tried {
+                    at.queue.context.policy.login_succeeded(tried);
+                }
                 account
             }
             None => None,
@@ -320,11 +328,20 @@ impl Login {
             _ => WRONG_LOGIN,
         };
         let refusal = Refusal { rule, reply: reply.clone(), why: why_not };
-        if let (WRONG_LOGIN, Some(looked_at)) = (rule, looked_at) {
-            let shown = looked_at.shown.as_ref().map(Secret::octets);
-            policy.login_failed(looked_at.tried, shown).wait().await;
+        if let (WRONG_LOGIN, Some(mut looked_at)) = (rule, looked_at) {
+            looked_at.count(at).await;
         }
         Outcome { answer, refusal: Some(refusal) }
+    }
+}
+
+impl LookedAt {
+    /// It was wrong: counts it, once, and waits as long as that costs.
+    async fn count(&mut self, at: &At<'_>) {
+        if let Some(tried) = self.tried.take() {
+            let shown = self.shown.as_ref().map(Secret::octets);
+            at.queue.context.policy.login_failed(tried, shown).wait().await;
+        }
     }
 }
 
@@ -368,6 +385,7 @@ impl At<'_> {
             iterations: config.config.scram_iterations,
             now: world.clock.now().0 / 1000,
             tokens: self.door.accounts.tokens(),
+            ntlm_v1: self.door.takes_ntlm_v1(),
         })
     }
 }

@@ -82,6 +82,7 @@ fn client() -> Client<'static> {
 
 fn tls(verified: Result<&str, &str>) -> TlsFacts {
     TlsFacts {
+        bindable: false,
         version: "TLSv1.3".into(),
         cipher: "TLS13_AES_256_GCM_SHA384".into(),
         server_name: Some("mx1.b.test".into()),

@@ -36,6 +36,7 @@ fn facts(
         server_name,
         verified,
         certificate: describe_chain(session.peer_certificates().unwrap_or_default()),
+        bindable: false,
     }
 }
 
@@ -47,6 +48,7 @@ pub(super) fn of_broken(chain: &[CertificateDer<'_>], server_name: &str, why: &s
         server_name: Some(server_name.to_owned()),
         verified: Err(why.to_owned()),
         certificate: describe_chain(chain),
+        bindable: false,
     }
 }
 

@@ -65,7 +65,9 @@ pub async fn accept(
     let own = config.cert_resolver.resolve(begun.client_hello());
     let tls = begun.into_stream(Arc::clone(config)).await.map_err(refused)?;
     let facts = facts::of_server(tls.get_ref().1);
-    Ok((Wire::ServerTls(Box::new(tls), own), facts))
+    let wire = Wire::ServerTls(Box::new(tls), own);
+    let bindable = !wire.bindings().is_empty();
+    Ok((wire, TlsFacts { bindable, ..facts }))
 }
 
 /// Why a handshake as client came to nothing.

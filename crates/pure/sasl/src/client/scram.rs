@@ -7,7 +7,7 @@ use crate::{
     Binding, Secret,
     gs2::{self, Flag, Header},
     prepare,
-    scram::{self, Attributes, Hash, ITERATIONS, ITERATIONS_MAX},
+    scram::{self, Attributes, Hash, ITERATIONS, ITERATIONS_MAX, Salting},
 };
 
 /// How far it has come.
@@ -25,6 +25,11 @@ enum State {
         bound: Vec<u8>,
         bare: String,
         nonce: String,
+    },
+    /// The password is being salted.
+    Salting {
+        message: String,
+        without_proof: String,
     },
     /// The proof went; the server has to send this.
     Final {
@@ -52,7 +57,8 @@ impl Scram {
         (Header { flag, authorization: None }, bound)
     }
 
-    fn proof(&mut self, credentials: &Credentials, text: &str) -> Result<Step, Why> {
+    /// What the proof is made of; the salting is the slow part.
+    fn salting(&mut self, credentials: &Credentials, text: &str) -> Result<Step, Why> {
         let State::First { header, bound, bare, nonce } = &self.state else {
             return Err(Why::Malformed("out of turn"));
         };
@@ -72,12 +78,9 @@ impl Scram {
         let binding = STANDARD.encode([header.as_bytes(), bound].concat());
         let without_proof = format!("c={binding},r={whole}");
         let message = format!("{bare},{text},{without_proof}");
-        let (client, server) = scram::derive(self.hash, &credentials.password(), &salt, iterations);
-        let signature = self.hash.hmac(&self.hash.digest(&client), message.as_bytes());
-        let proof = STANDARD.encode(scram::xor(&client, &signature));
-        let signature = Secret::new(self.hash.hmac(&server, message.as_bytes()));
-        self.state = State::Final { signature };
-        Ok(send(format!("{without_proof},p={proof}")))
+        self.state = State::Salting { message, without_proof };
+        let password = Secret::new(credentials.password());
+        Ok(Step::Salt(Salting { hash: self.hash, password, salt, iterations }))
     }
 
     fn verify(&mut self, text: &str) -> Result<Step, Why> {
@@ -117,10 +120,23 @@ impl Machine for Scram {
             (Err(_), _) => Err(Why::Malformed("no text")),
             // Our first message came without being heard.
             (Ok(""), State::First { .. }) => Ok(self.begin(context, credentials)),
-            (Ok(text), State::First { .. }) => self.proof(credentials, text),
+            (Ok(text), State::First { .. }) => self.salting(credentials, text),
             (Ok(text), _) => self.verify(text),
         };
         step.unwrap_or_else(Step::Failed)
+    }
+
+    fn salted(&mut self, salted: &Secret) -> Step {
+        let State::Salting { message, without_proof } = &self.state else {
+            panic!("no salting was asked for");
+        };
+        let (client, server) = scram::keys(self.hash, salted);
+        let signature = self.hash.hmac(&self.hash.digest(client.octets()), message.as_bytes());
+        let proof = STANDARD.encode(scram::xor(client.octets(), &signature));
+        let response = send(format!("{without_proof},p={proof}"));
+        let signature = Secret::new(self.hash.hmac(server.octets(), message.as_bytes()));
+        self.state = State::Final { signature };
+        response
     }
 
     fn finish(&self) -> Result<(), Why> {
@@ -173,8 +189,11 @@ mod tests {
                 bare: format!("n=user,r={nonce}"),
                 nonce: nonce.into(),
             };
-            let step = machine.challenge(&context, &credentials, first.as_bytes());
-            assert_eq!(step, send(expected));
+            let Step::Salt(salting) = machine.challenge(&context, &credentials, first.as_bytes())
+            else {
+                panic!("the password has to be salted");
+            };
+            assert_eq!(machine.salted(&salting.work()), send(expected));
             assert_eq!(machine.finish(), Err(Why::Impostor), "it has not proven itself");
             assert_eq!(machine.challenge(&context, &credentials, last.as_bytes()), send([]));
             assert_eq!(machine.finish(), Ok(()));

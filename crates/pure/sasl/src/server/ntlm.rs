@@ -1,12 +1,12 @@
-//! NTLM (MS-NLMP, MS-SMTPNTLM), version 2 only. Passable only inside TLS, and off by default: for clients
-//! that can't do better.
+//! NTLM (MS-NLMP, MS-SMTPNTLM). Passable only inside TLS, and off by default: for clients that can't do
+//! better. Version 1 is refused before anybody is looked up, unless [`Context::ntlm_v1`] takes it.
 
 use super::{Answer, Ask, Context, Machine, Next, Why};
 use crate::{
     Secret,
     ntlm::{
-        Authenticate, Challenge, Negotiate, Response, binding_hash, file_time, flags, integrity,
-        key, pair, proof, session_key, target_info, utf16,
+        Authenticate, Challenge, First, Negotiate, Response, binding_hash, file_time, flags,
+        integrity, is_first, key, pair, proof, session_key, target_info, utf16,
     },
 };
 
@@ -50,7 +50,11 @@ impl Ntlm {
 
     fn check(&self, context: &Context, nt_hash: &Secret) -> Result<(), Why> {
         let Authenticate { user, domain, nt, .. } = &self.message;
-        // Version 1, or an anonymous login.
+        let extended = self.message.flags & flags::EXTENDED_SECURITY != 0;
+        if let Some(first) = First::read(self.nonce, &self.message.lm, nt, extended) {
+            return first.is_of(nt_hash).then_some(()).ok_or(Why::Credentials);
+        }
+        // Nobody: an anonymous login.
         let response = Response::read(nt).ok_or(Why::Credentials)?;
         let key = key(nt_hash, user, domain);
         let proof = proof(&key, &self.nonce, response.blob);
@@ -93,7 +97,10 @@ impl Machine for Ntlm {
         };
         self.message = message;
         self.authenticate = response.to_vec();
-        let Authenticate { user, domain, .. } = &self.message;
+        let Authenticate { user, domain, nt, .. } = &self.message;
+        if is_first(nt) && !context.ntlm_v1 {
+            return Next::Refuse(Why::Outdated);
+        }
         match (user.is_empty(), user.chars().chain(domain.chars()).any(char::is_control)) {
             (_, true) => Next::Refuse(Why::Malformed("a name that is no text")),
             (true, _) => Next::Refuse(Why::Credentials),

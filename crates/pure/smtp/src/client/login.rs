@@ -83,6 +83,16 @@ impl Client {
         self.rearm();
     }
 
+    /// After [`Output::Salt`]: what came of it.
+    pub fn salted(&mut self, now: Duration, salted: &Secret) {
+        self.wire.now = now;
+        if let Some(login) = &mut self.login {
+            let step = login.exchange.salted(salted);
+            self.go_on(step);
+        }
+        self.rearm();
+    }
+
     /// The mechanisms that the server offers, as far as we know them.
     fn offered_mechanisms(&self) -> Mechanisms {
         let verb = self.auth_verb();
@@ -155,6 +165,10 @@ impl Client {
             (Step::Ask(ask), before) => {
                 login.before = before;
                 self.outputs.push_back(Output::Gss(ask));
+            }
+            (Step::Salt(salting), before) => {
+                login.before = before;
+                self.outputs.push_back(Output::Salt(salting));
             }
             (Step::Send(response), Before::Command) => self.say_auth(Some(response)),
             (Step::Wait, _) => self.say_auth(None),

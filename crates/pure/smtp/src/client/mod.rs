@@ -7,7 +7,7 @@
 //!   what can still be read was fed, as the reason often stands there;
 //! - after each call: write and clear [`commands`](Client::commands), then [`poll`](Client::poll) until
 //!   `None`; call [`expire`](Client::expire) once [`deadline`](Client::deadline) has passed;
-//! - on [`Output::SignIn`] and [`Output::Gss`]: `sign_in`, `gss_answered`; nothing is awaited meanwhile;
+//! - on [`Output::SignIn`], [`Output::Gss`], [`Output::Salt`]: `sign_in`, `gss_answered`, `salted`; nothing is awaited meanwhile;
 //! - on [`Output::Content`]: what is in `commands` is written first, then the content through
 //!   [`frame`](Client::frame) piece by piece, then [`content_sent`](Client::content_sent). While content is
 //!   under way, what the peer says is still fed: it may end the transaction early;
@@ -83,6 +83,8 @@ pub enum Output {
     SignIn,
     /// GSSAPI: find an answer for [`Client::gss_answered`].
     Gss(sasl::gss::Ask),
+    /// SCRAM: have that worked out where it hurts nobody, and tell [`Client::salted`].
+    Salt(sasl::scram::Salting),
     /// The session is open: `begin`, `command` or `quit`. Comes once.
     Ready,
     /// Send the content.

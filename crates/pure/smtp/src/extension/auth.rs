@@ -39,7 +39,10 @@ pub(super) fn read(
     value: Option<&str>,
     envelope: &mut Envelope,
 ) -> Result<(), Reply> {
-    let valid = |text: &&str| *text == "<>" || (!text.is_empty() && xtext::is_valid(text));
+    // What it stands for may end up in somebody's log: a mailbox has no control characters.
+    let is_text = |text: &str| !xtext::decode(text).iter().any(u8::is_ascii_control);
+    let valid =
+        |text: &&str| *text == "<>" || (!text.is_empty() && xtext::is_valid(text) && is_text(text));
     let wrong = || Reply::bad_parameter("AUTH is <> or a mailbox in xtext");
     envelope.auth = Some(value.filter(valid).ok_or_else(wrong)?.into());
     Ok(())

@@ -282,6 +282,11 @@ impl Reply {
         Self::new(535, (5, 7, 8), "user or password is wrong")
     }
 
+    /// `534`: that way of NTLM can be broken by whoever hears it (RFC 4954 section 6).
+    pub fn authentication_outdated() -> Self {
+        Self::new(534, (5, 7, 9), "NTLM version 1 is too weak, set the client to NTLM version 2")
+    }
+
     /// `454`: whoever could tell is not to be had now (RFC 4954 section 6).
     pub fn authentication_unavailable() -> Self {
         Self::new(454, (4, 7, 0), "authentication is not possible now, try again later")

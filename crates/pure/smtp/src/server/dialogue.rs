@@ -123,6 +123,7 @@ impl SaslAnswer {
         match why {
             Why::Malformed(_) => Self::Malformed,
             Why::Unavailable => Self::Refused { user, reply: Reply::authentication_unavailable() },
+            Why::Outdated => Self::Refused { user, reply: Reply::authentication_outdated() },
             Why::Credentials | Why::Binding | Why::Downgraded | Why::Context(_) => {
                 Self::Refused { user, reply: Reply::authentication_failed() }
             }

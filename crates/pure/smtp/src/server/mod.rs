@@ -288,7 +288,7 @@ impl<P: Proof> Server<P> {
             offer,
             features: self.features(),
             tls: self.tls().is_some(),
-            bindable: self.tls().is_some_and(TlsFacts::is_bindable),
+            bindable: self.tls().is_some_and(|tls| tls.bindable),
             certificate: self.tls().is_some_and(|facts| !facts.certificate.is_empty()),
             authenticated: self.facts.user.is_some(),
             now: self.peer.origin.after(now),

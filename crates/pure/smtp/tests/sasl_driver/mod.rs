@@ -117,6 +117,7 @@ fn context() -> Context {
         service: "smtp",
         bindings: Bindings::default(),
         plus_offered: false,
+        ntlm_v1: false,
         random: [7; 32],
         key: Arc::new(Secret::new("the server's")),
         iterations: 4_096,

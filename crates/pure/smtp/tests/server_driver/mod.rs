@@ -15,7 +15,7 @@ use smtp::{
     },
 };
 
-use crate::{pages::Entry, sasl_driver::Login};
+use super::{pages::Entry, sasl_driver::Login};
 
 /// Stands for the spool's.
 pub struct Receipt(String);
@@ -48,6 +48,7 @@ pub struct Driver {
 
 pub fn tls_facts() -> TlsFacts {
     TlsFacts {
+        bindable: true,
         version: "TLSv1.3".into(),
         cipher: "TLS13_AES_256_GCM_SHA384".into(),
         server_name: None,

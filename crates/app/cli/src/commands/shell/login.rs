@@ -91,14 +91,14 @@ impl Dialogue {
                     return;
                 }
             };
-            heard = match step {
+            heard = match exchange.worked(step) {
                 Step::Send(response) => self.exchange(&STANDARD.encode(response.octets())).await,
                 Step::Failed(why) => {
                     self.give_up(why.to_string());
                     self.exchange("*").await
                 }
                 // Of Kerberos only, which is not among those that are possible here.
-                Step::Wait | Step::Ask(_) => return,
+                Step::Wait | Step::Ask(_) | Step::Salt(_) => return,
             };
             is_first = false;
         }

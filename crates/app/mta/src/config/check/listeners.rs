@@ -140,6 +140,11 @@ impl Found<'_, '_> {
                 "set `tls = \"starttls\"`, or allow `auth.without_tls` if nobody can listen in";
             self.error(&at("tls"), "AUTH is offered only inside TLS, and there is no TLS", help);
         }
+        let named = |it: &String| it.eq_ignore_ascii_case("NTLM");
+        if listener.auth.ntlm_v1 && !listener.auth.mechanisms.iter().any(named) {
+            let help = "add \"NTLM\" to `auth.mechanisms`, or leave out `auth.ntlm_v1`";
+            self.error(&at("auth"), "NTLM's version 1 is taken, but NTLM is not offered", help);
+        }
         if listener.require_tls && no_tls {
             let help = "set `tls = \"starttls\"`, or leave out `require_tls`";
             self.error(&at("require_tls"), "TLS is required, but not offered", help);
