@@ -46,7 +46,7 @@ fn read(file: &[u8], pieces: usize) -> Vec<Session> {
 
 /// Each eight octets are a segment: who, flags, sequence, acknowledgment, time, length.
 fn segments(octets: &[u8]) -> Vec<u8> {
-    let mut file = File::pcapng(Link::Ethernet, octets.len() % 2 == 0);
+    let mut file = File::pcapng(Link::Ethernet, octets.len().is_multiple_of(2));
     let ports = [40_000_u16, 40_001, 40_002];
     let mut talks: Vec<Conversation> = ports
         .iter()

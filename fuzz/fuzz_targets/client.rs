@@ -58,6 +58,7 @@ fuzz_target!(|octets: &[u8]| {
                     Output::SignIn => client.sign_in(now, context()),
                     // The credentials are a password.
                     Output::Gss(_) => unreachable!(),
+                    Output::Salt(_) => client.salted(now, &sasl::Secret::new("salted")),
                     Output::StartTls if choices & 8 != 0 => {
                         client.tls_failed(now, "no version".into())
                     }
@@ -118,6 +119,7 @@ fn transaction() -> Transaction {
 
 fn facts() -> TlsFacts {
     TlsFacts {
+        bindable: false,
         version: "TLSv1.3".into(),
         cipher: "none".into(),
         server_name: None,

@@ -40,7 +40,9 @@ fn answer(ask: Ask, choices: u8) -> Answer {
             let (stored, server) = (secret(), secret());
             Answer::ScramKeys(Keys { hash, salt: vec![1; 16], iterations: 4_096, stored, server })
         }
-        Ask::SharedSecret { .. } if known => Answer::Password(Secret::new("not to be guessed, is it?")),
+        Ask::SharedSecret { .. } if known => {
+            Answer::Password(Secret::new("not to be guessed, is it?"))
+        }
         Ask::NtHash { user, .. } if known => {
             Answer::NtHash { user, hash: sasl::nt_hash("not to be guessed, is it?") }
         }
@@ -61,7 +63,9 @@ fn answer(ask: Ask, choices: u8) -> Answer {
 
 fn context(bound: bool) -> Context {
     let bindings = match bound {
-        true => Bindings { exporter: Some(vec![1; 32]), end_point: Some(vec![2; 32]), unique: None },
+        true => {
+            Bindings { exporter: Some(vec![1; 32]), end_point: Some(vec![2; 32]), unique: None }
+        }
         false => Bindings::default(),
     };
     Context {
@@ -69,6 +73,7 @@ fn context(bound: bool) -> Context {
         service: "smtp",
         bindings,
         plus_offered: bound,
+        ntlm_v1: false,
         random: [7; 32],
         key: Arc::new(Secret::new("key")),
         iterations: scram::ITERATIONS,

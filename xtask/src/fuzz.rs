@@ -70,6 +70,13 @@ fn targets(named: &[String]) -> Result<Vec<String>, String> {
 /// Writes a target's seeds.
 fn seed(target: &str, seeds: &Path) -> std::io::Result<()> {
     fs::create_dir_all(seeds)?;
+    let own = shell::root().join("fuzz/seeds").join(target);
+    if own.is_dir() {
+        for entry in fs::read_dir(own)? {
+            let entry = entry?;
+            fs::copy(entry.path(), seeds.join(entry.file_name()))?;
+        }
+    }
     for (_, head, folder, extension) in FILES.iter().filter(|(name, ..)| *name == target) {
         for path in files(folder, extension)? {
             let name = path.file_name().unwrap_or_default();

@@ -9,7 +9,9 @@
 //! Dovecot holds refusals back itself (`auth_failure_delay`), and is told the client's address.
 
 mod connection;
-mod line;
+// Open to the fuzz targets.
+#[doc(hidden)]
+pub mod line;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

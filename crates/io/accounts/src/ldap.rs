@@ -13,11 +13,16 @@
 //! Our own few messages and not a library's: one that opens its sockets itself would stand beside
 //! `world`, with another TLS and other errors.
 
-mod ber;
+// What reads strangers' octets is open to the fuzz targets.
+#[doc(hidden)]
+pub mod ber;
 mod connection;
-mod filter;
-mod message;
-mod template;
+#[doc(hidden)]
+pub mod filter;
+#[doc(hidden)]
+pub mod message;
+#[doc(hidden)]
+pub mod template;
 mod url;
 
 use std::sync::{Mutex, PoisonError};

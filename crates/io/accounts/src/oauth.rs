@@ -4,8 +4,11 @@
 //! are about trust), or the issuer is asked about each (RFC 7662). Issuer, audience, time and scope have
 //! to be right; the user is whom the configured claim names, whatever the client says.
 
-mod jwk;
-mod jwt;
+// What reads strangers' octets is open to the fuzz targets.
+#[doc(hidden)]
+pub mod jwk;
+#[doc(hidden)]
+pub mod jwt;
 
 use std::{
     sync::{Mutex, PoisonError},

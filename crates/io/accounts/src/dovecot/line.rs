@@ -7,34 +7,34 @@ use crate::Visit;
 
 /// A line from Dovecot, without its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line(Vec<String>);
+pub struct Line(Vec<String>);
 
 impl Line {
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         Self(text.split('\t').map(unescape).collect())
     }
 
-    pub(super) fn word(&self) -> &str {
+    pub fn word(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
 
     /// The field at that place; the word is at 0.
-    pub(super) fn at(&self, place: usize) -> Option<&str> {
+    pub fn at(&self, place: usize) -> Option<&str> {
         self.0.get(place).map(String::as_str)
     }
 
     /// The login that it is about.
-    pub(super) fn number(&self) -> Option<u32> {
+    pub fn number(&self) -> Option<u32> {
         self.at(1)?.parse().ok()
     }
 
     /// Whether a field stands there by itself.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.0.iter().skip(1).any(|field| field == name)
     }
 
     /// What stands behind `name=`.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    pub fn value(&self, name: &str) -> Option<&str> {
         let fields = self.0.iter().skip(1);
         fields
             .filter_map(|field| field.split_once('='))
@@ -45,7 +45,7 @@ impl Line {
 
 /// `AUTH`: `resp` has to be the last field. Refusals are held back by our own guard, for all back ends alike:
 /// Dovecot's penalty would come on top, and be longer than anybody waits for it.
-pub(super) fn auth(id: u32, mechanism: Mechanism, visit: &Visit, initial: Option<&[u8]>) -> String {
+pub fn auth(id: u32, mechanism: Mechanism, visit: &Visit, initial: Option<&[u8]>) -> String {
     let (client, local) = (visit.client, visit.local);
     let mut line = format!(
         "AUTH\t{id}\t{mechanism}\tservice=smtp\tfinal-resp-ok\tno-penalty\trip={}\trport={}\tlip={}\tlport={}",

@@ -1,7 +1,7 @@
 //! As much of BER (ITU-T X.690) as LDAP needs: definite lengths, small tags (RFC 4511 section 5.1).
 
 /// A tag with its content.
-pub(super) fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+pub fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(content.len() + 6);
     octets.push(tag);
     match content.len() {
@@ -17,16 +17,16 @@ pub(super) fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
     octets
 }
 
-pub(super) fn constructed(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
+pub fn constructed(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
     tagged(tag, &parts.concat())
 }
 
-pub(super) fn octets(content: &[u8]) -> Vec<u8> {
+pub fn octets(content: &[u8]) -> Vec<u8> {
     tagged(0x04, content)
 }
 
 /// INTEGER 0x02 or ENUMERATED 0x0a, not negative.
-pub(super) fn number(tag: u8, number: u32) -> Vec<u8> {
+pub fn number(tag: u8, number: u32) -> Vec<u8> {
     let octets = number.to_be_bytes();
     let zeros = octets.iter().take_while(|octet| **octet == 0).count().min(3);
     let mut content = octets[zeros..].to_vec();
@@ -38,24 +38,28 @@ pub(super) fn number(tag: u8, number: u32) -> Vec<u8> {
 
 /// What is left of something that was received.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
-impl<'a> Reader<'a> {
-    /// The next tag and its content.
-    pub(super) fn next(&mut self) -> Option<(u8, &'a [u8])> {
+/// Each tag with its content, up to the end or to what is no BER.
+impl<'a> Iterator for Reader<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
         let tag = *self.0.first()?;
         let (head, length) = length(&self.0[1..])??;
         let content = self.0.get(1 + head..)?.get(..length)?;
         self.0 = &self.0[1 + head + length..];
         Some((tag, content))
     }
+}
 
+impl<'a> Reader<'a> {
     /// The content, if it has that tag.
-    pub(super) fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.next().filter(|(found, _)| *found == tag).map(|(_, content)| content)
     }
 
-    pub(super) fn number(&mut self, tag: u8) -> Option<u32> {
+    pub fn number(&mut self, tag: u8) -> Option<u32> {
         let content = self.expect(tag)?;
         let is_small = content.len() <= 4 || (content.len() == 5 && content[0] == 0);
         if content.is_empty() || !is_small || content[0] & 0x80 != 0 {
@@ -64,13 +68,13 @@ impl<'a> Reader<'a> {
         Some(content.iter().fold(0, |number: u32, octet| number << 8 | u32::from(*octet)))
     }
 
-    pub(super) fn text(&mut self) -> Option<String> {
+    pub fn text(&mut self) -> Option<String> {
         Some(String::from_utf8_lossy(self.expect(0x04)?).into_owned())
     }
 }
 
 /// Octets of the length itself, and the length. The outer `None` is no BER, the inner one is not all there.
-pub(super) fn length(octets: &[u8]) -> Option<Option<(usize, usize)>> {
+pub fn length(octets: &[u8]) -> Option<Option<(usize, usize)>> {
     let Some(first) = octets.first() else { return Some(None) };
     match first {
         0..=0x7f => Some(Some((1, usize::from(*first)))),

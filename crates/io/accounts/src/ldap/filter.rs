@@ -16,7 +16,7 @@ type Value = Vec<Piece>;
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Filter {
+pub enum Filter {
     /// And is 0, or is 1.
     Set(u8, Vec<Filter>),
     Not(Box<Filter>),
@@ -30,7 +30,7 @@ pub(super) enum Filter {
 }
 
 impl Filter {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text.trim();
         let filter = parse(&mut rest, 0)?;
         match rest {
@@ -39,7 +39,7 @@ impl Filter {
         }
     }
 
-    pub(super) fn octets(&self, names: &Names<'_>) -> Vec<u8> {
+    pub fn octets(&self, names: &Names<'_>) -> Vec<u8> {
         let octets = |value: &Value| -> Vec<u8> {
             value.iter().flat_map(|piece| piece.octets(names).iter().copied()).collect()
         };

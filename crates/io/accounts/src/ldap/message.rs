@@ -3,30 +3,30 @@
 use super::ber::{self, Reader};
 
 /// A search: the whole tree below `base`, at most two entries, as one is wanted.
-pub(super) struct Search<'a> {
-    pub(super) base: &'a str,
-    pub(super) filter: Vec<u8>,
-    pub(super) attributes: Vec<&'a str>,
+pub struct Search<'a> {
+    pub base: &'a str,
+    pub filter: Vec<u8>,
+    pub attributes: Vec<&'a str>,
 }
 
 /// What came of something (LDAPResult).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) code: u32,
+pub struct Outcome {
+    pub code: u32,
     /// The directory's words.
-    pub(super) text: String,
+    pub text: String,
 }
 
 /// An entry that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) attributes: Vec<(String, Vec<String>)>,
+pub struct Entry {
+    pub name: String,
+    pub attributes: Vec<(String, Vec<String>)>,
 }
 
 /// What is received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Received {
+pub enum Received {
     Entry(Entry),
     /// The end of whatever was asked; the tag says what that was.
     End(u8, Outcome),
@@ -35,27 +35,27 @@ pub(super) enum Received {
 }
 
 impl Entry {
-    pub(super) fn values(&self, attribute: &str) -> impl Iterator<Item = &str> {
+    pub fn values(&self, attribute: &str) -> impl Iterator<Item = &str> {
         let fits = |name: &str| !attribute.is_empty() && name.eq_ignore_ascii_case(attribute);
         let found = self.attributes.iter().find(|(name, _)| fits(name));
         found.into_iter().flat_map(|(_, values)| values.iter().map(String::as_str))
     }
 }
 
-pub(super) const BIND_END: u8 = 0x61;
-pub(super) const SEARCH_END: u8 = 0x65;
-pub(super) const EXTENDED_END: u8 = 0x78;
+pub const BIND_END: u8 = 0x61;
+pub const SEARCH_END: u8 = 0x65;
+pub const EXTENDED_END: u8 = 0x78;
 /// RFC 4511 section 4.14.1.
 const STARTTLS: &str = "1.3.6.1.4.1.1466.20037";
 
 /// A simple bind (section 4.2).
-pub(super) fn bind(id: u32, dn: &str, password: &str) -> Vec<u8> {
+pub fn bind(id: u32, dn: &str, password: &str) -> Vec<u8> {
     let parts =
         [ber::number(0x02, 3), ber::octets(dn.as_bytes()), ber::tagged(0x80, password.as_bytes())];
     message(id, ber::constructed(0x60, &parts))
 }
 
-pub(super) fn search(id: u32, search: &Search<'_>) -> Vec<u8> {
+pub fn search(id: u32, search: &Search<'_>) -> Vec<u8> {
     // RFC 4511 section 4.5.1.8: `1.1` asks for no attributes, none at all asks for every one.
     let wanted = if search.attributes.is_empty() { &["1.1"][..] } else { &search.attributes };
     let attributes: Vec<Vec<u8>> = wanted.iter().map(|name| ber::octets(name.as_bytes())).collect();
@@ -72,7 +72,7 @@ pub(super) fn search(id: u32, search: &Search<'_>) -> Vec<u8> {
     message(id, ber::constructed(0x63, &parts))
 }
 
-pub(super) fn starttls(id: u32) -> Vec<u8> {
+pub fn starttls(id: u32) -> Vec<u8> {
     message(id, ber::constructed(0x77, &[ber::tagged(0x80, STARTTLS.as_bytes())]))
 }
 
@@ -81,7 +81,7 @@ fn message(id: u32, operation: Vec<u8>) -> Vec<u8> {
 }
 
 /// The content of a received message: its number, and what it says. `None`: it is none that we know.
-pub(super) fn read(octets: &[u8]) -> Option<(u32, Received)> {
+pub fn read(octets: &[u8]) -> Option<(u32, Received)> {
     let mut reader = Reader(octets);
     let id = reader.number(0x02)?;
     let (tag, content) = reader.next()?;
@@ -119,7 +119,7 @@ fn entry(content: &mut Reader<'_>) -> Option<Entry> {
 }
 
 /// Its name in the RFC's appendix A, for the codes that logins meet.
-pub(super) fn word(code: u32) -> String {
+pub fn word(code: u32) -> String {
     let word = match code {
         1 => "operationsError",
         2 => "protocolError",

@@ -2,21 +2,21 @@
 
 /// A name and its parts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Names<'a> {
+pub struct Names<'a> {
     user: &'a str,
     local: &'a str,
     domain: &'a str,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(user: &'a str) -> Self {
+    pub fn of(user: &'a str) -> Self {
         let (local, domain) = user.rsplit_once('@').unwrap_or((user, ""));
         Self { user, local, domain }
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub enum Piece {
     Octets(Vec<u8>),
     User,
     Local,
@@ -24,7 +24,7 @@ pub(super) enum Piece {
 }
 
 impl Piece {
-    pub(super) fn octets<'a>(&'a self, names: &Names<'a>) -> &'a [u8] {
+    pub fn octets<'a>(&'a self, names: &Names<'a>) -> &'a [u8] {
         match self {
             Self::Octets(octets) => octets,
             Self::User => names.user.as_bytes(),
@@ -34,7 +34,7 @@ impl Piece {
     }
 
     /// `{user}` and the like in front of a text.
-    pub(super) fn placeholder(text: &str) -> Option<(Self, &str)> {
+    pub fn placeholder(text: &str) -> Option<(Self, &str)> {
         [("{user}", Self::User), ("{local}", Self::Local), ("{domain}", Self::Domain)]
             .into_iter()
             .find_map(|(word, piece)| Some((piece, text.strip_prefix(word)?)))
@@ -43,10 +43,10 @@ impl Piece {
 
 /// A DN with places for the user's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Template(Vec<Piece>);
+pub struct Template(Vec<Piece>);
 
 impl Template {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let (mut pieces, mut rest) = (Vec::new(), text);
         while !rest.is_empty() {
             let (piece, behind) = match Piece::placeholder(rest) {
@@ -65,7 +65,7 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    pub(super) fn dn(&self, names: &Names<'_>) -> String {
+    pub fn dn(&self, names: &Names<'_>) -> String {
         let mut dn = String::new();
         for piece in &self.0 {
             let text = String::from_utf8_lossy(piece.octets(names));

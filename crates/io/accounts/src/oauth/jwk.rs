@@ -16,7 +16,7 @@ const KEYS_MAX: usize = 100;
 /// is checked by a secret (a public key must never be taken for one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub(super) enum Algorithm {
+pub enum Algorithm {
     Rs256,
     Rs384,
     Rs512,
@@ -29,7 +29,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    pub(super) fn by_name(name: &str) -> Option<Self> {
+    pub fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "RS256" => Self::Rs256,
             "RS384" => Self::Rs384,
@@ -59,7 +59,7 @@ impl Algorithm {
 
 /// All keys of an issuer.
 #[derive(Debug)]
-pub(super) struct Keys(Vec<Key>);
+pub struct Keys(Vec<Key>);
 
 #[derive(Debug)]
 struct Key {
@@ -102,19 +102,19 @@ struct Written {
 
 impl Keys {
     /// Keys of kinds that are not known, or not for signatures, are left out (RFC 7517 section 5).
-    pub(super) fn parse(octets: &[u8]) -> Result<Self, String> {
+    pub fn parse(octets: &[u8]) -> Result<Self, String> {
         let set: Set = serde_json::from_slice(octets)
             .map_err(|error| format!("the issuer's keys can't be read: {error}"))?;
         let keys = set.keys.into_iter().take(KEYS_MAX);
         Ok(Self(keys.filter_map(Written::read).collect()))
     }
 
-    pub(super) fn has(&self, id: &str) -> bool {
+    pub fn has(&self, id: &str) -> bool {
         self.0.iter().any(|key| key.id.as_deref() == Some(id))
     }
 
     /// Whether one of the keys that it may be of made this signature.
-    pub(super) fn verify(
+    pub fn verify(
         &self,
         id: Option<&str>,
         algorithm: Algorithm,

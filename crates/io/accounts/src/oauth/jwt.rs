@@ -10,7 +10,7 @@ use super::jwk::{Algorithm, Keys};
 
 /// A token that is not checked yet.
 #[derive(Debug)]
-pub(super) struct Token<'a> {
+pub struct Token<'a> {
     /// What is signed.
     signed: &'a str,
     claims: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
+    pub fn parse(text: &'a str) -> Result<Self, &'static str> {
         const NONE: &str = "the token is no signed JSON Web Token";
         let (signed, signature) = text.rsplit_once('.').ok_or(NONE)?;
         let (header, claims) = signed.split_once('.').ok_or(NONE)?;
@@ -45,12 +45,12 @@ impl<'a> Token<'a> {
     }
 
     /// The id of the key that it says to be signed with.
-    pub(super) fn key(&self) -> Option<&str> {
+    pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
     /// Its claims, if it is signed with one of these.
-    pub(super) fn verify(&self, keys: &Keys) -> Result<Map<String, Value>, &'static str> {
+    pub fn verify(&self, keys: &Keys) -> Result<Map<String, Value>, &'static str> {
         let (name, message) = (self.algorithm_name.as_str(), self.signed.as_bytes());
         keys.verify(self.key(), self.algorithm, name, message, &self.signature)?;
         serde_json::from_slice(&self.claims).map_err(|_| "the token's claims are no JSON object")

@@ -1,0 +1,23 @@
+//! What Dovecot's auth service sends: any line is taken apart without a panic, into no more than it has.
+
+#![no_main]
+
+use accounts::dovecot::line::Line;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let line = Line::parse(text);
+    assert!(line.word().len() <= text.len());
+    if let Some(number) = line.number() {
+        assert_eq!(line.at(1).and_then(|field| field.parse().ok()), Some(number));
+    }
+    for name in ["user", "resp", "code", "reason"] {
+        if let Some(value) = line.value(name) {
+            assert!(value.len() < text.len() && text.contains(name));
+        }
+    }
+    let flags = ["temp", "authz", "user_disabled", "pass_expired"];
+    assert!(
+        flags.iter().all(|flag| !line.has(flag) || text.contains(flag) || text.contains('\x01'))
+    );
+});
