@@ -242,7 +242,7 @@ fn why(bed: &Bed, expected: &str) -> String {
 fn we_sign_in_at_postfix_with_dovecot() {
     let sink = Sink::start();
     let knows = Knows {
-        mechanisms: "plain login cram-md5 scram-sha-1 scram-sha-256",
+        mechanisms: "plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256",
         user: ("relay", "passWord1"),
         ..Knows::default()
     };
@@ -250,7 +250,7 @@ fn we_sign_in_at_postfix_with_dovecot() {
     let socket = dovecot.socket();
     let wants = Wants { dovecot: Some(&socket), ..Wants::default() };
     let Some(postfix) = Postfix::start(sink.port, wants) else { return };
-    let all = ["SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"];
+    let all = ["SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"];
     for (number, mechanism) in all.into_iter().enumerate() {
         let bed = Bed::start(&route(postfix.port, mechanism, "relay", "passWord1"));
         hand_over(bed.mx, "carol@next.test");
