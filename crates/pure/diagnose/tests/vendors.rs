@@ -57,6 +57,8 @@ const ROWS: &[Row] = &[
     ("exchange-online", "exchange-online", Failure, "mx.b.test", END, Policy),
     ("exchange-online-own", "exchange-online", Failure, "", ROUTING, NoSuchUser),
     ("exchange-online-delay", "exchange-online", Delay, "-", None, Expired),
+    ("exchange-online-pasted", "exchange-online", Failure, "mx.b.test", RCPT, Blocklisted),
+    ("courier-pasted", "courier", Failure, "mx.b.test", RCPT, NoSuchUser),
     ("exchange-german", "exchange-2007", Failure, "mx.b.test", RCPT, NoSuchUser),
     ("exchange-french", "exchange-2007", Failure, "", MAILBOX, MailboxFull),
     ("exchange-japanese", "exchange-2007", Failure, "", ROUTING, NoSuchUser),

@@ -525,6 +525,14 @@ mod tests {
     }
 
     #[test]
+    fn a_report_that_quotes_a_dialogue_is_a_report() {
+        let shown =
+            page(include_str!("../../../../../pure/diagnose/tests/ndr/courier-pasted.eml"), 100);
+        assert!(shown.contains("non-delivery report (courier)"), "{shown}");
+        assert!(shown.contains("said by      mx.b.test"), "{shown}");
+    }
+
+    #[test]
     fn lines_of_a_log_are_no_report() {
         let unknown = "2026-11-22T10:00:01Z haraka[12]: delivery to bob@b.test failed: 550 5.7.1 Blocked by spam filter\n\
                        2026-11-22T10:00:02Z haraka[12]: delivery to eve@b.test failed: 550 5.1.1 unknown user\n";
