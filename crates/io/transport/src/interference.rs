@@ -9,19 +9,26 @@
 //! | a command "out of sequence" that was in sequence | PIPELINING, SIZE, DSN, 8BITMIME, EHLO          |
 //! | MAIL or RCPT with parameters not understood      | SIZE, DSN, 8BITMIME, EHLO                      |
 //! | BDAT not known, or a break while or after it     | CHUNKING                                       |
+//! | a break at XEXCH50, or before all is over        | XEXCH50, before all others                     |
 //!
 //! Without EHLO there is no TLS and no login: it is never suspected where either was promised or in use.
 
-use smtp::{Cause, Outcome, Stage, Trouble};
+use smtp::{Cause, Outcome, Reply, Stage, Trouble};
 
 use crate::plan::{Features, Learned};
 
 /// What the envelope's commands may carry that a path stumbles over.
 const PARAMETERS: [Features; 4] =
     [Features::SIZE, Features::DSN, Features::EIGHTBITMIME, Features::EHLO];
-/// The same, after what is most often to blame.
-const ENVELOPE: [Features; 5] =
-    [Features::PIPELINING, Features::SIZE, Features::DSN, Features::EIGHTBITMIME, Features::EHLO];
+/// The same, after what is most often to blame. (XEXCH50 counts as used only once it was said, behind RCPT.)
+const ENVELOPE: [Features; 6] = [
+    Features::XEXCH50,
+    Features::PIPELINING,
+    Features::SIZE,
+    Features::DSN,
+    Features::EIGHTBITMIME,
+    Features::EHLO,
+];
 
 /// Which feature a transaction may have broken on. What was refused for its sake is put off rather than
 /// failed, as without it it may go through.
@@ -35,7 +42,11 @@ pub(crate) fn learn(used: Features, without_ehlo: bool, outcomes: &mut [Outcome]
         Outcome::Relayed(_) => None,
     });
     let Some((feature, cause)) = suspect else { return learned };
-    learned.add(feature, format!("the dialogue broke at {}: {}", cause.stage, cause.trouble));
+    let place = match cause.stage {
+        Stage::Other => feature.to_string(),
+        stage => stage.to_string(),
+    };
+    learned.add(feature, format!("the dialogue broke at {place}: {}", cause.trouble));
     for outcome in outcomes {
         if let Outcome::Failed(cause) = outcome
             && suspect_of_refusal(used, cause).is_some()
@@ -53,7 +64,10 @@ fn suspect(used: Features, cause: &Cause) -> Option<Features> {
     );
     match cause.stage {
         Stage::Mail | Stage::Rcpt | Stage::Data if broke => first(used, &ENVELOPE),
-        Stage::Content | Stage::EndOfData if broke => first(used, &[Features::CHUNKING]),
+        Stage::Content | Stage::EndOfData if broke => {
+            first(used, &[Features::XEXCH50, Features::CHUNKING])
+        }
+        Stage::Other if broke => first(used, &[Features::XEXCH50]),
         _ => suspect_of_refusal(used, cause),
     }
 }
@@ -76,7 +90,7 @@ fn suspect_of_refusal(used: Features, cause: &Cause) -> Option<Features> {
 }
 
 /// 503 is also what some servers say to a client that has to log in first.
-fn wants_login(reply: &smtp::Reply) -> bool {
+fn wants_login(reply: &Reply) -> bool {
     let text = reply.text.to_lowercase();
     ["auth", "login", "log in", "sign in"].iter().any(|word| text.contains(word))
 }
@@ -87,8 +101,6 @@ fn first(used: Features, suspects: &[Features]) -> Option<Features> {
 
 #[cfg(test)]
 mod tests {
-    use smtp::Reply;
-
     use super::*;
 
     fn all() -> Features {
@@ -129,9 +141,20 @@ mod tests {
             (Stage::Rcpt, reply(550, "no such user"), Features::NONE),
             (Stage::Mail, reply(503, "authentication required"), Features::NONE),
             (Stage::EndOfData, reply(554, "spam"), Features::NONE),
+            (Stage::Other, Trouble::Closed, Features::NONE),
         ] {
             assert_eq!(learned(all(), true, stage, trouble.clone()), suspected, "{trouble:?}");
         }
+    }
+
+    #[test]
+    fn xexch50_is_to_blame_before_all_others_where_it_was_said() {
+        let used = all().with(Features::XEXCH50);
+        for stage in [Stage::Other, Stage::Data, Stage::Content, Stage::EndOfData] {
+            assert_eq!(learned(used, true, stage, Trouble::Closed), Features::XEXCH50, "{stage}");
+        }
+        let spam = Trouble::Reply(Reply::bare(554, "spam"));
+        assert_eq!(learned(used, true, Stage::EndOfData, spam), Features::NONE);
     }
 
     #[test]

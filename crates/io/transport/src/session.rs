@@ -189,11 +189,14 @@ impl Session {
         }
     }
 
-    fn report(&self, mut outcomes: Vec<Outcome>) -> Relayed {
+    fn report(&mut self, mut outcomes: Vec<Outcome>) -> Relayed {
         let used = self.driver.client.used();
         // In clear and without a login: then HELO takes nothing away that was promised.
         let without_ehlo = self.tls().is_none() && !used.has(Features::AUTH);
-        let learned = interference::learn(used, without_ehlo, &mut outcomes);
+        let mut learned = interference::learn(used, without_ehlo, &mut outcomes);
+        if let Some((feature, reply)) = self.driver.client.take_refusal() {
+            learned.add(feature, format!("it is offered and was refused: {reply}"));
+        }
         Relayed { too_many: too_many(&outcomes), outcomes, transcript: self.transcript(), learned }
     }
 

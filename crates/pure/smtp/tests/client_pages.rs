@@ -7,7 +7,8 @@
 //! | line               | meaning                                                                |
 //! |--------------------|------------------------------------------------------------------------|
 //! | `S: text`          | the next hop says that line                                            |
-//! | `C: text`          | the client has written that line by now, and no more than is shown     |
+//! | `C: text`          | the client has written that line by now, and no more than is shown;    |
+//! |                    | without a line ending `\` stands at its end                            |
 //! | `-> send`          | the driver begins the message's transaction; also `quit`, `command X`  |
 //! | `-- closes`        | the next hop closes; also `silence`, `network X`, `TLS stands`, `TLS fails X`, `content fails X` |
 //! | `=> word`          | the machine put that out by now                                        |
@@ -331,7 +332,7 @@ impl Player {
     }
 
     fn show(&mut self, outputs: Vec<Output>) {
-        let written = String::from_utf8_lossy(&self.written).into_owned();
+        let written = String::from_utf8_lossy(&self.written).replace('\0', "\\0");
         for line in written.split_inclusive('\n') {
             let open = if line.ends_with("\r\n") { "" } else { "\\" };
             let shown = format!("C: {}{open}", line.trim_end_matches("\r\n"));

@@ -17,6 +17,10 @@ pub(super) enum Awaited {
     Mail,
     /// For the recipient of that number.
     Rcpt(usize),
+    /// To XEXCH50: whether its octets may come.
+    Properties,
+    /// To the octets of XEXCH50.
+    PropertiesSent,
     Data,
     /// After the content, for all recipients that were accepted.
     EndOfData,
@@ -44,7 +48,7 @@ impl Awaited {
             Self::Ehlo | Self::Helo | Self::StartTls | Self::Auth(_) => timeouts.ehlo,
             Self::Reset | Self::Mail | Self::Command => timeouts.mail,
             Self::Rcpt(_) => timeouts.rcpt,
-            Self::Data => timeouts.data,
+            Self::Properties | Self::PropertiesSent | Self::Data => timeouts.data,
             Self::EndOfData | Self::EndOfDataFor(_) => timeouts.end_of_data,
             Self::Quit => timeouts.quit,
         }
@@ -60,6 +64,7 @@ impl Awaited {
             Self::Rcpt(_) => Stage::Rcpt,
             Self::Data => Stage::Data,
             Self::EndOfData | Self::EndOfDataFor(_) => Stage::EndOfData,
+            Self::Properties | Self::PropertiesSent => Stage::Other,
             Self::Reset | Self::Command | Self::Quit => Stage::Other,
         }
     }

@@ -66,6 +66,9 @@ pub struct Client {
     reader: ReplyReader,
     extensions: Extensions,
     used: Features,
+    /// Offered and refused, in whichever transaction.
+    refused: Features,
+    refusal: Option<(Features, Reply)>,
     tls: Option<TlsFacts>,
     /// The login that is under way.
     login: Option<Box<login::Login>>,
@@ -146,6 +149,8 @@ impl Client {
             reader,
             extensions: Extensions::default(),
             used: Features::NONE,
+            refused: Features::NONE,
+            refusal: None,
             tls: None,
             login: None,
             opened: Mark::default(),
@@ -210,11 +215,11 @@ impl Client {
         &self.extensions
     }
 
-    /// What can be used here: offered, not to be avoided, and allowed where it needs that. Before `begin`, the caller sees here
+    /// What can be used here: offered, not to be avoided, not refused before, and allowed where it needs that. Before `begin`, the caller sees here
     /// whether the content must be converted (8BITMIME, BINARYMIME with CHUNKING, SMTPUTF8).
     pub fn usable(&self) -> Features {
         let barred = Features::OPT_IN.without(self.plan.allow);
-        self.extensions.offered().without(self.plan.avoid).without(barred)
+        self.extensions.offered().without(self.plan.avoid).without(barred).without(self.refused)
     }
 
     /// The largest message that the next hop takes, unless SIZE is not to be believed here.
@@ -227,6 +232,17 @@ impl Client {
     /// PIPELINING is among them only if a group of commands was really written.
     pub fn used(&self) -> Features {
         self.used
+    }
+
+    /// What the peer offers and refused, in words that were not taken yet. The transaction went on without
+    /// it, and the session does not ask again.
+    pub fn take_refusal(&mut self) -> Option<(Features, Reply)> {
+        self.refusal.take()
+    }
+
+    pub(crate) fn note_refusal(&mut self, feature: Features, reply: Reply) {
+        self.refused = self.refused.with(feature);
+        self.refusal = Some((feature, reply));
     }
 
     /// The opening of the session and its newest transaction: the evidence of that transaction.

@@ -1,13 +1,14 @@
 //! How far a transaction has come: which envelope command comes next, and who has which verdict.
 
 use super::{
-    Awaited, Features, Framing, Limits, Transaction,
+    Awaited, Features, Framing, Limits, Protocol, Transaction,
     content::Framer,
     parameters::{self, Terms, Unfit},
     wire::Wire,
 };
 use crate::{
     envelope::Recipient,
+    extension::xexch50,
     outcome::{Cause, Outcome, Stage, Trouble},
     reply::parse::Heard,
     status::EnhancedStatus,
@@ -32,6 +33,8 @@ pub(super) struct Progress {
     /// So many recipients were named to the peer, or skipped.
     named: usize,
     accepted: usize,
+    /// XEXCH50 comes before DATA or BDAT.
+    properties_due: bool,
     /// DATA or BDAT was written.
     data_asked: bool,
 }
@@ -123,6 +126,7 @@ impl Progress {
         let named =
             if fates.iter().all(|fate| matches!(fate, Fate::Decided(_))) { fates.len() } else { 0 };
         let mail = if named == fates.len() { Mail::Refused } else { Mail::Unasked };
+        let properties_due = usable.has(Features::XEXCH50) && protocol == Protocol::Smtp;
         let framing = if usable.has(Features::CHUNKING) { Framing::Bdat } else { Framing::Dot };
         Self {
             transaction,
@@ -134,6 +138,7 @@ impl Progress {
             reset_due,
             named,
             accepted: 0,
+            properties_due,
             data_asked: false,
         }
     }
@@ -163,6 +168,9 @@ impl Progress {
             wire.say(Awaited::Rcpt(number), |line| {
                 parameters::write_rcpt(line, recipient, self.usable)
             });
+        } else if self.properties_due {
+            self.write_properties(wire);
+            return false;
         } else {
             return self.write_data(wire, grouped);
         }
@@ -174,6 +182,15 @@ impl Progress {
             self.fates.get(self.named..)?.iter().position(|fate| matches!(fate, Fate::Open))?;
         self.named += open + 1;
         Some(self.named - 1)
+    }
+
+    /// XEXCH50, once all recipients are answered. DATA can't be in one group with it: what follows it
+    /// depends on its reply.
+    fn write_properties(&mut self, wire: &mut Wire) {
+        if wire.awaited.is_empty() && self.has_accepted() {
+            self.properties_due = false;
+            wire.say(Awaited::Properties, xexch50::write);
+        }
     }
 
     /// DATA as the last of its group, or BDAT once all recipients are answered.

@@ -6,6 +6,9 @@
 //! | PIPELINING              | MAIL, all RCPT and DATA as one group (RFC 2920), content after the 354  |
 //! | PIPELINING and CHUNKING | MAIL and all RCPT as one group, `BDAT n LAST` with the content after it |
 //!
+//! Where a route has us use XEXCH50, it comes behind the replies to RCPT, and DATA or BDAT behind its own. Nothing
+//! hangs on it: refused, the message goes on without it.
+//!
 //! BDAT waits for the replies to RCPT though RFC 3030 lets it join the group: it takes no round trip
 //! more than DATA with its 354, no content is sent for nobody, and where a box swallowed the envelope,
 //! the content isn't thrown after it.
@@ -108,6 +111,9 @@ impl Client {
             if self.wire.awaited.len() > 1 {
                 self.used = self.used.with(Features::PIPELINING);
             }
+            if self.wire.awaited.front() == Some(&Awaited::Properties) {
+                self.used = self.used.with(Features::XEXCH50);
+            }
             if progress.wants_bdat_content() {
                 // BDAT has no reply before the content.
                 self.used = self.used.with(Features::CHUNKING);
@@ -140,9 +146,9 @@ impl Client {
     /// A reply of the envelope or after the content.
     pub(super) fn hear_in_transaction(&mut self, awaited: Awaited, heard: &Heard<'_>) {
         let stage = awaited.stage();
-        let data = awaited == Awaited::Data;
-        if heard.is_intermediate() != data && (heard.is_intermediate() || heard.is_positive()) {
-            // 354 to anything else, or 250 to DATA, which is no permission to send.
+        let asks = matches!(awaited, Awaited::Data | Awaited::Properties);
+        if heard.is_intermediate() != asks && (heard.is_intermediate() || heard.is_positive()) {
+            // 354 to anything else, or 250 to DATA or XEXCH50, which is no permission to send.
             return self.misunderstood(stage, heard);
         }
         let State::Transacting(progress) = &mut self.state else { return };
@@ -153,6 +159,11 @@ impl Client {
             Awaited::Reset => {}
             Awaited::Mail => progress.hear_mail(heard),
             Awaited::Rcpt(number) => progress.hear_rcpt(number, heard),
+            Awaited::Properties if heard.is_intermediate() => return self.wire.say_properties(),
+            Awaited::Properties | Awaited::PropertiesSent if !heard.is_positive() => {
+                self.note_refusal(Features::XEXCH50, heard.to_reply());
+            }
+            Awaited::PropertiesSent => {}
             Awaited::Data if heard.is_intermediate() => return self.hear_go_ahead(),
             Awaited::EndOfDataFor(number) => progress.decide(number, stage, heard),
             _ => progress.decide_rest(stage, heard),

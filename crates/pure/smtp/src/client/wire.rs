@@ -4,7 +4,10 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::Awaited;
-use crate::transcript::{Party, Transcript};
+use crate::{
+    extension::xexch50,
+    transcript::{Party, Transcript},
+};
 
 #[derive(Default)]
 pub(super) struct Wire {
@@ -38,6 +41,13 @@ impl Wire {
     pub(super) fn say_dot(&mut self) {
         self.commands.extend_from_slice(b".\r\n");
         self.transcript.record(self.now, Party::Client, ".");
+    }
+
+    /// Writes the octets that XEXCH50 announced. No line ending follows them: it would be one too many.
+    pub(super) fn say_properties(&mut self) {
+        self.commands.extend_from_slice(xexch50::NO_PROPERTIES);
+        self.note(format!("XEXCH50: {} octets", xexch50::NO_PROPERTIES.len()));
+        self.awaited.push_back(Awaited::PropertiesSent);
     }
 
     /// Writes down a remark.

@@ -4,6 +4,9 @@
 //! `X-LINK2STATE FIRST CHUNK={...}`, in as many commands as it takes. Before AUTH it is refused; after it, what comes
 //! is thrown away, and the other end hears that there is no news here. (A handler that read the chunks was
 //! the hole of MS05-021.)
+//!
+//! As a client we never say it: a transfer agent without routing groups has no state that it could tell, and what it
+//! made up would change how a real organisation routes.
 
 use super::{Extension, Features, Ground, Lines, Offered};
 
