@@ -157,6 +157,16 @@ fn big_packets_that_get_lost_are_named() {
         ours,
         &["lab", "server", "--scenario", "good", "--listen", "10.203.2.1:2525"],
     );
+    // Nobody gets a message of these: what was sent before it was broken off is not acknowledged.
+    let probe = ["probe", "10.203.2.1:2525", "--from", "anna@a.test", "--to", "bob@b.test"];
+    for more in [&["--bisect"][..], &["--bisect", "--send"]] {
+        let quickly = ["--avoid", "PIPELINING,SIZE,8BITMIME,DSN", "--timeout", "5", "--json"];
+        let arguments = [&probe[..], more, &quickly].concat();
+        let report = run(path.command("c", ours).args(arguments)).out();
+        let report: serde_json::Value = serde_json::from_str(report.trim()).expect("JSON");
+        let found = &report["visits"][0]["bisection"];
+        assert_eq!(found["culprit"], "large content", "{more:?}: {found}");
+    }
     let dump = path.start("c", "tcpdump", &["-i", "c0", "-Z", "root", "-U", "-w", &at("c.pcap")]);
     let _agent = path.start("c", ours, &["serve", "--config", &at("m.toml")]);
     let give = [

@@ -16,6 +16,7 @@ use smtp::{Envelope, Recipient};
 use transport::{
     ClientTls, Features, Plan,
     content::Memory,
+    probe::{Bisect, Order, Subject, Trial, probe},
     send::{Report, Via, send},
 };
 use world::sim::{SimWorld, disk::SimDisk};
@@ -217,6 +218,82 @@ async fn every_scenario_is_found_and_named_alike() {
                 scenario.name,
                 scenario.finds,
                 played.own.first()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What `probe --bisect` names when it looks through a box at the lab's server.
+async fn bisected(scenario: &Scenario, how: Bisect) -> (Option<String>, Vec<String>) {
+    let sim = SimWorld::new(5);
+    let world =
+        |host: [u8; 4], seed| sim.world_for(IpAddr::from(host), Arc::new(SimDisk::new(seed)));
+    let (ours, between, theirs) = (world(CLIENT, 1), world(BOX, 2), world(SERVER, 3));
+    let far = SocketAddr::from((SERVER, 25));
+    let server = Server::listen(&theirs.net, far, scenario.server.clone(), None).unwrap();
+    let at = SocketAddr::from((BOX, 25));
+    let middlebox = Middlebox::listen(&between.net, at, far, scenario.middlebox.clone()).unwrap();
+    let playing = tokio::spawn(async move {
+        tokio::join!(server.run(), middlebox.run());
+    });
+    let mut plan = Plan { allow: Features::XEXCH50, ..Plan::new("client.a.test") };
+    plan.timeouts.limit(Duration::from_secs(30));
+    let trial = Trial {
+        reverse_path: long_sender().parse().ok(),
+        recipients: vec!["bob@b.test".parse().unwrap()],
+        size: None,
+    };
+    let order = Order {
+        subject: Subject::Host("192.0.2.2".to_owned()),
+        port: 25,
+        plan,
+        trial: Some(trial),
+        selectors: Vec::new(),
+        mine: false,
+        bisect: Some(how),
+        https_port: 443,
+    };
+    let tls = ClientTls::new(&ours).unwrap();
+    let report = probe(&ours, &tls, &order).await;
+    playing.abort();
+    let bisection = report.visits[0].bisection.clone().expect("it was connected");
+    let tries = bisection.tries.iter().map(|tried| format!("{tried:?}")).collect();
+    (bisection.culprit, tries)
+}
+
+#[tokio::test(start_paused = true)]
+async fn bisection_names_what_breaks_in_a_box() {
+    use Bisect::{BreakOff, Send};
+    let mut wrong = Vec::new();
+    for (name, how, culprit) in [
+        ("plain", BreakOff, None),
+        ("plain", Send, None),
+        ("pix-fixup", Send, None), // EHLO is refused: nothing is offered that could break
+        ("drop-bdat", BreakOff, Some("CHUNKING")),
+        ("drop-bdat", Send, Some("CHUNKING")),
+        ("bdat-500", BreakOff, Some("CHUNKING")),
+        ("bdat-500", Send, Some("CHUNKING")),
+        ("broken-pipelining", BreakOff, Some("PIPELINING")),
+        ("broken-pipelining", Send, Some("PIPELINING")),
+        ("xexch50-abort", BreakOff, Some("XEXCH50")),
+        ("xexch50-abort", Send, Some("XEXCH50")),
+        ("mtu-blackhole", BreakOff, Some("large content")),
+        ("mtu-blackhole", Send, Some("large content")),
+        ("content-kill", BreakOff, Some("large content")),
+        ("starttls-verb", Send, None), // refused, it goes on in clear: no break
+        ("starttls-garbage", BreakOff, Some("STARTTLS")),
+        ("size-limit", Send, None), // it refuses small ones too
+        ("bdat-refused", Send, Some("CHUNKING")),
+        ("long-line-reset", Send, None), // whatever is switched off, the sender is long
+        ("strip-mail-from", Send, None),
+        ("xexch50-504", BreakOff, None),
+    ] {
+        let (found, tries) = bisected(&Scenario::named(name).unwrap(), how).await;
+        if found.as_deref() != culprit {
+            wrong.push(format!(
+                "{name} {how:?}: {found:?}, not {culprit:?}:\n  {}",
+                tries.join("\n  ")
             ));
         }
     }

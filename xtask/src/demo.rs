@@ -1,8 +1,8 @@
-//! A message that arrives, one that is stuck because a box in between takes MAIL away, and the finding
-//! that names it; all of it on this machine, with the real program.
+//! A message that arrives, one that is stuck because a box in between takes MAIL away and the finding that names it,
+//! and one that gets round a box that ends sessions at XEXCH50; all of it on this machine, with the real program.
 //!
 //! ```text
-//! mailwright send -> mailwright serve -> lab middlebox (plain | strip-mail-from) -> lab server
+//! mailwright send -> mailwright serve -> lab middlebox (plain | strip-mail-from | xexch50-abort) -> lab server
 //! ```
 
 use std::{
@@ -40,23 +40,27 @@ pub fn run(_arguments: &[String]) -> Outcome {
 
 impl Stage {
     fn play(&mut self) -> Outcome {
-        let [mail, good, bad, server] = free_ports()?;
+        let [mail, good, bad, old, server, exchange] = free_ports()?;
         let at = |port: u16| format!("127.0.0.1:{port}");
-        self.start(&["lab", "server", "--scenario", "good", "--listen", &at(server)])?;
-        for (scenario, port, record) in
-            [("plain", good, "good.pcap"), ("strip-mail-from", bad, "near.pcap")]
-        {
+        for (scenario, port) in [("good", server), ("xexch50-504", exchange)] {
+            self.start(&["lab", "server", "--scenario", scenario, "--listen", &at(port)])?;
+        }
+        for (scenario, port, behind, record) in [
+            ("plain", good, server, "good.pcap"),
+            ("strip-mail-from", bad, server, "near.pcap"),
+            ("xexch50-abort", old, exchange, "old.pcap"),
+        ] {
             let (near, far) = (self.file(record), self.file(&format!("far-{record}")));
             let between = ["lab", "middlebox", "--scenario", scenario, "--between"];
-            let places = [at(port), at(server)];
+            let places = [at(port), at(behind)];
             let records = ["--record-near", &near, "--record-far", &far];
             let places = places.iter().map(String::as_str);
             let all: Vec<&str> = between.into_iter().chain(places).chain(records).collect();
             self.start(&all)?;
         }
-        let config = self.configure(mail, good, bad)?;
+        let config = self.configure(mail, good, bad, old)?;
         self.start(&["serve", "--config", &config])?;
-        for port in [server, good, bad, mail] {
+        for port in [server, exchange, good, bad, old, mail] {
             wait_for(port)?;
         }
         title("A message that arrives");
@@ -69,16 +73,21 @@ impl Stage {
         let (near, far) = (self.file("near.pcap"), self.file("far-near.pcap"));
         self.show_until(&["analyze", &near], "command-taken-away")?;
         title("And proven by the captures of both sides");
-        self.show_until(&["compare", &near, &far], "never arrived")
+        self.show_until(&["compare", &near, &far], "never arrived")?;
+        title("A message that gets round a firewall which ends the session at XEXCH50");
+        self.send(mail, "dora@old.test")?;
+        self.show_until(&["why", "dora@old.test", "--config", &config], "XEXCH50 is not used")?;
+        self.show_until(&["analyze", &self.file("old.pcap")], "xexch50")
     }
 
-    fn configure(&self, mail: u16, good: u16, bad: u16) -> Outcome<String> {
+    fn configure(&self, mail: u16, good: u16, bad: u16, old: u16) -> Outcome<String> {
         let data = self.file("data");
         let text = format!(
             "hostname = \"demo.test\"\ndata = \"{data}\"\n\n\
              [[listener]]\naddress = \"127.0.0.1:{mail}\"\nrole = \"mx\"\ntls = \"none\"\n\n\
              [relay]\nnetworks = [\"127.0.0.0/8\"]\n\n\
-             [routes]\n\"good.test\" = \"127.0.0.1:{good}\"\n\"behind.test\" = \"127.0.0.1:{bad}\"\n"
+             [routes]\n\"good.test\" = \"127.0.0.1:{good}\"\n\"behind.test\" = \"127.0.0.1:{bad}\"\n\
+             \"old.test\" = {{ next_hop = \"127.0.0.1:{old}\", use = [\"XEXCH50\"], retry = {{ first = \"1s\" }} }}\n"
         );
         let path = self.file("mailwright.toml");
         std::fs::write(&path, text).map_err(|error| format!("{path}: {error}"))?;

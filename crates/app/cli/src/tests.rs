@@ -88,6 +88,7 @@ fn queue_show() {
             RecipientDetail { address: "bob@b.test".to_owned(), last: entry().last },
             RecipientDetail { address: "eve@b.test".to_owned(), last: None },
         ],
+        sending: None,
     };
     insta::assert_snapshot!(commands::queue::show(&detail, NOW));
 }

@@ -203,6 +203,7 @@ impl Desk {
             envid: carried.envelope.envid.as_deref().and_then(decoded),
             gives_up: view.arrived.after(retry.give_up),
             route: self.queue().route_of(view),
+            sending: self.queue().sending_of(view),
             recipients: carried
                 .envelope
                 .recipients

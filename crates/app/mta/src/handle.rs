@@ -9,8 +9,11 @@
 mod client;
 mod wire;
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use smtp::Timestamp;
+use transport::{ClientSettings, TlsLevel};
 
 use crate::{metrics::Snapshot, why::Why};
 
@@ -282,6 +285,41 @@ pub struct Detail {
     pub route: Vec<String>,
     /// What each recipient's last attempt met.
     pub recipients: Vec<RecipientDetail>,
+    /// How a session for it is opened now; none where no server takes it.
+    #[serde(default)]
+    pub sending: Option<Sending>,
+}
+
+/// How a session with a job's next hop is opened at present: what its route says, and what was learned of the site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sending {
+    /// The domain whose MX is looked up; none where `hosts` are configured.
+    pub mx_of: Option<String>,
+    /// Configured next hops, as `host:port` or the path of a socket.
+    pub hosts: Vec<String>,
+    /// The port of MX hosts.
+    pub port: u16,
+    /// LMTP instead of SMTP.
+    pub lmtp: bool,
+    /// The name in EHLO.
+    pub ehlo_name: String,
+    /// Addresses that connections come from; the operating system's choice if empty.
+    pub source: Vec<IpAddr>,
+    /// What is asked of TLS.
+    pub tls: TlsLevel,
+    /// Names that a certificate may be for, instead of the host's.
+    pub tls_names: Vec<String>,
+    /// Issuers, own certificate and oldest version.
+    pub tls_settings: ClientSettings,
+    /// TLS before the greeting.
+    pub implicit_tls: bool,
+    /// The message was sent with REQUIRETLS.
+    pub require_tls: bool,
+    /// EHLO keywords that are not used: the route's, and what broke.
+    pub avoid: Vec<String>,
+    /// EHLO keywords that are used only because the route says so.
+    pub allow: Vec<String>,
 }
 
 /// A recipient of a job.

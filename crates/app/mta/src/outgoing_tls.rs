@@ -43,7 +43,8 @@ impl OutgoingTls {
     }
 }
 
-fn settings(config: &Config, route: &Route) -> ClientSettings {
+/// The files of a route, and its oldest version.
+pub fn settings(config: &Config, route: &Route) -> ClientSettings {
     ClientSettings {
         authorities: route.tls_authorities.clone().or_else(|| config.tls.client_ca.clone()),
         identity: route.tls_certificate.clone().zip(route.tls_key.clone()),

@@ -160,8 +160,9 @@ impl Driver {
         self.client.content_sent(self.now());
     }
 
-    /// Our own source has failed us.
+    /// Our own source has failed us. What the path did with the octets before is evidence all the same.
     fn content_lost(&mut self, offset: u64, error: Option<io::Error>) {
+        self.note_unconfirmed();
         let why = error.map_or_else(|| "it ends there".to_owned(), |error| error.to_string());
         let text = format!("the content could not be read at octet {offset}: {why}");
         let trouble = Trouble::Local(EnhancedStatus::new(4, 3, 0), text);
@@ -303,14 +304,18 @@ impl Driver {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
             if now >= at {
-                let lost = self.wire.as_ref().and_then(|wire| wire.stream().unconfirmed());
-                if let Some(lost) = lost {
-                    self.client.note(now - self.origin, lost.to_string());
-                }
+                self.note_unconfirmed();
                 self.client.expire(now - self.origin);
                 return Poll::Ready(());
             }
             self.timer.as_mut().reset(at);
+        }
+    }
+
+    fn note_unconfirmed(&mut self) {
+        let lost = self.wire.as_ref().and_then(|wire| wire.stream().unconfirmed());
+        if let Some(lost) = lost {
+            self.client.note(self.now(), lost.to_string());
         }
     }
 

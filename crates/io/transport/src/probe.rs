@@ -32,7 +32,7 @@ use world::World;
 use crate::{
     mta_sts::{self, StsFound},
     mx::{self, Exchanger, Exchangers, Found, Ourselves, together},
-    plan::{Plan, TlsLevel},
+    plan::Plan,
     policy::{Asked, Policy, decide_all},
     tls::ClientTls,
 };
@@ -56,8 +56,7 @@ pub struct Order {
     pub subject: Subject,
     /// The port there.
     pub port: u16,
-    /// Our EHLO name, source address, waits, and features not to use. What is asked of TLS is what the
-    /// domain publishes.
+    /// Our EHLO name, source address, waits, what is asked of TLS, and features to use or not.
     pub plan: Plan,
     /// Sender and recipients to be tried, without sending.
     pub trial: Option<Trial>,
@@ -315,8 +314,8 @@ async fn further(going: visit::Going<'_>, visits: &mut [Visit]) {
 /// All at once: a host that is silent holds nobody up.
 async fn visits(going: visit::Going<'_>, found: &Exchangers, domain: Option<&str>) -> Vec<Visit> {
     let asked = Asked {
-        level: TlsLevel::Published,
-        names: &[],
+        level: going.order.plan.tls,
+        names: &going.order.plan.tls_names,
         domain,
         secure_mx: found.security.is_secure() || domain.is_none(),
         sts: going.sts,
@@ -325,6 +324,11 @@ async fn visits(going: visit::Going<'_>, found: &Exchangers, domain: Option<&str
     let policies = decide_all(going.world, &asked, &found.hosts).await;
     let mut visits = Vec::new();
     for (host, (policy, _)) in found.hosts.iter().zip(policies).take(HOSTS_MAX) {
+        let plan = &going.order.plan;
+        let policy = match plan.require_tls {
+            true => policy.for_require_tls(&host.host, &plan.tls_names),
+            false => policy,
+        };
         let policy: Arc<Policy> = Arc::new(policy);
         for &address in host.addresses.iter().take(ADDRESSES_MAX) {
             visits.push(Box::pin(going.visit(host, address, Arc::clone(&policy))));

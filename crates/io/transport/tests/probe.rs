@@ -8,7 +8,7 @@ use diagnose::Weight;
 use peer::Pair;
 use smtp::Timestamp;
 use transport::{
-    ClientTls, Plan, ServerIdentity,
+    ClientTls, Plan, ServerIdentity, TlsLevel,
     probe::{Order, Report, Subject, Trial, probe},
 };
 use world::{Clock, World};
@@ -32,7 +32,7 @@ fn order(trial: Option<Trial>) -> Order {
     Order {
         subject: Subject::Domain("b.test".to_owned()),
         port: 25,
-        plan: Plan::new("a.test"),
+        plan: Plan { tls: TlsLevel::Published, ..Plan::new("a.test") },
         trial,
         selectors: vec!["s1".to_owned()],
         mine: false,

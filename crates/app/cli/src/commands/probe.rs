@@ -15,12 +15,12 @@ use clap::Args;
 use diagnose::Weight;
 use smtp::Address;
 use transport::{
-    ClientTls, Plan,
+    ClientSettings, ClientTls, Plan, Protocol, TlsLevel,
     probe::{Bisect, Order, Report, Subject, Trial, probe},
 };
 use world::{World, dns::real::Settings};
 
-use super::send::{EX_CONFIG, EX_USAGE, Failed, own_name};
+use super::send::{EX_CONFIG, EX_USAGE, Failed, features, own_name};
 use crate::{
     output, outside,
     problem::Problem,
@@ -45,8 +45,8 @@ pub struct Probe {
     /// Whom to look at
     #[arg(value_name = "DOMAIN|HOST[:PORT]", required_unless_present = "queued")]
     subject: Option<String>,
-    /// Look as a queued message does: its domain or next hop, envelope and size, the EHLO name and the address that its
-    /// newest attempt came from
+    /// Look as a queued message does: its domain or next hop, envelope and size, and its route's EHLO name, source
+    /// address, TLS and extensions; it does not sign in
     #[arg(long, value_name = "ID", conflicts_with_all = ["subject", "from"], group = "recipients")]
     queued: Option<String>,
     #[command(flatten)]
@@ -88,6 +88,15 @@ pub struct Probe {
     /// Trust the issuers in this PEM file instead of the machine's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The port there, of a domain's hosts too [default: 25, or 465 with --implicit-tls]
+    #[arg(short = 'p', long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Extensions not to use though they are offered
+    #[arg(long, value_delimiter = ',', value_name = "KEYWORD")]
+    avoid: Vec<String>,
+    /// Extensions to use that are not used unasked: those of Exchange servers
+    #[arg(long = "use", value_delimiter = ',', value_name = "KEYWORD")]
+    allow: Vec<String>,
     /// Longest wait for anything, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -114,9 +123,9 @@ impl Probe {
     /// The exit status tells the worst of what was found.
     pub fn run(self) -> Result<ExitCode, Failed> {
         let config = |problem| Failed { problem, status: EX_CONFIG };
-        let order = self.order()?;
         let settings = Settings { servers: self.dns.clone(), ..Settings::default() };
         let world = outside::world(&settings).map_err(config)?;
+        let order = self.order(&world)?;
         let answer = block_on(self.look(&world, &order)).map_err(config)?;
         match self.json {
             true => output::json(&answer),
@@ -135,41 +144,67 @@ impl Probe {
             None => ClientTls::new(world),
         };
         let tls = tls.map_err(|error| Problem::from_error(&error))?;
-        let report = probe(world, &tls, order).await;
+        let tls = order.plan.tls_own.as_ref().unwrap_or(&tls);
+        let report = probe(world, tls, order).await;
         let own = self.address.or(report.local_address());
         let lists = lists::ask(world, &self.lists, self.address, own).await;
         Ok(Answer { report, lists })
     }
 
-    fn order(&self) -> Result<Order, Failed> {
+    fn order(&self, world: &World) -> Result<Order, Failed> {
         if let Some(id) = &self.queued {
             let config = |problem| Failed { problem, status: EX_CONFIG };
-            return Ok(self.order_of(queued::ask(&self.place, id).map_err(config)?));
+            let context = queued::ask(&self.place, id).map_err(config)?;
+            return self.order_of(world, context);
         }
         let (subject, port) = Subject::parse(self.subject.as_deref().unwrap_or_default())
             .map_err(|text| usage(&text))?;
-        let order = self.general_order(subject, port);
+        if let (Some(_), Some(port)) = (self.port, port) {
+            return Err(usage(&format!(
+                "the port is named twice: {port} with the host, and by --port"
+            )));
+        }
+        let order = self.general_order(subject, port)?;
         Ok(Order { trial: self.trial()?, ..order })
     }
 
-    /// What was said on the command line goes before what the attempt did.
-    fn order_of(&self, context: queued::Context) -> Order {
-        let mut order = self.general_order(context.subject, context.port);
+    /// What was said on the command line goes before what the message's route says.
+    fn order_of(&self, world: &World, context: queued::Context) -> Result<Order, Failed> {
+        let mut order = self.general_order(context.subject, Some(context.port))?;
+        let sending = context.sending;
+        let plan = &mut order.plan;
         if self.ehlo.is_none() {
-            order.plan.ehlo_name = context.ehlo.into();
+            plan.ehlo_name = sending.ehlo_name.into();
         }
         if self.source.is_empty() {
-            order.plan.source.extend(context.source);
+            plan.source = context.source;
         }
-        Order { trial: Some(context.trial), ..order }
+        if self.ca.is_none() && sending.tls_settings != ClientSettings::default() {
+            let tls = ClientTls::with(world, &sending.tls_settings);
+            let tls = tls.map_err(|error| Failed {
+                problem: Problem::from_error(&error),
+                status: EX_CONFIG,
+            })?;
+            plan.tls_own = Some(tls);
+        }
+        plan.tls = sending.tls;
+        plan.tls_names = sending.tls_names;
+        plan.implicit_tls |= sending.implicit_tls;
+        plan.require_tls = sending.require_tls;
+        if sending.lmtp {
+            plan.protocol = Protocol::Lmtp;
+        }
+        plan.avoid = plan.avoid.with(features("avoid", &sending.avoid)?);
+        plan.allow = plan.allow.with(features("use", &sending.allow)?);
+        Ok(Order { trial: Some(context.trial), ..order })
     }
 
-    fn general_order(&self, subject: Subject, port: Option<u16>) -> Order {
+    fn general_order(&self, subject: Subject, port: Option<u16>) -> Result<Order, Failed> {
         let standard = if self.implicit_tls { 465 } else { 25 };
-        Order {
+        Ok(Order {
             subject,
-            port: port.unwrap_or(standard),
-            plan: self.plan(),
+            port: self.port.or(port).unwrap_or(standard),
+            plan: self.plan()?,
             trial: None,
             selectors: self.selector.clone(),
             mine: self.mine,
@@ -179,17 +214,20 @@ impl Probe {
                 (true, true) => Some(Bisect::Send),
             },
             https_port: HTTPS,
-        }
+        })
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> Result<Plan, Failed> {
         let mut plan = Plan::new(self.ehlo.clone().unwrap_or_else(own_name));
+        plan.tls = TlsLevel::Published;
+        plan.avoid = features("--avoid", &self.avoid)?;
+        plan.allow = features("--use", &self.allow)?;
         plan.implicit_tls = self.implicit_tls;
         plan.source.clone_from(&self.source);
         let wait = Duration::from_secs(self.timeout);
         plan.connect_timeout = plan.connect_timeout.min(wait);
         plan.timeouts.limit(wait);
-        plan
+        Ok(plan)
     }
 
     /// Without sender and recipient, nothing is tried.

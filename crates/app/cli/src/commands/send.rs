@@ -21,7 +21,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use mta::config::Login;
 use smtp::{Address, BodyType, Envelope, Notify, Recipient};
 use transport::{
-    ClientTls, Plan, Protocol, TlsLevel,
+    ClientTls, Features, Plan, Protocol, TlsLevel,
     content::Memory,
     send::{Report, Via, send},
 };
@@ -130,6 +130,9 @@ pub struct Send {
     /// Extensions not to use though they are offered: PIPELINING, CHUNKING, EHLO, ...
     #[arg(long, value_delimiter = ',', value_name = "KEYWORD")]
     avoid: Vec<String>,
+    /// Extensions to use that are not used unasked: those of Exchange servers, XCLIENT, XFORWARD
+    #[arg(long = "use", value_delimiter = ',', value_name = "KEYWORD")]
+    allow: Vec<String>,
     /// Longest wait for anything, in seconds [default: those of RFC 5321 section 4.5.3.2]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
@@ -263,12 +266,8 @@ impl Send {
             plan.tickets = login.tickets();
             plan.credentials = Some(Arc::new(login.read(self.auth_in_clear)));
         }
-        for keyword in &self.avoid {
-            let feature = transport::Features::by_name(keyword).ok_or_else(|| {
-                usage(&format!("`--avoid {keyword}`: no extension that is used here"))
-            })?;
-            plan.avoid = plan.avoid.with(feature);
-        }
+        plan.avoid = features("--avoid", &self.avoid)?;
+        plan.allow = features("--use", &self.allow)?;
         if let Some(seconds) = self.timeout {
             let wait = Duration::from_secs(seconds);
             plan.connect_timeout = plan.connect_timeout.min(wait);
@@ -323,6 +322,12 @@ impl Send {
 pub struct Failed {
     pub problem: Problem,
     pub status: u8,
+}
+
+/// The extensions that an option names.
+pub(super) fn features(option: &str, keywords: &[String]) -> Result<Features, Failed> {
+    Features::by_names(keywords.iter().map(String::as_str))
+        .map_err(|error| usage(&format!("`{option}`: {error}")))
 }
 
 fn usage(text: &str) -> Failed {

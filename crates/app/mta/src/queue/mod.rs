@@ -231,11 +231,7 @@ impl Queue {
                 }
                 None => {
                     lanes.insert(name.clone(), Lane::Routing(vec![id]));
-                    self.context.tasks.spawn(self.clone().look_up(
-                        name,
-                        lane,
-                        carried.envelope.tls_optional,
-                    ));
+                    self.context.tasks.spawn(self.clone().look_up(name, lane, carried));
                     return None;
                 }
             },
@@ -265,8 +261,9 @@ impl Queue {
     }
 
     /// Finds a lane's next hops by DNS, then sends on the jobs that waited for them.
-    async fn look_up(self: Arc<Self>, name: Arc<str>, lane: Arc<str>, tls_optional: bool) {
-        let found = way::by_lookup(&self.context, &lane).await;
+    async fn look_up(self: Arc<Self>, name: Arc<str>, lane: Arc<str>, carried: Arc<Carried>) {
+        let tls_optional = carried.envelope.tls_optional;
+        let found = way::by_lookup(&self.context, &lane, carried.reroute.as_deref()).await;
         let found = found.map(|way| if tls_optional { Arc::new(way.not_insisting()) } else { way });
         let waiting = {
             let mut inner = self.lock();

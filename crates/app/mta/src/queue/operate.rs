@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use smtp::{Cause, EnhancedStatus, Outcome, Stage, Timestamp, Trouble};
 use spool::{Job, JobId, MessageId, Op};
+use transport::Features;
 
 use super::{Around, Place, Queue, Taken, settle, way};
 use crate::{
     carried::{Carried, Parcel},
     evidence::Decision,
+    handle::Sending,
     record,
 };
 
@@ -87,10 +89,26 @@ impl Queue {
         {
             return way.why;
         }
-        match self.lock().lanes.get(&view.lane) {
+        match self.lock().lanes.get(&super::lane_name(&view.lane, &carried)) {
             Some(way::Lane::Known(way)) => way.why.clone(),
-            _ => vec![format!("MX of `{}`, to be looked up", view.lane)],
+            _ => match &carried.reroute {
+                Some(hop) => vec![format!("next hop {hop} set by the operator, to be looked up")],
+                None => vec![format!("MX of `{}`, to be looked up", view.lane)],
+            },
         }
+    }
+
+    /// How a session for a job would be opened now; `None` where no server takes it.
+    pub fn sending_of(&self, view: &View) -> Option<Sending> {
+        let carried = view.carried();
+        let known = match self.lock().lanes.get(&super::lane_name(&view.lane, &carried)) {
+            Some(way::Lane::Known(way)) => Some(way.clone()),
+            _ => None,
+        };
+        let now = self.context.world.clock.now();
+        let learned =
+            known.as_ref().map_or(Features::NONE, |way| self.lock().state.avoid(&way.site, now));
+        way::sending(&self.context, &view.lane, &carried, known.as_deref(), learned)
     }
 
     /// How many jobs.

@@ -4,6 +4,7 @@
 mod deliver;
 mod lookup;
 mod plan;
+mod sending;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use crate::{
 pub use deliver::{into_mailboxes, into_program};
 use lookup::{by_mx, by_names};
 use plan::{common, plan, site_key};
+pub use sending::sending;
 
 /// What is known of a lane.
 pub enum Lane {
@@ -173,15 +175,9 @@ impl Way {
 /// The way that the configuration alone gives; `None` if names must be looked up.
 pub fn without_lookup(context: &Context, lane: &str, reroute: Option<&str>) -> Option<Way> {
     let config = context.config();
-    if let Some(hop) = reroute {
-        let hop: NextHop = hop.parse().ok()?;
-        let route = Route { next_hop: vec![hop], ..Route::default() };
-        return to_next_hops(
-            context,
-            &config,
-            &route,
-            vec![format!("next hop {} set by the operator", &route.next_hop[0])],
-        );
+    if let Some(route) = reroute.and_then(rerouted) {
+        let why = vec![format!("next hop {} set by the operator", list(&route.next_hop))];
+        return to_next_hops(context, &config, &route, why);
     }
     if config.domain(lane).is_some_and(|domain| domain.kind == config::DomainKind::Local) {
         return Some(Way {
@@ -219,6 +215,12 @@ pub fn without_lookup(context: &Context, lane: &str, reroute: Option<&str>) -> O
     )
 }
 
+/// The route to a next hop that an operator has set; `None` if that is none, which the order would not have taken.
+fn rerouted(hop: &str) -> Option<Route> {
+    let hop: NextHop = hop.parse().ok()?;
+    Some(Route { next_hop: vec![hop], ..Route::default() })
+}
+
 /// A way for jobs that are ended without being tried: only its schedule and its words matter.
 pub fn for_settling(context: &Context, lane: &str) -> Arc<Way> {
     let config = context.config();
@@ -226,12 +228,19 @@ pub fn for_settling(context: &Context, lane: &str) -> Arc<Way> {
 }
 
 /// The way that DNS gives. On failure: the attempt that it was, and a way to settle it by.
-pub async fn by_lookup(context: &Context, lane: &str) -> Result<Arc<Way>, (Attempt, Arc<Way>)> {
+pub async fn by_lookup(
+    context: &Context,
+    lane: &str,
+    reroute: Option<&str>,
+) -> Result<Arc<Way>, (Attempt, Arc<Way>)> {
     let config = context.config();
-    let route = config.route(lane).clone();
+    let (route, whose) = match reroute.and_then(rerouted) {
+        Some(route) => (Arc::new(route), "next hop set by the operator".to_owned()),
+        None => (config.route(lane).clone(), format!("configured next hop for `{lane}`")),
+    };
     let found = match route.next_hop.is_empty() {
         true => by_mx(context, &config, &route, lane, lane).await,
-        false => by_names(context, &config, &route, lane).await,
+        false => by_names(context, &config, &route, lane, &whose).await,
     };
     found.map(Arc::new).map_err(|(cause, why)| {
         let way = Way { by: By::Discard, ..common(&config, &route, lane.to_owned(), why) };

@@ -38,7 +38,7 @@ impl NextHop for Forward {
         let context = &self.queue.context;
         let way = match way::without_lookup(context, &self.lane, None) {
             Some(way) => Arc::new(way),
-            None => way::by_lookup(context, &self.lane)
+            None => way::by_lookup(context, &self.lane, None)
                 .await
                 .map_err(|_| format!("no way to {} is known now", self.lane))?,
         };

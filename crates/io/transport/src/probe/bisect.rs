@@ -18,7 +18,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use diagnose::Weight;
 use serde::Serialize;
-use smtp::{BodyType, Envelope, Notify, Outcome, Recipient, Trouble};
+use smtp::{
+    BodyType, Envelope, Notify, Outcome, Party, Recipient, Stage, Transcript, Trouble, Unconfirmed,
+};
 
 use super::{
     Notice, Trial,
@@ -27,7 +29,7 @@ use super::{
 use crate::{
     content::Content,
     open::open,
-    plan::{Features, Target},
+    plan::{Features, Plan, Target},
     session::{Mail, Session},
 };
 
@@ -36,7 +38,8 @@ const LARGE: usize = 128 * 1024;
 /// Fits into one segment with its commands.
 const SMALL: usize = 400;
 /// What is switched off, the likeliest first; EHLO takes all others with it.
-const SUSPECTS: [Features; 7] = [
+const SUSPECTS: [Features; 8] = [
+    Features::XEXCH50,
     Features::PIPELINING,
     Features::CHUNKING,
     Features::SIZE,
@@ -45,8 +48,10 @@ const SUSPECTS: [Features; 7] = [
     Features::STARTTLS,
     Features::EHLO,
 ];
-/// How long an answer that comes too early is waited for.
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long an answer that comes too early is waited for; and for what was sent to be acknowledged.
+const PAUSE: Duration = Duration::from_secs(3);
+/// Once may be chance.
+const REPEATS_MIN: u32 = 2;
 /// The reason that our own content gives for its end.
 const BROKEN_OFF: &str = "broken off on purpose";
 
@@ -121,7 +126,7 @@ impl Going<'_> {
     /// Tries until it knows. With `send`, every try that passes is a real message.
     pub(super) async fn bisect(self, visit: &Visit, trial: &Trial, send: bool) -> Bisection {
         let target = &visit.target;
-        let suspects = suspects(visit);
+        let suspects = suspects(visit, &self.order.plan);
         let mut own = Bisecting { going: self, target, trial, send, suspects, tries: Vec::new() };
         let culprit = own.search().await;
         let notices = vec![own.notice(culprit.as_deref())];
@@ -178,14 +183,14 @@ impl Bisecting<'_> {
         };
         if !self.send
             && session.extensions().has("CHUNKING")
-            && !avoid.has(Features::CHUNKING)
+            && !plan.avoid.has(Features::CHUNKING)
             && let Some(end) = empty_chunk(&mut session, self.trial).await
         {
             session.quit().await;
             return told(false, end);
         }
-        let eight_bit = !avoid.has(Features::EIGHTBITMIME)
-            && !avoid.has(Features::EHLO)
+        let eight_bit = !plan.avoid.has(Features::EIGHTBITMIME)
+            && !plan.avoid.has(Features::EHLO)
             && session.extensions().has("8BITMIME");
         let content = TestMessage { octets: message(octets, eight_bit), whole: self.send };
         let envelope = Arc::new(self.envelope(eight_bit));
@@ -200,10 +205,15 @@ impl Bisecting<'_> {
             _ if learned => told(false, "STARTTLS breaks, and mail goes in clear".to_owned()),
             Outcome::Relayed(reply) => told(true, reply.to_string()),
             Outcome::Deferred(cause) | Outcome::Failed(cause) => {
-                let own =
-                    matches!(&cause.trouble, Trouble::Local(_, text) if text.ends_with(BROKEN_OFF));
-                let end = if own { BROKEN_OFF.to_owned() } else { cause.trouble.to_string() };
-                told(own, format!("{}: {end}", cause.stage))
+                let own = cause.stage == Stage::Content
+                    && matches!(&cause.trouble, Trouble::Local(_, text) if text.ends_with(BROKEN_OFF));
+                let lost = unconfirmed(&relayed.transcript).filter(|_| own);
+                let end = match (own, lost) {
+                    (_, Some(lost)) => lost.to_string(),
+                    (true, None) => BROKEN_OFF.to_owned(),
+                    (false, None) => cause.trouble.to_string(),
+                };
+                told(own && lost.is_none(), format!("{}: {end}", cause.stage))
             }
         }
     }
@@ -270,13 +280,23 @@ async fn empty_chunk(session: &mut Session, trial: &Trial) -> Option<String> {
     chunk.filter(|chunk| !chunk.accepted).map(|chunk| format!("BDAT: {}", chunk.reply))
 }
 
-/// Those that are offered: to switch off others changes nothing.
-fn suspects(visit: &Visit) -> Vec<Features> {
+/// What the peer's host had not acknowledged when the message was broken off: it did not get there.
+fn unconfirmed(transcript: &Transcript) -> Option<Unconfirmed> {
+    let notes = transcript.lines().filter(|line| line.by == Party::Note);
+    notes
+        .filter_map(|line| Unconfirmed::read(line.text))
+        .last()
+        .filter(|lost| lost.repeats >= REPEATS_MIN)
+}
+
+/// Those that are offered and would be used: to switch off others changes nothing.
+fn suspects(visit: &Visit, plan: &Plan) -> Vec<Features> {
     let offers = || visit.in_clear.iter().chain(&visit.under_tls);
     let is_offered = |suspect: &Features| {
         suspect.names().any(|name| name == "EHLO" || offers().any(|offer| offer.has(name)))
     };
-    SUSPECTS.into_iter().filter(is_offered).collect()
+    let unused = plan.avoid.with(Features::OPT_IN.without(plan.allow));
+    SUSPECTS.into_iter().filter(|suspect| is_offered(suspect) && !unused.has(*suspect)).collect()
 }
 
 fn named(features: Features) -> String {

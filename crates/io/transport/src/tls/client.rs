@@ -79,7 +79,7 @@ impl TlsVersion {
 }
 
 /// What differs from one route's TLS to another's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientSettings {
     /// A PEM file of issuers to trust; those of the operating system without.
     pub authorities: Option<PathBuf>,

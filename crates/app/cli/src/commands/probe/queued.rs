@@ -1,10 +1,10 @@
-//! What a queued message meets: the running server tells its envelope, size and way, and the evidence of its newest
-//! attempt by which name and from which address we came.
+//! What a queued message meets: the running server tells its envelope, size, way and how a session for it is opened,
+//! the evidence of its newest attempt from which address we came.
 
 use std::net::{IpAddr, SocketAddr};
 
 use mta::{
-    handle::{Detail, Request, Response, Status},
+    handle::{Detail, Request, Response, Sending},
     why::{AttemptStep, Step, Why},
 };
 use smtp::Address;
@@ -15,29 +15,24 @@ use crate::{problem::Problem, server::Place};
 /// The context of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Context {
-    /// Its recipients' domain; or the next hop where that is configured.
+    /// The domain whose MX takes it; or the next hop where that is configured.
     pub subject: Subject,
-    /// Where the newest attempt went to.
-    pub port: Option<u16>,
-    /// The name in EHLO.
-    pub ehlo: String,
-    /// The address that the newest attempt came from.
-    pub source: Option<IpAddr>,
+    /// The port there.
+    pub port: u16,
+    /// Where connections come from: as configured, else as the newest attempt did.
+    pub source: Vec<IpAddr>,
+    /// How a session is opened.
+    pub sending: Sending,
     /// Envelope and size.
     pub trial: Trial,
 }
 
 /// Asks the running server.
 pub fn ask(place: &Place, id: &str) -> Result<Context, Problem> {
-    let (mut detail, mut status): (Option<Detail>, Option<Status>) = (None, None);
+    let mut detail: Option<Detail> = None;
     place.ask(&Request::QueueShow { id: id.to_owned() }, |response| {
         if let Response::Detail(own) = response {
             detail = Some(*own);
-        }
-    })?;
-    place.ask(&Request::Status, |response| {
-        if let Response::Status(own) = response {
-            status = Some(*own);
         }
     })?;
     let mut answers: Vec<Why> = Vec::new();
@@ -46,7 +41,7 @@ pub fn ask(place: &Place, id: &str) -> Result<Context, Problem> {
             answers.push(*why);
         }
     })?;
-    let (Some(detail), Some(status)) = (detail, status) else {
+    let Some(detail) = detail else {
         return Err(Problem::new(format!("the server did not tell of `{id}`")));
     };
     let steps = answers.iter().flat_map(|why| &why.stories).flat_map(|story| &story.steps);
@@ -56,30 +51,19 @@ pub fn ask(place: &Place, id: &str) -> Result<Context, Problem> {
             _ => None,
         })
         .collect();
-    context(&detail, attempts.into_iter().max_by_key(|attempt| attempt.at), &status.hostname)
+    context(detail, attempts.into_iter().max_by_key(|attempt| attempt.at))
 }
 
 /// Puts it together.
-fn context(
-    detail: &Detail,
-    last: Option<&AttemptStep>,
-    hostname: &str,
-) -> Result<Context, Problem> {
+fn context(detail: Detail, last: Option<&AttemptStep>) -> Result<Context, Problem> {
     let entry = &detail.entry;
-    let address = last.and_then(|last| last.address.as_deref()?.parse::<SocketAddr>().ok());
-    let is_given =
-        |line: &String| line.starts_with("configured next hop") || line.starts_with("next hop ");
-    let subject = match (detail.route.first().is_some_and(is_given), last) {
-        (false, _) => Subject::Domain(entry.domain.clone()),
-        (true, Some(last)) => Subject::Host(last.next_hop.clone()),
-        (true, None) => {
-            let problem = Problem::new(format!(
-                "`{}` goes to a configured next hop, and was not tried yet",
-                entry.id
-            ));
-            return Err(problem.help("name it: `mailwright probe HOST:PORT --from .. --to ..`"));
-        }
+    let Some(sending) = detail.sending else {
+        let problem =
+            Problem::new(format!("no server takes `{}`: there is nobody to probe", entry.id));
+        let way = detail.route.first().map_or("", String::as_str);
+        return Err(problem.help(format!("where it goes: {way}")));
     };
+    let (subject, port) = place(&entry.id, &sending, last)?;
     let path = |text: &str| {
         text.parse::<Address>().map_err(|error| Problem::new(format!("`{text}`: {error}")))
     };
@@ -88,18 +72,42 @@ fn context(
         text => Some(path(text)?),
     };
     let recipients = entry.recipients.iter().map(|text| path(text)).collect::<Result<_, _>>()?;
-    let said = |by: char, start: &str| {
-        let mut lines = last.into_iter().flat_map(|last| &last.dialogue);
-        lines.find_map(|line| line.text.strip_prefix(start).filter(|_| line.by == by))
+    let source = match sending.source.is_empty() {
+        false => sending.source.clone(),
+        true => last.and_then(came_from).into_iter().collect(),
     };
-    let source = said('-', "connected to ").and_then(|rest| rest.rsplit_once(" from "));
-    Ok(Context {
-        subject,
-        port: address.map(|address| address.port()),
-        ehlo: said('C', "EHLO ").unwrap_or(hostname).to_owned(),
-        source: source.and_then(|(_, from)| Some(from.parse::<SocketAddr>().ok()?.ip())),
-        trial: Trial { reverse_path, recipients, size: Some(entry.size) },
+    let trial = Trial { reverse_path, recipients, size: Some(entry.size) };
+    Ok(Context { subject, port, source, sending, trial })
+}
+
+/// Where it goes: of several configured hosts, the one that was tried last.
+fn place(
+    id: &str,
+    sending: &Sending,
+    last: Option<&AttemptStep>,
+) -> Result<(Subject, u16), Problem> {
+    if let Some(domain) = &sending.mx_of {
+        return Ok((Subject::Domain(domain.clone()), sending.port));
+    }
+    let parsed = |host: &String| match Subject::parse(host) {
+        Ok((subject, Some(port))) => Some((subject, port)),
+        _ => None,
+    };
+    let hosts: Vec<(Subject, u16)> = sending.hosts.iter().filter_map(parsed).collect();
+    let tried = |(subject, _): &&(Subject, u16)| last.is_some_and(|l| l.next_hop == subject.name());
+    let found = hosts.iter().find(tried).or(hosts.first()).cloned();
+    found.ok_or_else(|| {
+        let hosts = sending.hosts.join(", ");
+        Problem::new(format!("`{id}` goes to {hosts}, which can't be probed"))
     })
+}
+
+/// The address that an attempt came from.
+fn came_from(last: &AttemptStep) -> Option<IpAddr> {
+    let mut lines = last.dialogue.iter().filter(|line| line.by == '-');
+    let rest = lines.find_map(|line| line.text.strip_prefix("connected to "))?;
+    let (_, from) = rest.rsplit_once(" from ")?;
+    Some(from.parse::<SocketAddr>().ok()?.ip())
 }
 
 #[cfg(test)]
@@ -112,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn detail(route: &str) -> Detail {
+    fn detail(sending: Option<Sending>) -> Detail {
         Detail {
             entry: Entry {
                 id: "00A7KQ".to_owned(),
@@ -129,9 +137,14 @@ mod tests {
             message_id: None,
             envid: None,
             gives_up: Timestamp(0),
-            route: vec![route.to_owned()],
+            route: vec!["`b.test` is local".to_owned()],
             recipients: Vec::new(),
+            sending,
         }
+    }
+
+    fn by_mx() -> Sending {
+        Sending { mx_of: Some("b.test".to_owned()), port: 2525, ..Sending::default() }
     }
 
     fn attempt() -> AttemptStep {
@@ -161,22 +174,34 @@ mod tests {
     }
 
     #[test]
-    fn as_the_newest_attempt_went() {
-        let found = context(&detail("MX of `b.test`"), Some(&attempt()), "a.test").unwrap();
+    fn as_its_route_says_and_its_newest_attempt_went() {
+        let found = context(detail(Some(by_mx())), Some(&attempt())).unwrap();
         assert_eq!(found.subject, Subject::Domain("b.test".to_owned()));
-        assert_eq!((found.port, found.ehlo.as_str()), (Some(2525), "out.a.test"));
-        assert_eq!(found.source, Some([192, 0, 2, 1].into()));
+        assert_eq!(found.port, 2525);
+        assert_eq!(found.source, [IpAddr::from([192, 0, 2, 1])]);
         assert_eq!((found.trial.reverse_path, found.trial.size), (None, Some(4_000)));
+        let own = IpAddr::from([192, 0, 2, 99]);
+        let configured = Sending { source: vec![own], ..by_mx() };
+        let found = context(detail(Some(configured)), Some(&attempt())).unwrap();
+        assert_eq!(found.source, [own], "the route's own goes first");
+        let found = context(detail(Some(by_mx())), None).unwrap();
+        assert_eq!(found.source, [IpAddr::from([0; 4]); 0]);
     }
 
     #[test]
     fn a_configured_next_hop() {
-        let route = "configured next hop for `b.test`: relay.test:2525";
-        let found = context(&detail(route), Some(&attempt()), "a.test").unwrap();
-        assert_eq!(found.subject, Subject::Host("relay.test".to_owned()));
-        let problem = context(&detail(route), None, "a.test").unwrap_err();
-        assert!(problem.in_short().contains("was not tried yet"));
-        let found = context(&detail("MX of `b.test`"), None, "a.test").unwrap();
-        assert_eq!((found.ehlo.as_str(), found.source), ("a.test", None));
+        let hosts = |hosts: &[&str]| {
+            let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
+            Some(Sending { hosts, ..Sending::default() })
+        };
+        let two = ["first.test:26", "relay.test:2525"];
+        let found = context(detail(hosts(&two)), Some(&attempt())).unwrap();
+        assert_eq!((found.subject.name(), found.port), ("relay.test", 2525), "as it was tried");
+        let found = context(detail(hosts(&two)), None).unwrap();
+        assert_eq!((found.subject.name(), found.port), ("first.test", 26));
+        let problem = context(detail(hosts(&["/run/lmtp"])), None).unwrap_err();
+        assert!(problem.in_short().contains("/run/lmtp"), "{}", problem.in_short());
+        let problem = context(detail(None), None).unwrap_err();
+        assert!(problem.in_short().contains("nobody to probe"), "{}", problem.in_short());
     }
 }

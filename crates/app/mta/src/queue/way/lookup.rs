@@ -71,11 +71,12 @@ pub(super) async fn by_names(
     config: &Compiled,
     route: &Route,
     lane: &str,
+    whose: &str,
 ) -> Result<Way, Lost> {
     if let (Some(true), [NextHop::Host(name, _)]) = (route.mx, route.next_hop.as_slice()) {
         return by_mx(context, config, route, lane, name).await;
     }
-    let mut why = vec![format!("configured next hop for `{lane}`: {}", list(&route.next_hop))];
+    let mut why = vec![format!("{whose}: {}", list(&route.next_hop))];
     let mut named =
         Named { context, config, route, targets: Vec::new(), ttl: KEEP_MAX, trouble: None };
     for hop in &route.next_hop {

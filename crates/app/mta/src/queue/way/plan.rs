@@ -41,6 +41,8 @@ pub(super) fn site_key(hosts: &str, route: &Route, policies: &[Arc<Policy>]) -> 
         route.auth.as_ref().map(|auth| format!("as {}", auth.user)),
         route.ehlo_name.as_ref().map(|name| format!("EHLO {name}")),
         (!route.source.is_empty()).then(|| format!("from {}", super::list(&route.source))),
+        (!route.avoid.is_empty()).then(|| format!("without {}", super::list(&route.avoid))),
+        (!route.allow.is_empty()).then(|| format!("with {}", super::list(&route.allow))),
     ];
     differs.extend(own.into_iter().flatten());
     match differs.is_empty() {

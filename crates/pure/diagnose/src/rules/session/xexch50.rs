@@ -77,16 +77,26 @@ fn died(observed: &Observed<'_>, command: &Command) -> Option<Finding> {
             "The session ended right after {name}, a verb that only Exchange servers use among themselves. \
              Neither server minds it, but firewalls that read along and do not know it cut the connection."
         ),
-        remedy: format!(
-            "Stop using the verb: the message does not need it. On the Exchange that sends, set SuppressExternal; \
-             on the one that receives, stop announcing {name}; or let the firewall pass SMTP uninspected."
-        ),
+        remedy: remedy(name, observed.is_ours()),
         next_test: Some(format!(
             "a capture on the server's side of the firewall: if {name} is not in it, or the break of the \
              connection did not come from the server, the box did it"
         )),
         ..About::default()
     }))
+}
+
+fn remedy(name: &str, is_ours: bool) -> String {
+    match is_ours {
+        true => format!(
+            "Take {name} out of the route's `use`: the message does not need it. Or let the firewall pass SMTP \
+             uninspected."
+        ),
+        false => format!(
+            "Stop using the verb: the message does not need it. On the Exchange that sends, set SuppressExternal; \
+             on the one that receives, stop announcing {name}; or let the firewall pass SMTP uninspected."
+        ),
+    }
 }
 
 #[cfg(test)]
