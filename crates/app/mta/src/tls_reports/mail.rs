@@ -9,7 +9,7 @@ use spool::{Arrival, NewContent};
 
 use super::{
     Keeper,
-    report::{About, json},
+    report::{About, MEDIA_TYPE, packed},
 };
 use crate::{context::Context, intake, queue::Queue};
 
@@ -67,13 +67,12 @@ fn message(
     let host = &config.config.hostname;
     let contact = config.config.tls_reports.contact(&config);
     let about = About { organization: host, contact: &contact, day, domain };
-    let report = json(&about, &keeper.of(day, domain)?);
+    let report = packed(&about, &keeper.of(day, domain)?).ok()?;
+    let file = about.file_name()?;
     let id = format!("{day}.{:016x}@{host}", context.world.random.u64());
     let boundary = format!("mw{:016x}", context.world.random.u64());
     let to: Vec<_> = to.iter().map(ToString::to_string).collect();
-    let report = serde_json::to_vec_pretty(&report).ok()?;
     let date = message::date::text(context.world.clock.now(), 0);
-    let compact: String = day.chars().filter(char::is_ascii_digit).collect();
     let mut text = format!(
         "From: {contact}\r\nTo: {}\r\nDate: {date}\r\nMessage-ID: <{id}>\r\n\
          Subject: Report Domain: {domain} Submitter: {host} Report-ID: <{id}>\r\n\
@@ -81,9 +80,9 @@ fn message(
          Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n boundary=\"{boundary}\"\r\n\r\n\
          --{boundary}\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
          This is an aggregate TLS report from {host} about mail to {domain} on {day}.\r\n\r\n\
-         --{boundary}\r\nContent-Type: application/tlsrpt+json\r\n\
+         --{boundary}\r\nContent-Type: {MEDIA_TYPE}\r\n\
          Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n \
-         filename=\"{host}!{domain}!{compact}!{compact}.json\"\r\n\r\n",
+         filename=\"{file}\"\r\n\r\n",
         to.join(",\r\n "),
     );
     for line in STANDARD.encode(report).as_bytes().chunks(76) {

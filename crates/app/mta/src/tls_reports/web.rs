@@ -1,4 +1,4 @@
-//! Reports by `https:` (RFC 8460 section 5.4): a POST of the report, as it is.
+//! Reports by `https:` (RFC 8460 section 5.4): a POST of the report, compressed.
 //!
 //! Section 3 lets a reporter overlook the web server's certificate. We don't: a report tells of our mail.
 
@@ -8,12 +8,10 @@ use transport::http::{self, Request, Url};
 
 use super::{
     Keeper,
-    report::{About, json},
+    report::{About, MEDIA_TYPE, packed},
 };
 use crate::context::Context;
 
-/// Section 5.4; without `+gzip`, for it is small.
-const MEDIA_TYPE: &str = "application/tlsrpt+json";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Hands a report in.
@@ -32,7 +30,7 @@ pub(super) async fn post(
     let host = &config.config.hostname;
     let contact = config.config.tls_reports.contact(&config);
     let about = About { organization: host, contact: &contact, day, domain };
-    let report = serde_json::to_vec(&json(&about, &counted)).map_err(|error| error.to_string())?;
+    let report = packed(&about, &counted).map_err(|error| error.to_string())?;
     let tls = context.outgoing_tls();
     let request = Request::post(to, MEDIA_TYPE, &report);
     let answer = http::fetch(&context.world, tls.general(), &request);
