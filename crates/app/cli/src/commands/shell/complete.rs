@@ -2,7 +2,7 @@
 
 pub mod parameters;
 
-use diagnose::sequence;
+use diagnose::sequence::{self, State};
 
 use super::{line::ORDERS, login, progress::Progress};
 
@@ -21,7 +21,7 @@ pub fn candidates(line: &str, progress: &Progress) -> (usize, Vec<String>) {
 
 /// The rest of what is being typed, if only one thing fits; else the form of its arguments.
 pub fn hint(line: &str, progress: &Progress) -> Option<String> {
-    if line.is_empty() {
+    if line.is_empty() || progress.expected() == State::Content && !line.starts_with(':') {
         return None;
     }
     let (start, fitting) = candidates(line, progress);
@@ -38,6 +38,10 @@ pub fn hint(line: &str, progress: &Progress) -> Option<String> {
 }
 
 fn words(line: &str, progress: &Progress) -> (usize, Vec<String>) {
+    // Content goes as it is typed: no command may creep into it. Orders are there all the same.
+    if progress.expected() == State::Content && !line.starts_with(':') {
+        return (line.len(), Vec::new());
+    }
     let offset = usize::from(line.starts_with('!'));
     let Some(blank) = line.rfind(' ') else { return (offset, verbs(line, progress)) };
     let (verb, rest) = line[offset..].split_once(' ').unwrap_or((&line[offset..], ""));
@@ -150,6 +154,17 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn content_is_nobodys_command() {
+        let mut progress = ready(&["SIZE 10"]);
+        progress.sent(Sent::command(b"DATA"));
+        for line in ["S", "MA", "MAIL FROM:<a", "RCPT"] {
+            assert_eq!(candidates(line, &progress).1, [""; 0], "{line}");
+            assert_eq!(hint(line, &progress), None, "{line}");
+        }
+        assert_eq!(candidates(":da", &progress).1, [":data"]);
     }
 
     #[test]
