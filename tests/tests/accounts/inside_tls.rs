@@ -50,7 +50,7 @@ async fn client(
 ) -> Result<(Wire, String), String> {
     let world = world();
     let authorities = Some(bed.data().join("tls/certificate.pem"));
-    let settings = ClientSettings { authorities, identity, minimum };
+    let settings = ClientSettings { authorities, besides: None, identity, minimum };
     let trust = ClientTls::with(&world, &settings).map_err(|error| error.to_string())?;
     let to = SocketAddr::from(([127, 0, 0, 1], port));
     let timeout = std::time::Duration::from_secs(20);

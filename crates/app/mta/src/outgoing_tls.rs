@@ -46,7 +46,8 @@ impl OutgoingTls {
 /// The files of a route, and its oldest version.
 pub fn settings(config: &Config, route: &Route) -> ClientSettings {
     ClientSettings {
-        authorities: route.tls_authorities.clone().or_else(|| config.tls.client_ca.clone()),
+        authorities: route.tls_authorities.clone(),
+        besides: config.tls.client_ca.clone().filter(|_| route.tls_authorities.is_none()),
         identity: route.tls_certificate.clone().zip(route.tls_key.clone()),
         minimum: route.tls_minimum,
     }

@@ -35,8 +35,8 @@ pub struct Route {
     /// Host names that a certificate may be for, instead of the next hop's own. Default: none.
     #[serde(with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub tls_names: Vec<String>,
-    /// A PEM file of the issuers that are trusted there. Default: `tls.client_ca`, or the operating
-    /// system's.
+    /// A PEM file of the issuers that are trusted there, and no others. Default: the operating system's
+    /// and `tls.client_ca`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_authorities: Option<PathBuf>,
     /// A certificate chain, PEM, for next hops that ask for a client's.

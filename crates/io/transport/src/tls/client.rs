@@ -81,8 +81,10 @@ impl TlsVersion {
 /// What differs from one route's TLS to another's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientSettings {
-    /// A PEM file of issuers to trust; those of the operating system without.
+    /// A PEM file of issuers to trust, and nobody else; those of the operating system without.
     pub authorities: Option<PathBuf>,
+    /// A PEM file of issuers to trust besides the operating system's.
+    pub besides: Option<PathBuf>,
     /// PEM files of a certificate chain and its key, to show to servers that ask for one.
     pub identity: Option<(PathBuf, PathBuf)>,
     /// The oldest version.
@@ -127,7 +129,7 @@ impl ClientTls {
     pub fn with(world: &World, settings: &ClientSettings) -> Result<Self, TlsError> {
         let trust = match &settings.authorities {
             Some(file) => authorities(file)?,
-            None => of_this_machine(),
+            None => of_this_machine(settings.besides.as_deref())?,
         };
         let verifier = |verify| Verifier::new(trust.clone(), verify, Seen::default());
         let record = config(verifier(Verify::Record), world.clock, settings)?;
@@ -191,8 +193,16 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-fn of_this_machine() -> Trust {
-    let verifier = rustls_platform_verifier::Verifier::new(provider())
+fn of_this_machine(besides: Option<&Path>) -> Result<Trust, TlsError> {
+    let (more, against) = match besides {
+        Some(file) => {
+            let more = issuers(file)?.into_iter().map(|section| section.der).collect();
+            let shown = file.display();
+            (more, format!("the issuers that this machine trusts, and those in `{shown}`").into())
+        }
+        None => (Vec::new(), "the issuers that this machine trusts".into()),
+    };
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(more, provider())
         .map(|verifier| Arc::new(verifier) as Arc<dyn ServerCertVerifier>)
         .map_err(|error| {
             format!(
@@ -200,24 +210,35 @@ fn of_this_machine() -> Trust {
             )
             .into()
         });
-    Trust { verifier, against: "the issuers that this machine trusts".into() }
+    Ok(Trust { verifier, against })
 }
 
 fn authorities(file: &Path) -> Result<Trust, TlsError> {
-    let shown = file.display().to_string();
-    let text = pem::read(file)?;
     let mut roots = RootCertStore::empty();
-    for section in pem::certificates(&text, &shown)? {
-        let line = section.line;
-        roots.add(section.der).map_err(|error| TlsError::Wrong {
-            file: shown.clone(),
-            why: format!("the certificate in line {line} can't be an issuer: {error}"),
-        })?;
+    for section in issuers(file)? {
+        roots.add(section.der).map_err(|error| not_an_issuer(file, section.line, &error))?;
     }
+    let shown = file.display().to_string();
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| TlsError::Wrong { file: shown.clone(), why: error.to_string() })?;
     Ok(Trust { verifier: Ok(verifier), against: format!("the issuers in `{shown}`").into() })
+}
+
+/// The certificates of a file, each of which can be an issuer.
+fn issuers(file: &Path) -> Result<Vec<pem::Section<CertificateDer<'static>>>, TlsError> {
+    let sections = pem::certificates(&pem::read(file)?, &file.display().to_string())?;
+    for section in &sections {
+        RootCertStore::empty()
+            .add(section.der.clone())
+            .map_err(|error| not_an_issuer(file, section.line, &error))?;
+    }
+    Ok(sections)
+}
+
+fn not_an_issuer(file: &Path, line: usize, error: &rustls::Error) -> TlsError {
+    let why = format!("the certificate in line {line} can't be an issuer: {error}");
+    TlsError::Wrong { file: file.display().to_string(), why }
 }
 
 fn config(
