@@ -7,6 +7,7 @@ mod exchange;
 mod fetching;
 mod limits;
 mod lmtp;
+mod mta_sts;
 mod promises;
 mod require_tls;
 mod trust;

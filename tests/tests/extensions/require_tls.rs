@@ -32,12 +32,12 @@ client.quit()
 "#;
 
 #[track_caller]
-fn send(bed: &Bed, mail: &str, recipients: &[&str], head: &str) {
+pub(crate) fn send(bed: &Bed, mail: &str, recipients: &[&str], head: &str) {
     let port = bed.mx.to_string();
     python(SEND, &[&port, mail, &recipients.join(","), head]).good();
 }
 
-const STRICT: &str = "MAIL FROM:<anna@here.test> REQUIRETLS";
+pub(crate) const STRICT: &str = "MAIL FROM:<anna@here.test> REQUIRETLS";
 
 #[test]
 fn it_goes_on_only_where_it_is_kept() {

@@ -146,13 +146,13 @@ impl Way {
     }
 
     /// The same for a message that says `TLS-Required: No` (RFC 8689 section 5): what the domain or its hosts
-    /// publish about TLS does not stop it. What the route asks for does.
+    /// publish about TLS does not stop it, a host that they forbid included. What the route asks for does.
     pub fn not_insisting(&self) -> Self {
         let mut own = self.clone();
         let By::Hosts { targets, plan } = &mut own.by else { return own };
         let mut lowered = false;
         for target in targets.iter_mut().flatten().filter(|_| !plan.tls.is_binding()) {
-            if let Some(policy) = target.policy.as_ref().filter(|p| p.demand.authenticates()) {
+            if let Some(policy) = target.policy.as_ref().filter(|p| p.demand.is_binding()) {
                 let policy = Policy { demand: Demand::Opportunistic, ..policy.as_ref().clone() };
                 target.policy = Some(Arc::new(policy));
                 lowered = true;

@@ -185,7 +185,7 @@ mod tests {
         let found = context(detail(Some(configured)), Some(&attempt())).unwrap();
         assert_eq!(found.source, [own], "the route's own goes first");
         let found = context(detail(Some(by_mx())), None).unwrap();
-        assert_eq!(found.source, [IpAddr::from([0; 4]); 0]);
+        assert!(found.source.is_empty());
     }
 
     #[test]
