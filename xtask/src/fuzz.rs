@@ -14,7 +14,6 @@ const FILES: &[(&str, &[u8], &str, &str)] = &[
     ("transcript", &[], "tests/golden/transcripts", "txt"),
     ("ndr", &[], "tests/golden", "md"),
     ("ndr", &[], "crates/pure/diagnose/tests/ndr", "eml"),
-    ("mailbox", &[7], "fuzz/seeds", "mbox"),
     ("seven_bit", &[], "tests/golden", "md"),
     ("header", &[9], "tests/golden", "md"),
     ("config", &[], "docs", "toml"),
