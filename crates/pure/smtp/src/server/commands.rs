@@ -64,9 +64,11 @@ impl<P: Proof> Server<P> {
         }
     }
 
-    /// Nothing was heard yet, and nothing protects the session.
+    /// Nothing was heard yet, and nothing protects the session. (Who was turned away may have come to a port
+    /// that starts in TLS.)
     fn is_fresh(&self) -> bool {
-        self.facts.helo.is_none() && self.tls().is_none() && self.line.is_at_start()
+        let greeted = matches!(self.state, State::Ready);
+        greeted && self.facts.helo.is_none() && self.tls().is_none() && self.line.is_at_start()
     }
 
     fn limits(&self, octets: &[u8]) -> Limits {
