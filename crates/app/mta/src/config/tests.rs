@@ -178,6 +178,11 @@ fn errors_say_where_and_what_would_be_right() {
              `auth.without_tls` if nobody can listen in",
         ),
         (
+            "[[listener]]\naddress = '127.0.0.1:25'\nauth = { ntlm_v1 = true }",
+            "3: NTLM's version 1 is taken, but NTLM is not offered; add \"NTLM\" to `auth.mechanisms`, or leave out \
+             `auth.ntlm_v1`",
+        ),
+        (
             "[[listener]]\naddress = '127.0.0.1:25'\nrole = 'relay'",
             "3: a `relay` listener that trusts no networks; name them in `networks`, like `networks = [\"192.0.2.0/24\"]`",
         ),

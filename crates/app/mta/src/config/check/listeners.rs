@@ -140,10 +140,18 @@ impl Found<'_, '_> {
                 "set `tls = \"starttls\"`, or allow `auth.without_tls` if nobody can listen in";
             self.error(&at("tls"), "AUTH is offered only inside TLS, and there is no TLS", help);
         }
-        let named = |it: &String| it.eq_ignore_ascii_case("NTLM");
-        if listener.auth.ntlm_v1 && !listener.auth.mechanisms.iter().any(named) {
-            let help = "add \"NTLM\" to `auth.mechanisms`, or leave out `auth.ntlm_v1`";
-            self.error(&at("auth"), "NTLM's version 1 is taken, but NTLM is not offered", help);
+        let is_ntlm = |it: &String| it.eq_ignore_ascii_case("NTLM");
+        match listener.auth.mechanisms.iter().any(is_ntlm) {
+            _ if !listener.auth.ntlm_v1 => {}
+            true => {
+                let help = "set the clients to version 2, and leave out `auth.ntlm_v1`";
+                let what = "NTLM's version 1: whoever hears a login can sign in from then on";
+                self.warn(&at("auth"), what, help);
+            }
+            false => {
+                let help = "add \"NTLM\" to `auth.mechanisms`, or leave out `auth.ntlm_v1`";
+                self.error(&at("auth"), "NTLM's version 1 is taken, but NTLM is not offered", help);
+            }
         }
         if listener.require_tls && no_tls {
             let help = "set `tls = \"starttls\"`, or leave out `require_tls`";
