@@ -137,6 +137,46 @@ fn a_reader_that_leaves_ends_the_command() {
     }
 }
 
+/// Nobody reads from the beginning: what was asked for is not shown, and that is no failure.
+#[test]
+fn nobody_reads() {
+    let commands = "lab list;lab show good;explain 5.7.1;explain --sequence;explain --sequence RCPT;config show;\
+                    door rules;completions bash;user list;--help;analyze --help";
+    for command in commands.split(';') {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut child = Command::new(bed::binary());
+        let ended = child.args(command.split(' ')).stdout(writer).stderr(Stdio::piped()).output();
+        let ended = ended.expect("our program runs");
+        let complaint = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && complaint.is_empty(), "{command}: {complaint}");
+    }
+}
+
+/// A server does not end with the pager that its first lines went to.
+#[test]
+fn a_server_goes_on_though_nobody_reads() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let at = format!("127.0.0.1:{}", ports::free());
+    let mut child = Command::new(bed::binary())
+        .args(["lab", "server", "--scenario", "good", "--listen", &at])
+        .stdout(writer)
+        .spawn()
+        .expect("our program runs");
+    let greeting = || {
+        let mut to = std::net::TcpStream::connect(&at).ok()?;
+        let mut code = [0; 3];
+        to.read_exact(&mut code).ok()?;
+        Some(code)
+    };
+    let code = wait_for("a greeting", Duration::from_secs(20), greeting);
+    assert_eq!(code, *b"220");
+    assert!(child.try_wait().expect("it can be asked").is_none(), "it goes on");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}
+
 fn write(folder: &Path, name: &str, octets: impl AsRef<[u8]>) -> String {
     let file = folder.join(name);
     std::fs::write(&file, octets).expect("the folder can be written");

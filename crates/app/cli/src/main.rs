@@ -3,6 +3,9 @@
 //! A command reads its arguments, calls a crate that does the work, and shows what came of it. The work
 //! itself is nowhere in here.
 
+// `println!` panics where nobody reads any more (`| head`): `output::say!` does not.
+#![deny(clippy::print_stdout)]
+
 mod commands;
 mod evidence;
 mod output;

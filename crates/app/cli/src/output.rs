@@ -90,6 +90,26 @@ pub fn put(octets: &[u8]) {
     }
 }
 
+/// The same of a text.
+pub fn put_text(text: impl AsRef<str>) {
+    put(text.as_ref().as_bytes());
+}
+
+/// `println!` for what a command was asked for: [`put`] decides where nobody reads.
+macro_rules! say {
+    ($($words:tt)*) => { $crate::output::put_text(format!("{}\n", format_args!($($words)*))) };
+}
+pub(crate) use say;
+
+/// `println!` for what goes on whether or not anybody reads: a server does not end with the pager.
+macro_rules! announce {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+pub(crate) use announce;
+
 /// One JSON value a line, for programs.
 pub fn json(value: &impl serde::Serialize) {
     match serde_json::to_string(value) {

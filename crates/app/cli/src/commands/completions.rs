@@ -15,7 +15,9 @@ pub struct Completions {
 impl Completions {
     pub fn run(self) -> Result<(), Problem> {
         let mut command = crate::Cli::command();
-        clap_complete::generate(self.shell, &mut command, "mailwright", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "mailwright", &mut script);
+        crate::output::put(&script);
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ impl Config {
                 let place = Place { config: Some(check.file.clone()), data: None };
                 let config = place.load()?;
                 config::load::load_users(&config)?;
-                println!("{} is fine", check.file.display());
+                crate::output::say!("{} is fine", check.file.display());
             }
             Command::Show(show) => {
                 let config = show.place.load()?;
@@ -61,7 +61,7 @@ impl Config {
                     (None, Some(site)) => config::seen::by_site(&compiled(config)?, site),
                     (None, None) => config::show::show(&config, &show.place.text()?),
                 };
-                print!("{page}");
+                crate::output::put(page.as_bytes());
             }
         }
         Ok(())

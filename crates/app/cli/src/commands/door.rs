@@ -88,7 +88,7 @@ impl Door {
             Command::Logins(logins) => logins.run(),
             Command::Unlock(unlock) => unlock.run(),
             Command::Rules => {
-                println!("{}", rules(output::width()));
+                crate::output::say!("{}", rules(output::width()));
                 Ok(())
             }
         }
@@ -109,7 +109,7 @@ impl Check {
             let Response::Verdict(verdict) = response else { return };
             match self.json {
                 true => output::json(&verdict),
-                false => print!("{}", show(&verdict, output::width())),
+                false => crate::output::put_text(show(&verdict, output::width())),
             }
         })?;
         Ok(())
@@ -127,12 +127,12 @@ impl Greylist {
             }
         })?;
         match (self.forget, self.json) {
-            (true, _) if count == 1 => println!("1 entry forgotten"),
-            (true, _) => println!("{count} entries forgotten"),
+            (true, _) if count == 1 => crate::output::say!("1 entry forgotten"),
+            (true, _) => crate::output::say!("{count} entries forgotten"),
             (false, true) => entries.iter().for_each(output::json),
             (false, false) => {
                 let now = world::Clock::Real.now();
-                println!("{}", show_greylist(&entries, count, now, output::width()));
+                crate::output::say!("{}", show_greylist(&entries, count, now, output::width()));
             }
         }
         Ok(())

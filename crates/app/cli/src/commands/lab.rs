@@ -100,7 +100,7 @@ fn list(json: bool) -> Result<(), Problem> {
                 found_as(scenario),
             ]);
         }
-        println!("{}\n", output::text(&table));
+        crate::output::say!("{}\n", output::text(&table));
     }
     Ok(())
 }
@@ -117,7 +117,7 @@ fn found_as(scenario: &Scenario) -> String {
 
 fn show(name: &str) -> Result<(), Problem> {
     let text = scenario::text(name).map_err(|error| Problem::from_error(&error))?;
-    print!("{text}");
+    crate::output::put(text.as_bytes());
     Ok(())
 }
 
@@ -142,7 +142,7 @@ fn serve(name: &str, listen: SocketAddr, into: Option<PathBuf>) -> Result<(), Pr
         let server = Server::listen(&Net::Real, listen, scenario.server.clone(), into)
             .map_err(|error| cannot_listen(&listen.to_string(), &error))?;
         let at = server.local().map_err(|error| Problem::from_error(&error))?;
-        println!("`{}` plays at {at}: {}", scenario.name, scenario.what);
+        crate::output::announce!("`{}` plays at {at}: {}", scenario.name, scenario.what);
         server.run().await;
         Ok(())
     })
@@ -167,7 +167,11 @@ fn stand_between(
             .map_err(|error| cannot_listen(&listen.to_string(), &error))?
             .recorded(recordings);
         let at = middlebox.local().map_err(|error| Problem::from_error(&error))?;
-        println!("`{}` stands between {at} and {server}: {}", scenario.name, scenario.what);
+        crate::output::announce!(
+            "`{}` stands between {at} and {server}: {}",
+            scenario.name,
+            scenario.what
+        );
         middlebox.run().await;
         Ok(())
     })

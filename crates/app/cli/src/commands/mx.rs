@@ -42,7 +42,7 @@ impl Mx {
         });
         match found.map_err(failed)? {
             Ok(found) if self.json => output::json(&found),
-            Ok(found) => print!("{}", show(&found, self.why)),
+            Ok(found) => crate::output::put_text(show(&found, self.why)),
             Err(cause) => {
                 let status = if cause.status(true).class == 4 { EX_TEMPFAIL } else { EX_NOHOST };
                 let problem = Problem::new(format!("{} ({})", cause.trouble, cause.status(true)));

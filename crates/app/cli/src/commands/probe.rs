@@ -129,7 +129,7 @@ impl Probe {
         let answer = block_on(self.look(&world, &order)).map_err(config)?;
         match self.json {
             true => output::json(&answer),
-            false => print!("{}", show::page(&answer, self.dialogue, output::width())),
+            false => crate::output::put_text(show::page(&answer, self.dialogue, output::width())),
         }
         Ok(match answer.worst() {
             Some(Weight::Failure) => FAILURE.into(),

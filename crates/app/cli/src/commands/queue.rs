@@ -123,7 +123,10 @@ impl List {
             })?;
         notes.iter().for_each(|note| eprintln!("{note}"));
         if !self.json {
-            println!("{}", show_list(&entries, count, world::Clock::Real.now(), output::width()));
+            crate::output::say!(
+                "{}",
+                show_list(&entries, count, world::Clock::Real.now(), output::width())
+            );
         }
         Ok(())
     }
@@ -182,7 +185,9 @@ impl Show {
     fn run(self) -> Result<(), Problem> {
         self.place.ask(&Request::QueueShow { id: self.id }, |response| match response {
             Response::Detail(detail) if self.json => output::json(&detail),
-            Response::Detail(detail) => print!("{}", show(&detail, world::Clock::Real.now())),
+            Response::Detail(detail) => {
+                crate::output::put_text(show(&detail, world::Clock::Real.now()))
+            }
             _ => (),
         })?;
         Ok(())
@@ -220,7 +225,7 @@ impl Export {
     fn run(self) -> Result<(), Problem> {
         let octets = self.place.export(&self.id, self.out.as_deref())?;
         if let Some(path) = &self.out {
-            println!("{} written to {}", size(octets), path.display());
+            crate::output::say!("{} written to {}", size(octets), path.display());
         }
         Ok(())
     }

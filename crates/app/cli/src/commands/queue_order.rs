@@ -79,8 +79,8 @@ impl Order {
     pub fn run(self) -> Result<(), Problem> {
         let (request, place, done) = self.request()?;
         let (count, notes) = place.ask(&request, |_| ())?;
-        println!("{}", output::count(count, "job", done));
-        notes.iter().for_each(|note| println!("{note}"));
+        crate::output::say!("{}", output::count(count, "job", done));
+        notes.iter().for_each(|note| crate::output::say!("{note}"));
         Ok(())
     }
 

@@ -15,8 +15,8 @@ pub struct Reload {
 impl Reload {
     pub fn run(self) -> Result<(), Problem> {
         let (_, notes) = self.place.ask(&Request::Reload, |_| ())?;
-        println!("reloaded");
-        notes.iter().for_each(|note| println!("{note}"));
+        crate::output::say!("reloaded");
+        notes.iter().for_each(|note| crate::output::say!("{note}"));
         Ok(())
     }
 }

@@ -196,7 +196,7 @@ impl Send {
         .map_err(config)?;
         match self.json {
             true => crate::output::json(&report::json(&envelope, &report)),
-            false => print!("{}", report::text(&envelope, &report, self.dialogue)),
+            false => crate::output::put_text(report::text(&envelope, &report, self.dialogue)),
         }
         Ok(ExitCode::from(exit_status(&report)))
     }

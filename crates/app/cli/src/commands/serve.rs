@@ -67,17 +67,21 @@ fn level(level: LogLevel) -> Level {
 /// What runs, where its data is, and what to try next.
 fn announce(agent: &Agent, first: bool) {
     let config = agent.queue.context.config();
-    println!("Mailwright {} is running as {}", env!("CARGO_PKG_VERSION"), config.config.hostname);
+    crate::output::announce!(
+        "Mailwright {} is running as {}",
+        env!("CARGO_PKG_VERSION"),
+        config.config.hostname
+    );
     let listening = agent.listening();
     for (address, _, role) in &listening {
-        println!("  {role:<11} {}", mta::agent::place(address));
+        crate::output::announce!("  {role:<11} {}", mta::agent::place(address));
     }
-    println!("  data        {}", config.config.data.display());
+    crate::output::announce!("  data        {}", config.config.data.display());
     let mx = listening.iter().filter(|(_, _, role)| *role == "mx");
     let mx = mx.filter_map(|(address, ..)| address.socket()).next();
     if let (true, Some(address)) = (first, mx) {
         let program = std::env::args().next().unwrap_or_else(|| "mailwright".to_owned());
-        println!(
+        crate::output::announce!(
             "Try: {program} send -s {} -p {} -f you@localhost -t postmaster@localhost -a Hello -h -b 'It works.' -d",
             address.ip(),
             address.port()

@@ -55,7 +55,7 @@ impl Spool {
         match self.command {
             Command::Check { place } => {
                 let report = local::check(&RealDisk, &directory(&place)?).map_err(opening)?;
-                print!("{}", show(&report));
+                crate::output::put_text(show(&report));
                 match report.is_clean() {
                     true => Ok(()),
                     false => Err(Problem::new("the spool is damaged").help(
@@ -67,9 +67,9 @@ impl Spool {
             Command::Repair { place } => {
                 let directory = directory(&place)?;
                 let report = local::repair(&RealDisk, &directory).map_err(opening)?;
-                print!("{}", show(&report));
+                crate::output::put_text(show(&report));
                 if !report.is_clean() {
-                    println!("set aside in {}", directory.join("quarantine").display());
+                    crate::output::say!("set aside in {}", directory.join("quarantine").display());
                 }
                 Ok(())
             }
@@ -136,7 +136,11 @@ fn export(id: Option<MessageId>, out: &Path, directory: &Path) -> Result<(), Pro
         }
     });
     let count = count.map_err(opening)?;
-    println!("{} to {}", output::count(count - unreadable, "message", "written"), out.display());
+    crate::output::say!(
+        "{} to {}",
+        output::count(count - unreadable, "message", "written"),
+        out.display()
+    );
     match (id, count, unreadable) {
         (Some(id), 0, _) => Err(Problem::new(format!("the spool holds no message {id}"))),
         (_, _, 0) => Ok(()),

@@ -25,7 +25,7 @@ impl Status {
             let Response::Status(status) = response else { return };
             match self.json {
                 true => output::json(&status),
-                false => print!("{}", show(&status)),
+                false => crate::output::put_text(show(&status)),
             }
         })?;
         Ok(())

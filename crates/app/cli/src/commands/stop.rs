@@ -18,8 +18,8 @@ pub struct Stop {
 impl Stop {
     pub fn run(self) -> Result<(), Problem> {
         let (_, notes) = self.place.ask(&Request::Stop { now: self.now }, |_| ())?;
-        println!("stopping");
-        notes.iter().for_each(|note| println!("{note}"));
+        crate::output::say!("stopping");
+        notes.iter().for_each(|note| crate::output::say!("{note}"));
         Ok(())
     }
 }

@@ -85,7 +85,10 @@ fn add(
     let was_there = users_file::add(&path, name, &password, storing)
         .map_err(|error| Problem::from_error(&error))?;
     let done = if was_there { "has a new password" } else { "was added" };
-    println!("{name} {done} in {}; `mailwright reload` tells a running server", path.display());
+    crate::output::say!(
+        "{name} {done} in {}; `mailwright reload` tells a running server",
+        path.display()
+    );
     Ok(())
 }
 
@@ -97,7 +100,7 @@ fn remove(name: &str, place: &Place) -> Result<(), Problem> {
         let help = "`mailwright user list` shows those there are";
         return Err(Problem::new(format!("there is no user `{name}`")).help(help));
     }
-    println!("{name} was removed; `mailwright reload` tells a running server");
+    crate::output::say!("{name} was removed; `mailwright reload` tells a running server");
     Ok(())
 }
 
@@ -117,7 +120,7 @@ fn list(place: &Place, json: bool) -> Result<(), Problem> {
     names.sort();
     match json {
         true => crate::output::json(&names),
-        false => names.iter().for_each(|name| println!("{name}")),
+        false => names.iter().for_each(|name| crate::output::say!("{name}")),
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ impl Why {
             let Response::Explanation { why } = response else { return };
             match self.json {
                 true => output::json(&why),
-                false => print!("{}", why.render(&look)),
+                false => crate::output::put_text(why.render(&look)),
             }
         })?;
         notes.iter().for_each(|note| eprintln!("{note}"));

@@ -48,7 +48,9 @@ impl Logins {
         shown.retain(|of| !self.locked || of.locked.is_some());
         match self.json {
             true => shown.iter().for_each(output::json),
-            false => println!("{}", show(&shown, world::Clock::Real.now(), output::width())),
+            false => {
+                crate::output::say!("{}", show(&shown, world::Clock::Real.now(), output::width()))
+            }
         }
         Ok(())
     }
@@ -59,14 +61,14 @@ impl Unlock {
         let text = self.who.unwrap_or_default();
         let (count, _) = self.place.ask(&Request::Unlock { text: text.clone() }, |_| {})?;
         match count {
-            0 if self.all => println!("nobody's failed logins were remembered"),
+            0 if self.all => crate::output::say!("nobody's failed logins were remembered"),
             0 => {
                 let help = "`mailwright door logins` shows of whom there are";
                 let message = format!("no failed logins of `{text}` are remembered");
                 return Err(Problem::new(message).help(help));
             }
-            1 => println!("1 entry forgotten"),
-            count => println!("{count} entries forgotten"),
+            1 => crate::output::say!("1 entry forgotten"),
+            count => crate::output::say!("{count} entries forgotten"),
         }
         Ok(())
     }

@@ -26,8 +26,8 @@ pub fn run(command: &str, json: bool) -> Result<ExitCode, Failed> {
     };
     match (json, steps.as_slice()) {
         (true, steps) => steps.iter().for_each(output::json),
-        (false, [step]) => print!("{}", one(step, output::width())),
-        (false, steps) => print!("{}", all(steps, output::width())),
+        (false, [step]) => crate::output::put_text(one(step, output::width())),
+        (false, steps) => crate::output::put_text(all(steps, output::width())),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -48,7 +48,7 @@ impl Test {
             accounts.prepare().await;
             accounts.ask(&ask, &here()).await
         });
-        print!("{}", page(&self.name, &answered, &compiled.config.senders, &accounts));
+        crate::output::put_text(page(&self.name, &answered, &compiled.config.senders, &accounts));
         match answered.account {
             Some(_) => Ok(()),
             None => Err(Problem::new(format!("`{}` can't sign in", self.name))),
