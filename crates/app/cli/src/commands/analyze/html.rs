@@ -151,7 +151,7 @@ fn table(overview: &Overview, shown: &BTreeSet<usize>) -> Markup {
                 td { (row.server) }
                 td { (row.reached) }
                 td { (row.outcome) }
-                td { @for rule in &row.findings { span class={ "rule " (row.worst.map_or("", word)) } { (rule) } " " } }
+                td { @for rule in &row.findings { span class={ "rule " (word(rule.weight)) } { (rule.shown()) } " " } }
             } } }
         } }
     }

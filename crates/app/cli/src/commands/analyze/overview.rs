@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use comfy_table::{ColumnConstraint, Width};
 use diagnose::{Finding, Session, Weight, summary::Summary};
 
 use super::ledger;
@@ -11,6 +12,13 @@ use crate::output;
 const ROWS_MAX: usize = 10_000;
 /// Rows shown without `--all`: beyond it only those with findings.
 const SHOWN_MAX: usize = 60;
+
+/// Columns of a rule's name with a comma and blanks around: `command-taken-away,`.
+const RULE_WIDTH: u16 = 21;
+/// The same of an IPv4 address with its port.
+const ADDRESS_WIDTH: u16 = 22;
+/// Narrower tables have both ends in one column.
+const WIDE_MIN: usize = 100;
 
 /// Every session in a line.
 #[derive(Default)]
@@ -37,9 +45,60 @@ pub struct Row {
     /// What came of it.
     pub outcome: String,
     /// The rules that found something, those with weight first.
-    pub findings: Vec<String>,
-    /// The weight of the first of them.
-    pub worst: Option<Weight>,
+    pub findings: Vec<Rule>,
+}
+
+impl Row {
+    /// Its cells; `is_narrow`: both ends in one.
+    fn cells(&self, is_narrow: bool) -> Vec<String> {
+        let ends = match is_narrow {
+            true => vec![format!("{}\n{}", self.client, self.server)],
+            false => vec![self.client.clone(), self.server.clone()],
+        };
+        let rules: Vec<String> = self.findings.iter().map(Rule::shown).collect();
+        let mut cells = vec![self.number.to_string(), self.time.clone()];
+        cells.extend(ends);
+        cells.extend([self.reached.clone(), self.outcome.clone(), rules.join(", ")]);
+        cells
+    }
+}
+
+/// A rule that found something in a session.
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// The weight of its worst finding.
+    pub weight: Weight,
+    /// How often it did.
+    pub count: usize,
+}
+
+impl Rule {
+    /// `greylisting`, `greylisting (4)`.
+    pub fn shown(&self) -> String {
+        match self.count {
+            1 => self.name.clone(),
+            count => format!("{} ({count})", self.name),
+        }
+    }
+
+    /// Each rule once, the worst first, else in the order of the findings.
+    fn of(findings: &[Finding]) -> Vec<Self> {
+        let mut rules: Vec<Self> = Vec::new();
+        let mut by_weight: Vec<&Finding> = findings.iter().collect();
+        by_weight.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
+        for finding in by_weight {
+            match rules.iter_mut().find(|rule| rule.name == finding.rule) {
+                Some(rule) => rule.count += 1,
+                None => rules.push(Self {
+                    name: finding.rule.clone(),
+                    weight: finding.weight,
+                    count: 1,
+                }),
+            }
+        }
+        rules
+    }
 }
 
 impl Overview {
@@ -55,11 +114,6 @@ impl Overview {
         }
         let limit = if findings.is_empty() { ROWS_MAX } else { 2 * ROWS_MAX };
         if self.rows.len() < limit {
-            let mut by_weight: Vec<&Finding> = findings.iter().collect();
-            by_weight.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-            let mut rules: Vec<String> =
-                by_weight.iter().map(|finding| finding.rule.clone()).collect();
-            rules.dedup();
             self.rows.push(Row {
                 number: self.count,
                 time: ledger::time(session).unwrap_or_default(),
@@ -67,8 +121,7 @@ impl Overview {
                 server: ledger::end(&session.server),
                 reached: summary.reached.to_string(),
                 outcome: summary.result.to_string(),
-                findings: rules,
-                worst: by_weight.first().map(|finding| finding.weight),
+                findings: Rule::of(findings),
             });
         }
         self.count
@@ -98,7 +151,7 @@ impl Overview {
         )
     }
 
-    /// Rule, worst weight, how many sessions; the worst and most frequent first.
+    /// Rule, worst weight, how often; the worst and most frequent first.
     pub fn found(&self) -> Vec<(&str, Weight, usize)> {
         let mut found: Vec<(&str, Weight, usize)> = self
             .found
@@ -115,22 +168,24 @@ impl Overview {
             return String::new();
         }
         let is_short = self.count <= SHOWN_MAX || all;
-        let mut table = output::table(
-            &["#", "began", "client", "server", "got to", "outcome", "findings"],
-            output::width(),
-        );
+        let is_narrow = output::prose_width() < WIDE_MIN;
+        let head: &[&str] = if is_narrow {
+            &["#", "began", "client, server", "got to", "outcome", "findings"]
+        } else {
+            &["#", "began", "client", "server", "got to", "outcome", "findings"]
+        };
+        let mut table = output::table(head, output::width());
         let shown: Vec<&Row> =
             self.rows.iter().filter(|row| is_short || !row.findings.is_empty()).collect();
         for row in shown.iter().take(if all { usize::MAX } else { SHOWN_MAX }) {
-            table.add_row([
-                row.number.to_string(),
-                row.time.clone(),
-                row.client.clone(),
-                row.server.clone(),
-                row.reached.clone(),
-                row.outcome.clone(),
-                row.findings.join(", "),
-            ]);
+            table.add_row(row.cells(is_narrow));
+        }
+        // Names of rules and addresses are not broken.
+        let boundaries = [(head.len() - 1, RULE_WIDTH), (2, ADDRESS_WIDTH)];
+        for (index, width) in &boundaries[..if is_narrow { 2 } else { 1 }] {
+            if let Some(column) = table.column_mut(*index) {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(*width)));
+            }
         }
         let mut page = output::text(&table);
         page.push('\n');
