@@ -217,6 +217,22 @@ fn captures_without_end() {
         Ok(())
     });
     well("half-open sessions", &half);
+    let greeted = fed(&["analyze", "--json", "-"], |input| {
+        let server = SocketAddr::from(([192, 0, 2, 2], 25));
+        for number in 0..70_000 * scale() as u32 {
+            let client = std::net::Ipv4Addr::from(0x0a00_0000 + number);
+            let mut segment = Segment::new(server, SocketAddr::from((client, 1_024)), ACK);
+            segment.octets = b"220 mx.b.test ESMTP\r\n".to_vec();
+            let mut file = File::pcap(Link::Raw);
+            file.packet(1_700_000_000_000_000_000, &segment.packet());
+            let octets = file.into_octets();
+            input.write_all(if number == 0 { &octets } else { &octets[24..] })?;
+        }
+        Ok(())
+    });
+    well("greeted and left open", &greeted);
+    // What connections are counted for is what they take: as many as may be open leave room for the rest.
+    assert!(greeted.memory < 220, "{} MiB", greeted.memory);
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            memory_max: 96 << 20,
+            memory_max: 128 << 20,
             waiting_max: 4 << 20,
             connections_max: 100_000,
             forgotten_max: 100_000,
