@@ -237,7 +237,7 @@ impl Accounts {
         for back_end in &self.back_ends {
             let world = &self.world;
             let verdict = match &back_end.kind {
-                Kind::Users(users) => users.clone().check(name, password).await,
+                Kind::Users(users) => users.clone().check(world, name, password).await,
                 Kind::Dovecot(dovecot) => dovecot.verify(visit, name, password).await,
                 Kind::Ldap(ldap) => ldap.verify(world, name, password).await,
                 Kind::Saslauthd(saslauthd) => saslauthd.verify(world, name, password).await,

@@ -29,6 +29,7 @@ use sasl::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use world::World;
 
 use crate::{Account, Verdict};
 
@@ -224,12 +225,12 @@ impl Users {
     }
 
     /// Is it his password? The hash is computed on a thread where blocking hurts nobody.
-    pub async fn check(self: Arc<Self>, name: &str, password: &str) -> Verdict {
+    pub async fn check(self: Arc<Self>, world: &World, name: &str, password: &str) -> Verdict {
         if let Some(account) = self.verify_remembered(name, password.as_bytes()) {
             return Verdict::Yes(account);
         }
         let (name, password) = (name.to_owned(), Secret::new(password));
-        let checked = tokio::task::spawn_blocking(move || {
+        let checked = world.aside(move || {
             let account = self.verify(&name, password.octets());
             let is_known = self.users.contains_key(&name);
             match account {
@@ -340,7 +341,10 @@ mod tests {
     #[tokio::test]
     async fn passwords() {
         let users = users(false);
-        let check = async |name, password| users.clone().check(name, password).await;
+        let sim = world::sim::SimWorld::new(1);
+        let world =
+            sim.world_for([192, 0, 2, 1].into(), Arc::new(world::sim::disk::SimDisk::new(1)));
+        let check = async |name, password| users.clone().check(&world, name, password).await;
         let anna = users.account("anna@a.test").unwrap();
         assert_eq!(anna.reverse_paths, ["@a.test"]);
         assert!(users.verify_remembered("anna@a.test", b"secret-Pa55").is_none());

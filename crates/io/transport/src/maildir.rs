@@ -13,7 +13,7 @@ use std::{io, io::IoSlice, path::Path, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use smtp::{Cause, EnhancedStatus, Outcome, Recipient, Reply, ReversePath, Stage, Trouble};
 use world::{
-    Clock, World,
+    World,
     disk::{File, Open},
 };
 
@@ -135,19 +135,13 @@ fn unique_name(world: &World, host: &str) -> PathBuf {
     PathBuf::from(format!("{}.M{:03}R{:016x}.{host}", now / 1000, now % 1000, world.random.u64()))
 }
 
-/// Runs what blocks where blocking does no harm; in a simulation there and then, so that the order of
-/// events is its own.
+/// Runs what blocks where blocking does no harm.
 pub(crate) async fn blocking<T: Send + 'static>(
     world: &World,
     work: impl FnOnce(&World) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    if matches!(world.clock, Clock::Sim { .. }) {
-        return work(world);
-    }
     let own = world.clone();
-    tokio::task::spawn_blocking(move || work(&own))
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
+    world.aside(move || work(&own)).await.unwrap_or_else(Err)
 }
 
 fn trouble(directory: &Path, error: &io::Error) -> Trouble {

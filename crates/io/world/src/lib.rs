@@ -38,3 +38,20 @@ pub struct World {
     /// Chance.
     pub random: Random,
 }
+
+impl World {
+    /// Does what blocks or takes long where that hurts nobody: on a thread of its own, or, where time is
+    /// simulated, there and then, so that the order of events is the seed's and not the machine's.
+    ///
+    /// # Errors
+    /// It panicked.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<T> {
+        match self.clock {
+            Clock::Sim { .. } => Ok(work()),
+            Clock::Real => tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other),
+        }
+    }
+}

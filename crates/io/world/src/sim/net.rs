@@ -73,6 +73,22 @@ impl Default for Conditions {
 #[derive(Clone)]
 pub struct SimNet(Arc<Mutex<Inner>>, pub(super) Programs);
 
+/// What somebody who listens on the wire gets to see: the octets of one write.
+#[derive(Debug)]
+pub struct Heard<'a> {
+    /// The connection, by a number that no other one has.
+    pub connection: u64,
+    /// Its ends, the connecting one first.
+    pub ends: &'a [Endpoint; 2],
+    /// Which of them wrote.
+    pub side: usize,
+    /// What, in order; it may never arrive.
+    pub octets: &'a [u8],
+}
+
+/// Somebody who listens on all wires.
+pub type Listens = Arc<dyn Fn(&Heard<'_>) + Send + Sync>;
+
 /// The network as one host sees it: what [`Net::Sim`] holds.
 #[derive(Clone)]
 pub struct SimHost {
@@ -100,6 +116,7 @@ struct Inner {
     connections: BTreeMap<u64, Connection>,
     connection_next: u64,
     ports: BTreeMap<IpAddr, u16>,
+    listens: Option<Listens>,
 }
 
 #[derive(Default)]
@@ -125,6 +142,7 @@ impl SimNet {
             connections: BTreeMap::new(),
             connection_next: 0,
             ports: BTreeMap::new(),
+            listens: None,
         });
         Self(Arc::new(inner), Programs::default())
     }
@@ -178,6 +196,11 @@ impl SimNet {
             let now = Instant::now();
             inner.connections_of(host).for_each(|connection| connection.reset_both(now, wake));
         });
+    }
+
+    /// From now on somebody hears all that is written, on every connection.
+    pub fn listen_in(&self, listens: Listens) {
+        self.change(|inner, _| inner.listens = Some(listens));
     }
 
     /// Connections with at least one end still open.

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Inner, SimNet, Wake,
+    Heard, Inner, SimNet, Wake,
     link::{Air, Connection, Look},
 };
 use crate::net::{Endpoint, Idle};
@@ -137,9 +137,25 @@ impl SimStream {
                 looked
             });
             match looked {
-                Look::Done(result) => return Poll::Ready(result),
+                Look::Done(result) => {
+                    if let Ok(length) = result {
+                        self.is_heard(slices, length);
+                    }
+                    return Poll::Ready(result);
+                }
                 Look::Wait(until) => ready!(self.writing.poll(until, cx)),
             }
+        }
+    }
+
+    /// Tells who listens on the wire what was written; not under the network's lock.
+    fn is_heard(&self, slices: &[IoSlice<'_>], mut length: usize) {
+        let Some(listens) = self.net.change(|inner, _| inner.listens.clone()) else { return };
+        for slice in slices {
+            let octets = &slice[..slice.len().min(length)];
+            length -= octets.len();
+            let (connection, ends, side) = (self.id, &*self.endpoints, self.side);
+            listens(&Heard { connection, ends, side, octets });
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The simulated network: delays, losses, cut cables, the same for the same seed.
 
-use std::{future::Future, io::ErrorKind};
+use std::{
+    future::Future,
+    io::{ErrorKind, IoSlice},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -401,4 +404,28 @@ fn one_seed_one_course() {
     assert_eq!(courses.len(), 20, "and another seed, another course");
     let text = courses.iter().flatten().cloned().collect::<String>();
     assert!(text.contains("ConnectionReset") && text.contains("Ok(0)"), "both ends are seen");
+}
+
+#[test]
+fn who_listens_hears_what_is_written_in_order_and_by_whom() {
+    run(async {
+        let Pair { net, mut client, mut server, .. } = pair().await;
+        let heard: Arc<Mutex<Vec<(usize, Vec<u8>)>>> = Arc::default();
+        let own = heard.clone();
+        net.listen_in(Arc::new(move |it: &Heard<'_>| {
+            assert_eq!(it.ends[1].ip(), Some(B));
+            own.lock().unwrap().push((it.side, it.octets.to_vec()));
+        }));
+        client.write_all(b"EHLO a.test\r\n").await.unwrap();
+        server.write_all(b"250 b.test\r\n").await.unwrap();
+        let slices = [IoSlice::new(b"MAIL "), IoSlice::new(b"FROM:<>\r\n")];
+        client.write_vectored(&slices).await.unwrap();
+        let heard = heard.lock().unwrap();
+        let by = |side| {
+            let of_side = heard.iter().filter(|(by, _)| *by == side);
+            of_side.flat_map(|(_, octets)| octets.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(by(0), b"EHLO a.test\r\nMAIL FROM:<>\r\n");
+        assert_eq!(by(1), b"250 b.test\r\n");
+    });
 }
