@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use world::{World, net::Connect};
 
 use super::{
-    ledger::{Ledger, Mail},
+    ledger::{Body, Ledger, Mail},
     wire::Wire,
 };
 
@@ -62,10 +62,14 @@ pub async fn send(world: World, to: SocketAddr, errand: Errand, ledger: Ledger) 
 }
 
 async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()> {
+    wire.reply().await?;
+    wire.ask("EHLO client.test").await?;
+    transact(wire, errand, ledger).await
+}
+
+/// One transaction, then QUIT: in a session that may begin one.
+pub async fn transact(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()> {
     let Errand { number, mut mail, manner, tricks } = errand;
-    wire.reply().await?;
-    wire.write(b"EHLO client.test\r\n").await?;
-    wire.reply().await?;
     if manner == Manner::Resets {
         wire.write(format!("MAIL FROM:<{}>\r\nRSET\r\n", mail.reverse_path).as_bytes()).await?;
         wire.reply().await?;
@@ -138,7 +142,12 @@ async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()
 fn wishes(mail: &Mail) -> String {
     let hold = mail.hold.map(|seconds| format!(" HOLDFOR={seconds}"));
     let by = mail.by.map(|seconds| format!(" BY={seconds};R"));
-    [hold, by].into_iter().flatten().collect()
+    let body = match mail.body {
+        Body::Seven => None,
+        Body::Eight => Some(" BODY=8BITMIME".to_owned()),
+        Body::Binary => Some(" BODY=BINARYMIME".to_owned()),
+    };
+    [hold, by, body, Some(mail.wishes.clone())].into_iter().flatten().collect()
 }
 
 /// The content with its end: dots stuffed, or in two chunks.

@@ -113,7 +113,7 @@ impl Host {
     async fn lose_power(&mut self, sim: &SimWorld) {
         self.ledger.note(&format!("{} loses its power", self.name));
         let now = self.ledger.now();
-        self.ledger.lock().crashes.push((now, self.name));
+        self.ledger.crashed(now, self.name);
         let silently = self.random.bool();
         if silently {
             // Nobody hears a FIN from a dead machine.

@@ -11,7 +11,10 @@ use world::{
     sim::disk::SimDisk,
 };
 
-use super::ledger::{Copy, Inner, Mail};
+use super::{
+    conversion,
+    ledger::{Body, Copy, Inner, Mail},
+};
 
 /// A domain of ours whose mailboxes another program has.
 const OUR_LMTP: &str = "lmtp.test";
@@ -25,6 +28,9 @@ pub struct Judgement {
     pub double_bounces: usize,
     pub duplicates: usize,
     pub crashes: usize,
+    pub logins: usize,
+    pub sealed: usize,
+    pub converted: usize,
     pub broken: Vec<String>,
 }
 
@@ -73,7 +79,7 @@ fn field(content: &[u8], name: &str) -> String {
 }
 
 /// The number in `s7@...` or `t7r2@...`.
-fn number(address: &str) -> Option<u32> {
+pub fn number(address: &str) -> Option<u32> {
     let digits = address.get(1..)?;
     let end = digits.find(|c: char| !c.is_ascii_digit())?;
     digits[..end].parse().ok()
@@ -112,6 +118,8 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
         acknowledged: inner.acknowledged.len(),
         double_bounces: inner.double_bounces.len(),
         crashes: inner.crashes.len(),
+        logins: inner.logins,
+        sealed: inner.sealed,
         ..Judgement::default()
     };
     let mut broken = Vec::new();
@@ -146,6 +154,8 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
                 ));
             }
             compare(number, mail, there, &mut broken);
+            let is_converted = |copy: &&&Copy| !copy.content.ends_with(&mail.content);
+            judgement.converted += there.iter().filter(is_converted).count();
         }
     }
     for (recipient, there) in &arrived {
@@ -156,9 +166,9 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
         };
         // Strangers' mail is for our own domains: nobody outside sees any of it.
         let is_strange = number(recipient).is_some_and(|number| inner.strangers.contains(&number));
-        let outside = there
-            .iter()
-            .find(|copy| !["alpha", "beta", "gamma", OUR_LMTP].contains(&copy.place.as_str()));
+        let outside = there.iter().find(|copy| {
+            !["alpha", "beta", "gamma", "delta", OUR_LMTP].contains(&copy.place.as_str())
+        });
         if let Some(copy) = outside.filter(|_| is_strange && !inner.rerouted.contains(*recipient)) {
             broken.push(format!("{recipient} got a stranger's mail, relayed to {}", copy.place));
         }
@@ -221,19 +231,24 @@ fn is_excused(inner: &Inner, recipient: &str, sent: u64, second: u64) -> bool {
         || inner.unheard.iter().any(|(at, to)| to == recipient && between(*at))
 }
 
-/// Below the trace fields it is what the client sent, octet for octet.
+/// Below the trace fields it is what the client sent, octet for octet; or, where there were octets beyond
+/// ASCII in it, what may be made of it for a next hop that can't take them.
 fn compare(number: u32, mail: &Mail, there: &[&Copy], broken: &mut Vec<String>) {
     for copy in there {
-        let Some(trace) = copy.content.strip_suffix(mail.content.as_slice()) else {
+        let converted = || match mail.body {
+            Body::Seven => None,
+            Body::Eight | Body::Binary => conversion::trace(&copy.content, &mail.content),
+        };
+        let Some(trace) = copy.content.strip_suffix(mail.content.as_slice()).or_else(converted)
+        else {
             broken.push(format!("message {number} was changed on its way to {}", copy.recipient));
             continue;
         };
         let trace = String::from_utf8_lossy(trace);
-        let is_trace = |line: &str| {
-            ["Received: ", "Return-Path: ", "Delivered-To: ", "\t", " "]
-                .iter()
-                .any(|start| line.starts_with(start))
-        };
+        // RFC 6409 section 8 lets a submission server add the last two.
+        let starts =
+            ["Received: ", "Return-Path: ", "Delivered-To: ", "\t", " ", "Date: ", "Message-ID: "];
+        let is_trace = |line: &str| starts.iter().any(|start| line.starts_with(start));
         if !trace.lines().all(is_trace) || !trace.ends_with("\r\n") {
             broken.push(format!(
                 "message {number} has more than trace fields on top at {}",

@@ -28,6 +28,16 @@ pub struct Inner {
     pub turned_away: BTreeMap<u32, u64>,
     /// Messages of clients that may relay nothing.
     pub strangers: BTreeSet<u32>,
+    /// Messages that may go in TLS only, wherever they go (RFC 8689).
+    pub require_tls: BTreeSet<u32>,
+    /// When the MTA-STS policy was last handed over, since its reader last lost its power.
+    pub policy_since: Option<u64>,
+    /// Logins that were taken.
+    pub logins: usize,
+    /// Messages that a peer took inside TLS.
+    pub sealed: usize,
+    /// The number of the newest message.
+    number: u32,
     /// Forward-paths that an operator told a host to forget.
     pub removed: BTreeSet<String>,
     /// Forward-paths that an operator had tried at once, whatever they were to wait for.
@@ -58,9 +68,24 @@ pub struct Mail {
     pub hold: Option<u64>,
     /// Seconds that it is to be delivered within, or returned (RFC 2852).
     pub by: Option<u64>,
+    /// What else is asked for in MAIL, each with a space in front.
+    pub wishes: String,
+    pub body: Body,
     /// Those that were accepted.
     pub recipients: Vec<String>,
     pub content: Vec<u8>,
+}
+
+/// What octets a content has.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Body {
+    /// ASCII in lines.
+    #[default]
+    Seven,
+    /// Others as well, in lines (RFC 6152).
+    Eight,
+    /// Any (RFC 3030).
+    Binary,
 }
 
 /// A message as it arrived somewhere.
@@ -84,6 +109,39 @@ impl Ledger {
 
     pub fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a new message.
+    pub fn number(&self) -> u32 {
+        let mut inner = self.lock();
+        inner.number += 1;
+        inner.number
+    }
+
+    /// Whether mail to that domain has to go in TLS over connections that began then: always but where the
+    /// promise is a policy that has to be fetched first, and ways that were found before it live on for a
+    /// while.
+    pub fn is_promised(&self, domain: &str, began: u64) -> bool {
+        const GRACE: u64 = 2 * 3_600_000;
+        let since = self.lock().policy_since;
+        domain != "sts.test" || since.is_some_and(|since| since + GRACE < began)
+    }
+
+    /// A transfer agent loses its power.
+    pub fn crashed(&self, now: u64, name: &'static str) {
+        let mut inner = self.lock();
+        inner.crashes.push((now, name));
+        if name == "delta" {
+            // What it knew of the policy may not have been written yet.
+            inner.policy_since = None;
+        }
+    }
+
+    /// A promise is broken.
+    pub fn breaks(&self, how: String) {
+        let now = self.now();
+        self.note(&format!("BROKEN: {how}"));
+        self.lock().broken.push(format!("at {now} ms: {how}"));
     }
 
     /// Adds to the course of events, which must be the same for the same seed.

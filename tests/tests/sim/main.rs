@@ -1,4 +1,4 @@
-//! A small world for some virtual weeks: three transfer agents that lose their power at any step of
+//! A small world for some virtual weeks: four transfer agents that lose their power at any step of
 //! their disks, disks that fill up, writes and syncs that fail, operators who change their minds, next hops
 //! of every temper, clients of every manner, a network that breaks; and what was promised holds all the
 //! same.
@@ -12,12 +12,22 @@
 //! - What is to be held back is not sent before its time; what is to be delivered in time or returned, not
 //!   long after it.
 //! - It comes twice only where a crash or a lost reply fell between the peer's `250` and our record.
-//! - Below the trace fields the content is, octet for octet, what the client sent.
+//! - Below the trace fields the content is, octet for octet, what the client sent; or, for a next hop that can't
+//!   take octets beyond ASCII, a lawful conversion.
+//! - Where TLS was promised (by a route, by MTA-STS or DANE, by REQUIRETLS, by a listener), nobody who listens on
+//!   the wire hears a content, and nobody hears a password anywhere; whoever sits in between and is not the next
+//!   hop is told nothing.
+//! - Nobody signs in with a wrong password, sends as somebody else, or has what he said in clear count inside TLS.
+//! - No next hop is told what it does not offer.
 //!
 //! One seed, one course of events. `cargo x sim --seeds 100 --days 14`, or `--seed 7` for one of them
 //! with its whole course in `target/sim-7.txt`. What seeds have found is in `tests/sim-seeds.txt`.
 
+mod between;
 mod client;
+mod conversion;
+mod eavesdropper;
+mod errand;
 mod events;
 mod host;
 mod judge;
@@ -25,8 +35,11 @@ mod ledger;
 mod map;
 mod operator;
 mod peer;
+mod policy_host;
 mod scene;
+mod tls;
 mod trouble;
+mod user;
 mod wire;
 
 use std::time::Duration;
@@ -59,13 +72,16 @@ fn run(seed: u64, days: u64, with_course: bool) -> (u64, u64) {
     let took = began.elapsed();
     let judgement = &end.judgement;
     println!(
-        "seed {seed}: {} acknowledged, {} delivered, {} reported, {} double bounces, {} twice, {} crashes, \
-         {} events ({:016x}), {} h virtual in {:.1} s",
+        "seed {seed}: {} acknowledged, {} delivered, {} reported, {} double bounces, {} twice, {} converted, \
+         {} in TLS, {} logins, {} crashes, {} events ({:016x}), {} h virtual in {:.1} s",
         judgement.acknowledged,
         judgement.delivered,
         judgement.reported,
         judgement.double_bounces,
         judgement.duplicates,
+        judgement.converted,
+        judgement.sealed,
+        judgement.logins,
         judgement.crashes,
         end.course.1,
         end.course.0,

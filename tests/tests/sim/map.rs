@@ -1,6 +1,9 @@
 //! The map of the world: who is there, under which names, and what a stranger tries.
 
-use super::peer::Temper;
+use super::{
+    peer::Temper,
+    tls::{PAPERS, Papers},
+};
 
 /// Takes strangers' mail for a.test and lmtp.test, relays for its own network, by MX.
 pub const ALPHA: &str = r#"
@@ -37,7 +40,57 @@ spool = { reserve = "1MiB", segment_size = "1MiB" }
 evidence = { size_max = "8MiB" }
 "#;
 
-pub const PEERS: [(&str, Temper); 10] = [
+/// Users of delta: name, password, what is stored of it (argon2 with the least cost). The last one is delta
+/// itself, at login.test.
+pub const USERS: [(&str, &str, &str); 3] = [
+    (
+        "anna@d.test",
+        "wire-secret-anna-7Qk2",
+        "$argon2id$v=19$m=8,t=1,p=1$wQjd5j+ClC3Etslux+H1yg$XbjUM3mO1GPVuNG1j2tal3XSLfnxVRvqOE4H7RPcWI4",
+    ),
+    (
+        "bert@d.test",
+        "wire-secret-bert-9Xw4",
+        "$argon2id$v=19$m=8,t=1,p=1$WbGF3n44VmgMg0JiBPkj0A$x9OuZklGmUeF713ojSPPgAvu3rlmkyf0Ddg6kC/zKMs",
+    ),
+    (
+        "delta",
+        "wire-secret-gamma-3Lm8",
+        "$argon2id$v=19$m=8,t=1,p=1$v3+dmpxib3OH2t+9oP7bug$GiS3Am71Ncy+8NkrR6MFIXhz8Buk3zBs8k1FaajSfFU",
+    ),
+];
+
+/// Where users submit, and from where mail goes to those who were promised TLS.
+pub fn delta() -> String {
+    let Papers { folder, .. } = &*PAPERS;
+    let folder = folder.display();
+    let [(anna, _, annas), (bert, _, berts), (own, password, _)] = USERS;
+    format!(
+        r#"
+hostname = "mx.d.test"
+data = "/data"
+tls = {{ certificate = "{folder}/cert.pem", key = "{folder}/key.pem", client_ca = "{folder}/ca.pem" }}
+listener = [
+    {{ address = "10.0.0.4:25", role = "mx" }},
+    {{ address = "10.0.0.4:587", role = "submission" }},
+    {{ address = "10.0.0.4:465", role = "submission", tls = "implicit" }},
+    {{ address = "10.0.0.4:26", role = "relay", networks = ["10.1.0.0/24"], require_tls = true }},
+]
+domains = {{ "d.test" = {{}} }}
+routes = {{ "sealed.test" = {{ tls = "required" }}, "named.test" = {{ tls = "verified" }}, "login.test" = {{ next_hop = "mx.login.test:25", tls = "verified", auth = {{ user = "{own}", password = "{password}" }} }} }}
+spool = {{ reserve = "1MiB", segment_size = "1MiB" }}
+evidence = {{ size_max = "8MiB" }}
+[users."{anna}"]
+password = "{annas}"
+reverse_paths = ["@d.test"]
+[users."{bert}"]
+password = "{berts}"
+reverse_paths = ["@d.test"]
+"#
+    )
+}
+
+pub const PEERS: [(&str, Temper); 18] = [
     ("good.test", Temper::Good),
     ("plain.test", Temper::Plain),
     ("rude.test", Temper::Rude(70)),
@@ -48,7 +101,30 @@ pub const PEERS: [(&str, Temper); 10] = [
     ("few.test", Temper::Few(2)),
     ("forgetful.test", Temper::Forgetful),
     ("lmtp.test", Temper::Lmtp),
+    ("sealed.test", Temper::Sealed),
+    ("named.test", Temper::Sealed),
+    ("login.test", Temper::Login),
+    ("sts.test", Temper::Sealed),
+    ("dane.test", Temper::Sealed),
+    ("mixed.test", Temper::Mixed),
+    ("seven.test", Temper::Seven),
+    ("limits.test", Temper::Counting),
 ];
+
+/// The hosts of peers that our hosts reach by way of somebody in between only, at 10.0.6.x. Whether they
+/// prove their names, so that he can do no more than be in the way.
+pub const BETWEEN: [(&str, bool); 5] = [
+    ("sealed.test", false),
+    ("named.test", true),
+    ("login.test", true),
+    ("sts.test", true),
+    ("dane.test", true),
+];
+
+/// Where MTA-STS policies are handed out, and the one of sts.test (RFC 8461 section 3.2).
+pub const POLICY_HOST: [u8; 4] = [10, 0, 7, 1];
+pub const POLICY: &str =
+    "version: STSv1\r\nmode: enforce\r\nmx: mx.sts.test\r\nmax_age: 31557600\r\n";
 
 pub const NAMES: &str = "
 a.test MX 10 mx.a.test
@@ -68,7 +144,25 @@ slow.test TIMEOUT 10
 two.test MX 5 mx.dead.test
 two.test MX 10 mx.void.test
 two.test MX 20 mx.good.test
+d.test MX 10 mx.d.test
+mx.d.test A 10.0.0.4
+_mta-sts.sts.test TXT \"v=STSv1; id=1\"
+mta-sts.sts.test A 10.0.7.1
+dane.test SIGNED
 ";
+
+/// Where users' mail goes besides.
+pub const GUARDED: [&str; 9] = [
+    "sealed.test",
+    "named.test",
+    "login.test",
+    "sts.test",
+    "dane.test",
+    "mixed.test",
+    "seven.test",
+    "limits.test",
+    "d.test",
+];
 
 pub const DOMAINS: [&str; 19] = [
     "a.test",

@@ -7,10 +7,14 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use world::net::Listener;
 
 use super::{
+    judge::number,
     ledger::{Copy, Ledger},
+    map::USERS,
+    tls::Tls,
     wire::Wire,
 };
 
@@ -35,7 +39,67 @@ pub enum Temper {
     Forgetful,
     /// Speaks LMTP, and has its own word on each recipient after the content.
     Lmtp,
+    /// Takes mail in TLS only, and everything then.
+    Sealed,
+    /// As that, from who signs in.
+    Login,
+    /// Offers TLS, and every other time something is wrong with it.
+    Mixed,
+    /// Has no way for octets beyond ASCII, nor for chunks.
+    Seven,
+    /// Takes two recipients a message and three messages a session, and says so (RFC 9422).
+    Counting,
 }
+
+impl Temper {
+    /// What it offers in that session.
+    fn offer(self, is_sealed: bool) -> &'static [&'static str] {
+        match (self, is_sealed) {
+            (Self::Sealed | Self::Login | Self::Mixed, false) => {
+                &["PIPELINING", "STARTTLS", "8BITMIME", "ENHANCEDSTATUSCODES"]
+            }
+            (Self::Login, true) => {
+                &["PIPELINING", "AUTH PLAIN LOGIN", "8BITMIME", "REQUIRETLS", "DSN", "SMTPUTF8"]
+            }
+            (Self::Sealed | Self::Mixed, true) => &[
+                "PIPELINING",
+                "8BITMIME",
+                "BINARYMIME",
+                "CHUNKING",
+                "SMTPUTF8",
+                "REQUIRETLS",
+                "DSN",
+                "RRVS",
+                "SIZE 1000000",
+                "DELIVERBY",
+                "MT-PRIORITY",
+            ],
+            (Self::Seven, _) => &["PIPELINING", "DSN", "SIZE", "ENHANCEDSTATUSCODES"],
+            (Self::Counting, _) => {
+                &["8BITMIME", "CHUNKING", "BINARYMIME", "LIMITS MAILMAX=3 RCPTMAX=2"]
+            }
+            _ => &["PIPELINING", "8BITMIME", "CHUNKING", "DSN", "DELIVERBY", "ENHANCEDSTATUSCODES"],
+        }
+    }
+}
+
+/// Which keyword lets a client give which parameter of MAIL and RCPT.
+const PARAMETERS: [(&str, &str); 14] = [
+    ("BODY=8BITMIME", "8BITMIME"),
+    ("BODY=7BIT", "8BITMIME"),
+    ("BODY=BINARYMIME", "BINARYMIME"),
+    ("SIZE=", "SIZE"),
+    ("SMTPUTF8", "SMTPUTF8"),
+    ("REQUIRETLS", "REQUIRETLS"),
+    ("RET=", "DSN"),
+    ("ENVID=", "DSN"),
+    ("NOTIFY=", "DSN"),
+    ("ORCPT=", "DSN"),
+    ("BY=", "DELIVERBY"),
+    ("MT-PRIORITY=", "MT-PRIORITY"),
+    ("RRVS=", "RRVS"),
+    ("AUTH=", "AUTH"),
+];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
@@ -86,23 +150,25 @@ pub struct Peer {
     name: String,
     temper: Temper,
     ledger: Ledger,
+    tls: Arc<Tls>,
     random: Mutex<fastrand::Rng>,
     seen: Mutex<BTreeMap<(String, String), u64>>,
 }
 
 impl Peer {
-    pub fn new(name: &str, temper: Temper, ledger: Ledger, seed: u64) -> Arc<Self> {
+    pub fn new(name: &str, temper: Temper, tls: Arc<Tls>, ledger: Ledger, seed: u64) -> Arc<Self> {
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
-        Arc::new(Self { name: name.to_owned(), temper, ledger, random, seen: Mutex::default() })
+        let (name, seen) = (name.to_owned(), Mutex::default());
+        Arc::new(Self { name, temper, ledger, tls, random, seen })
     }
 
     /// Serves for ever.
     pub async fn serve(self: Arc<Self>, listener: Listener) {
         while let Ok(stream) = listener.accept().await {
-            let mut session = Session::new(self.clone(), Wire::new(stream));
+            let session = Session::new(self.clone(), Wire::new(stream));
             tokio::spawn(async move {
                 // However it ended, it ended: the ledger has what counts.
-                let _ended = session.talk().await;
+                let _ended = session.live().await;
             });
         }
     }
@@ -146,6 +212,18 @@ struct Session {
     from: Option<String>,
     to: Vec<String>,
     content: Vec<u8>,
+    /// The parameters of MAIL, with a space in front.
+    asked: String,
+    is_known: bool,
+    messages: usize,
+    /// Milliseconds since the world began.
+    began: u64,
+}
+
+/// How a stretch of a session ends.
+enum Turn {
+    Over,
+    Tls,
 }
 
 /// The session is over.
@@ -155,8 +233,42 @@ fn over<T>() -> io::Result<T> {
 
 impl Session {
     fn new(peer: Arc<Peer>, wire: Wire) -> Self {
-        let fault = peer.fault();
-        Self { peer, wire, fault, from: None, to: Vec::new(), content: Vec::new() }
+        let (fault, began) = (peer.fault(), peer.ledger.now());
+        Self {
+            peer,
+            wire,
+            fault,
+            from: None,
+            to: Vec::new(),
+            content: Vec::new(),
+            asked: String::new(),
+            is_known: false,
+            messages: 0,
+            began,
+        }
+    }
+
+    async fn live(mut self) -> io::Result<()> {
+        if !self.meet(Stage::Greeting, "220 peer.test ESMTP").await? {
+            return over();
+        }
+        while let Turn::Tls = self.talk().await? {
+            let peer = self.peer.clone();
+            let trouble = if peer.temper == Temper::Mixed { peer.below(6) } else { 6 };
+            let acceptor = match trouble {
+                0 => {
+                    self.wire.write(b"this is no TLS\r\n").await?;
+                    return over();
+                }
+                1 => return over(),
+                2 => &peer.tls.forged,
+                _ => &peer.tls.honest,
+            };
+            self.wire = self.wire.accept_tls(acceptor).await?;
+            (self.from, self.is_known) = (None, false);
+            self.to.clear();
+        }
+        Ok(())
     }
 
     async fn say(&mut self, reply: &str) -> io::Result<()> {
@@ -190,10 +302,7 @@ impl Session {
         Ok(false)
     }
 
-    async fn talk(&mut self) -> io::Result<()> {
-        if !self.meet(Stage::Greeting, "220 peer.test ESMTP").await? {
-            return over();
-        }
+    async fn talk(&mut self) -> io::Result<Turn> {
         loop {
             let line = self.wire.text().await?;
             let upper = line.to_ascii_uppercase();
@@ -203,10 +312,15 @@ impl Session {
                 }
                 "EHLO" if self.peer.temper == Temper::Plain => self.say("500 5.5.1 what?").await?,
                 "EHLO" | "LHLO" => {
-                    let offer = "250-peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-DSN\r\n\
-                                 250-DELIVERBY\r\n250 ENHANCEDSTATUSCODES";
-                    self.meet(Stage::Ehlo, offer).await?;
+                    let keywords = self.offer().join("\r\n250-");
+                    let offer = format!("250-peer.test\r\n250-{keywords}\r\n250 HELP");
+                    self.meet(Stage::Ehlo, &offer).await?;
                 }
+                "STARTTLS" if self.offers("STARTTLS") => {
+                    self.say("220 2.0.0 go ahead").await?;
+                    return Ok(Turn::Tls);
+                }
+                "AUTH" if self.offers("AUTH") => self.sign_in(&line).await?,
                 "HELO" => drop(self.meet(Stage::Ehlo, "250 peer.test").await?),
                 "MAIL" => self.mail(&line).await?,
                 "RCPT" => self.rcpt(&line).await?,
@@ -218,11 +332,43 @@ impl Session {
                 }
                 "QUIT" => {
                     self.say("221 2.0.0 bye").await?;
-                    return Ok(());
+                    return Ok(Turn::Over);
                 }
                 _ => self.say("502 5.5.1 what?").await?,
             }
         }
+    }
+
+    fn offer(&self) -> &'static [&'static str] {
+        self.peer.temper.offer(self.wire.is_sealed)
+    }
+
+    fn offers(&self, keyword: &str) -> bool {
+        self.offer().iter().any(|line| line.split(' ').next() == Some(keyword))
+    }
+
+    /// What was not offered is not used (RFC 5321 section 2.2.1).
+    fn check_parameters(&self, line: &str) {
+        let rest = line.split_once('>').map_or("", |(_, rest)| rest);
+        for word in rest.split_whitespace() {
+            let known = PARAMETERS.iter().find(|(start, _)| word.starts_with(start));
+            if !known.is_some_and(|(_, keyword)| self.offers(keyword)) {
+                self.breaks(format!("was told `{word}` without having offered it: {line}"));
+            }
+        }
+    }
+
+    fn breaks(&self, how: String) {
+        self.peer.ledger.breaks(format!("{} {how}", self.peer.name));
+    }
+
+    /// By PLAIN, or by LOGIN.
+    async fn sign_in(&mut self, line: &str) -> io::Result<()> {
+        let [.., (user, password, _)] = USERS;
+        let plain = STANDARD.encode(format!("\0{user}\0{password}"));
+        self.is_known = line.ends_with(&plain);
+        let reply = if self.is_known { "235 2.7.0 welcome" } else { "535 5.7.8 no" };
+        self.say(reply).await
     }
 
     fn reset(&mut self) {
@@ -233,6 +379,24 @@ impl Session {
 
     async fn mail(&mut self, line: &str) -> io::Result<()> {
         self.reset();
+        self.check_parameters(line);
+        self.asked = line.split_once('>').map_or("", |(_, rest)| rest).to_owned();
+        match self.peer.temper {
+            Temper::Sealed | Temper::Login
+                if !self.wire.is_sealed
+                    && self.peer.ledger.is_promised(&self.peer.name, self.began) =>
+            {
+                self.breaks(format!("got mail in clear: {line}"));
+            }
+            Temper::Login if !self.is_known => {
+                return self.say("530 5.7.0 sign in first").await;
+            }
+            Temper::Counting if self.messages >= 3 => {
+                self.breaks("got a fourth message in one session".to_owned());
+            }
+            _ => {}
+        }
+        self.messages += 1;
         if self.meet(Stage::Mail, "250 2.1.0 ok").await? {
             self.from = Some(path(line));
         }
@@ -242,6 +406,10 @@ impl Session {
     async fn rcpt(&mut self, line: &str) -> io::Result<()> {
         let to = path(line);
         let Some(from) = self.from.clone() else { return self.say("503 5.5.1 MAIL first").await };
+        self.check_parameters(line);
+        if self.peer.temper == Temper::Counting && self.to.len() >= 2 {
+            self.breaks(format!("got a third recipient: {line}"));
+        }
         let few = matches!(self.peer.temper, Temper::Few(most) if self.to.len() >= most);
         if few {
             return self.say("452 4.5.3 too many recipients").await;
@@ -262,6 +430,10 @@ impl Session {
     async fn data(&mut self) -> io::Result<()> {
         if self.to.is_empty() {
             return self.say("554 5.5.1 no valid recipients").await;
+        }
+        if self.asked.contains("BODY=BINARYMIME") {
+            // RFC 3030 section 3
+            self.breaks("got DATA for a binary content".to_owned());
         }
         if !self.meet(Stage::Data, "354 go on").await? {
             return Ok(());
@@ -285,6 +457,9 @@ impl Session {
     }
 
     async fn chunk(&mut self, upper: &str) -> io::Result<()> {
+        if !self.offers("CHUNKING") {
+            self.breaks(format!("got `{upper}` without having offered it"));
+        }
         let mut words = upper.split(' ').skip(1);
         let length = words.next().and_then(|length| length.parse().ok()).unwrap_or(0);
         let last = words.next() == Some("LAST");
@@ -332,7 +507,24 @@ impl Session {
         Ok(())
     }
 
+    /// What was promised of this message and this host.
+    fn check(&self, recipient: &str) {
+        let is_ascii = self.content.is_ascii();
+        if !is_ascii && !self.asked.contains("BODY=8BITMIME") && !self.asked.contains("BODY=BINARY")
+        {
+            self.breaks(format!("got octets beyond ASCII undeclared for {recipient}"));
+        }
+        let mut inner = self.peer.ledger.lock();
+        inner.sealed += usize::from(self.wire.is_sealed);
+        let must = number(recipient).is_some_and(|number| inner.require_tls.contains(&number));
+        drop(inner);
+        if must && !(self.wire.is_sealed && self.asked.contains(" REQUIRETLS")) {
+            self.breaks(format!("got a message that requires TLS without it, for {recipient}"));
+        }
+    }
+
     fn keep(&self, recipient: String) {
+        self.check(&recipient);
         let ledger = &self.peer.ledger;
         ledger.note(&format!("{} took a message for {recipient}", self.peer.name));
         let copy = Copy {

@@ -1,21 +1,25 @@
 //! Who is in the world, and what is done to them.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use world::sim::{SimWorld, disk::SimDisk, net::Conditions};
 
 use super::{
     End,
-    client::{self, Errand, MANNERS, Manner},
+    between::Between,
+    client, eavesdropper, errand,
     events::Events,
     host::Host,
     judge,
-    ledger::{Ledger, Mail},
-    map::{ALPHA, BETA, DOMAINS, GAMMA, NAMES, PEERS, trick},
+    ledger::Ledger,
+    map::{ALPHA, BETA, BETWEEN, GAMMA, NAMES, PEERS, POLICY_HOST, delta, trick},
     operator::Operator,
     peer::{Peer, Temper},
+    policy_host,
+    tls::{NAMES as HOSTS, PAPERS, Tls},
     trouble::harm,
+    user::{Approach, HONEST, OTHERS, Visitor},
 };
 
 const MAIL: u16 = 25;
@@ -31,13 +35,17 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
     let sim = Arc::new(SimWorld::new(seed));
     let mut random = fastrand::Rng::with_seed(seed);
     sim.net.set_conditions(Conditions { reset_one_in: Some(400), ..Conditions::default() });
-    settle_peers(&sim, &ledger, &mut random);
+    let tls = Arc::new(Tls::new(&PAPERS));
+    settle_peers(&sim, &tls, &ledger, &mut random);
+    settle_between(&sim, &tls, &ledger, &mut random);
     let sending = DAY * days.saturating_sub(REST_DAYS).max(1);
     let mut lives = Vec::new();
+    let delta = delta();
     for (name, ip, config) in [
         ("alpha", [10, 0, 0, 1], ALPHA),
         ("beta", [10, 0, 0, 2], BETA),
         ("gamma", [10, 0, 0, 3], GAMMA),
+        ("delta", [10, 0, 0, 4], delta.as_str()),
     ] {
         let mut host = Host::new(name, ip, config, &ledger, random.u64(..));
         host.crashes_until = sending + DAY * 6;
@@ -50,6 +58,7 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
         lives.push(tokio::spawn(host.live(sim.clone())));
     }
     tokio::spawn(weather(sim.clone(), ledger.clone(), random.fork(), sending));
+    tokio::spawn(submit(sim.clone(), tls, ledger.clone(), random.fork(), sending));
     send(&sim, &ledger, &mut random, sending).await;
     let mut hosts = Vec::new();
     for life in lives {
@@ -97,20 +106,60 @@ fn operator(host: &Host, config: &str, random: fastrand::Rng) -> Operator {
     Operator { name, running, ledger, random, configs }
 }
 
-fn settle_peers(sim: &SimWorld, ledger: &Ledger, random: &mut fastrand::Rng) {
+/// The address of the host that is reached as the peer with that index.
+fn address_of(index: usize) -> [u8; 4] {
+    let between = BETWEEN.iter().position(|(domain, _)| *domain == PEERS[index].0);
+    match between {
+        Some(position) => [10, 0, 6, position as u8 + 1],
+        None => [10, 0, 5, index as u8 + 1],
+    }
+}
+
+/// Those in between, whoever listens on the wires, and the host that hands out MTA-STS policies.
+fn settle_between(sim: &SimWorld, tls: &Arc<Tls>, ledger: &Ledger, random: &mut fastrand::Rng) {
+    let mut promised = BTreeMap::new();
+    for (index, (domain, _)) in PEERS.into_iter().enumerate() {
+        let Some(&(name, is_verified)) = BETWEEN.iter().find(|(name, _)| *name == domain) else {
+            continue;
+        };
+        let ip = address_of(index);
+        promised.insert(ip.into(), name);
+        let between = Between {
+            name,
+            is_verified,
+            world: sim.world_for(ip.into(), Arc::new(SimDisk::new(0))),
+            behind: SocketAddr::from(([10, 0, 5, index as u8 + 1], MAIL)),
+            tls: tls.clone(),
+            ledger: ledger.clone(),
+        };
+        tokio::spawn(between.work(SocketAddr::from((ip, MAIL)), random.fork()));
+    }
+    sim.net.listen_in(eavesdropper::listens(ledger.clone(), promised));
+    for host in HOSTS {
+        let record = format!("_25._tcp.{host} TLSA {}", PAPERS.tlsa);
+        if host.ends_with("dane.test") {
+            sim.dns.add(&record).expect("a record");
+        }
+    }
+    let world = sim.world_for(POLICY_HOST.into(), Arc::new(SimDisk::new(0)));
+    tokio::spawn(policy_host::serve(world, tls.clone(), ledger.clone()));
+}
+
+fn settle_peers(sim: &SimWorld, tls: &Arc<Tls>, ledger: &Ledger, random: &mut fastrand::Rng) {
     sim.dns.add(NAMES).expect("records");
     // Somebody is there, and listens to nothing.
     drop(sim.net.host([10, 0, 3, 1].into()));
     for (index, (domain, temper)) in PEERS.into_iter().enumerate() {
         let ip = [10, 0, 5, index as u8 + 1];
         if temper != Temper::Lmtp {
-            let [a, b, c, d] = ip;
+            let [a, b, c, d] = address_of(index);
             let records = format!("{domain} MX 10 mx.{domain}\nmx.{domain} A {a}.{b}.{c}.{d}");
             sim.dns.add(&records).expect("records");
         }
         let world = sim.world_for(ip.into(), Arc::new(SimDisk::new(0)));
         let listener = world.net.listen(SocketAddr::from((ip, MAIL))).expect("nobody else listens");
-        tokio::spawn(Peer::new(domain, temper, ledger.clone(), random.u64(..)).serve(listener));
+        let peer = Peer::new(domain, temper, tls.clone(), ledger.clone(), random.u64(..));
+        tokio::spawn(peer.serve(listener));
     }
 }
 
@@ -118,10 +167,10 @@ fn settle_peers(sim: &SimWorld, ledger: &Ledger, random: &mut fastrand::Rng) {
 async fn weather(sim: Arc<SimWorld>, ledger: Ledger, mut random: fastrand::Rng, sending: u64) {
     while ledger.now() < sending + DAY * 3 {
         sleep(Duration::from_secs(random.u64(600..28_800))).await;
-        let hosts = 3 + PEERS.len() as u8;
+        let hosts = 4 + PEERS.len() as u8;
         let ip = match random.u8(..hosts) {
-            agent @ 0..3 => [10, 0, 0, agent + 1],
-            peer => [10, 0, 5, peer - 2],
+            agent @ 0..4 => [10, 0, 0, agent + 1],
+            peer => address_of(usize::from(peer) - 4),
         };
         if random.bool() {
             ledger.note(&format!("connections of {ip:?} are reset"));
@@ -139,13 +188,12 @@ async fn weather(sim: Arc<SimWorld>, ledger: Ledger, mut random: fastrand::Rng, 
 async fn send(sim: &Arc<SimWorld>, ledger: &Ledger, random: &mut fastrand::Rng, until: u64) {
     let known = sim.world_for([10, 1, 0, 7].into(), Arc::new(SimDisk::new(0)));
     let stranger = sim.world_for([10, 2, 0, 7].into(), Arc::new(SimDisk::new(0)));
-    let mut number = 0;
     while ledger.now() < until {
         // In bursts, so that connections, groups and limits are shared.
         sleep(Duration::from_secs(random.u64(60..3_600))).await;
         for _ in 0..random.u32(1..6) {
-            number += 1;
-            let mut errand = errand(number, random);
+            let number = ledger.number();
+            let mut errand = errand::of_machine(number, random);
             let is_known = random.u32(..4) > 0;
             let host = match is_known {
                 true => 1 + random.u8(..3) % 2,
@@ -173,50 +221,47 @@ async fn send(sim: &Arc<SimWorld>, ledger: &Ledger, random: &mut fastrand::Rng, 
     }
 }
 
-fn errand(number: u32, random: &mut fastrand::Rng) -> Errand {
-    let mut recipients = Vec::new();
-    for _ in 0..random.u32(1..4) {
-        let domain = random.choice(DOMAINS).expect("there are some");
-        for _ in 0..random.u32(1..5) {
-            recipients.push(format!("t{number}r{}@{domain}", recipients.len()));
+/// Users, honest ones and others, at delta.
+async fn submit(
+    sim: Arc<SimWorld>,
+    tls: Arc<Tls>,
+    ledger: Ledger,
+    mut random: fastrand::Rng,
+    until: u64,
+) {
+    let home = sim.world_for([10, 1, 0, 8].into(), Arc::new(SimDisk::new(0)));
+    let abroad = sim.world_for([10, 2, 0, 8].into(), Arc::new(SimDisk::new(0)));
+    while ledger.now() < until {
+        sleep(Duration::from_secs(random.u64(60..3_600))).await;
+        for _ in 0..random.u32(1..4) {
+            let is_honest = random.u32(..3) > 0;
+            let approaches: &[Approach] = if is_honest { &HONEST } else { &OTHERS };
+            let approach = *random.choice(approaches).expect("there are some");
+            let number = ledger.number();
+            let mut errand = errand::of_user(number, &mut random);
+            match approach {
+                Approach::Borrows => errand.mail.reverse_path = format!("s{number}@a.test"),
+                // Only who signs in may have mail held back there.
+                Approach::Machine => errand.mail.hold = None,
+                _ => {}
+            }
+            if errand.mail.wishes.contains("REQUIRETLS") {
+                ledger.lock().require_tls.insert(number);
+            }
+            let away = !is_honest || approach != Approach::Machine && random.u32(..4) == 0;
+            ledger.note(&format!(
+                "message {number} from <{}> to delta, {approach:?}, {:?}, abroad {away},{} for {}",
+                errand.mail.reverse_path,
+                errand.manner,
+                errand.mail.wishes,
+                errand.mail.recipients.join(" ")
+            ));
+            let world = if away { &abroad } else { &home };
+            let (tls, ledger, user) = (tls.clone(), ledger.clone(), random.usize(..2));
+            let visitor = Visitor { world: world.clone(), tls, approach, ledger, user };
+            tokio::spawn(visitor.send(errand));
         }
     }
-    let reverse_path = match random.u32(..8) {
-        0 => String::new(),
-        1..4 => format!("s{number}@a.test"),
-        4 => format!("s{number}@b.test"),
-        5 => format!("s{number}@c.test"),
-        _ => format!("s{number}@{}", random.choice(DOMAINS).expect("there are some")),
-    };
-    let manner = match random.u32(..12) {
-        common @ 0..6 => MANNERS[common as usize % 3],
-        rare => MANNERS[rare as usize - 6],
-    };
-    let manner = if manner == Manner::Hangs && random.bool() { Manner::Polite } else { manner };
-    let hold = (random.u32(..10) == 0).then(|| random.u64(60..20_000));
-    let by = (random.u32(..10) == 0).then(|| random.u64(600..80_000));
-    let mail = Mail { reverse_path, hold, by, recipients, content: content(number, random) };
-    Errand { number, mail, manner, tricks: Vec::new() }
-}
-
-/// With dots where they hurt, and now and then too big for memory.
-fn content(number: u32, random: &mut fastrand::Rng) -> Vec<u8> {
-    let mut content = format!("Subject: number {number}\r\nX-Sim: {number}\r\n\r\n").into_bytes();
-    let length = match random.u32(..40) {
-        0 => random.usize(250_000..600_000),
-        1..5 => random.usize(10_000..60_000),
-        _ => random.usize(0..4_000),
-    };
-    while content.len() < length {
-        match random.u32(..12) {
-            0 => content.extend_from_slice(b"."),
-            1 => content.extend_from_slice(b".."),
-            2 => {}
-            _ => content.extend((0..random.usize(1..70)).map(|_| random.alphanumeric() as u8)),
-        }
-        content.extend_from_slice(b"\r\n");
-    }
-    content
 }
 
 /// Until every queue is empty, at most until `latest`.

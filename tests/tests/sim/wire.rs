@@ -1,22 +1,47 @@
-//! Lines over a simulated connection: for peers and clients that share no code with the machines.
+//! Lines over a simulated connection, in clear or in TLS: for peers and clients that share no code with the
+//! machines.
 
 use std::io;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio_rustls::{TlsAcceptor, TlsConnector, rustls::pki_types::ServerName};
 use world::net::Stream;
 
+/// Whatever octets go over.
+pub trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
+
 /// One connection.
-pub struct Wire(BufReader<Stream>);
+pub struct Wire {
+    /// For those who only pass octets on.
+    pub way: BufReader<Box<dyn Way>>,
+    /// Nobody on the wire can read it.
+    pub is_sealed: bool,
+}
 
 impl Wire {
     pub fn new(stream: Stream) -> Self {
-        Self(BufReader::new(stream))
+        Self { way: BufReader::new(Box::new(stream)), is_sealed: false }
+    }
+
+    /// The handshake, as server. What was sent ahead of it is gone.
+    pub async fn accept_tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
+        let stream = acceptor.accept(self.way.into_inner()).await?;
+        Ok(Self { way: BufReader::new(Box::new(stream)), is_sealed: true })
+    }
+
+    /// The handshake, as client of the host of that name.
+    pub async fn start_tls(self, connector: &TlsConnector, name: &'static str) -> io::Result<Self> {
+        let name = ServerName::try_from(name).expect("a host's name");
+        let stream = connector.connect(name, self.way.into_inner()).await?;
+        Ok(Self { way: BufReader::new(Box::new(stream)), is_sealed: true })
     }
 
     /// The next line without its end.
     pub async fn line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
-        self.0.read_until(b'\n', &mut line).await?;
+        self.way.read_until(b'\n', &mut line).await?;
         match line.pop() {
             Some(b'\n') => {
                 line.pop_if(|last| *last == b'\r');
@@ -33,25 +58,38 @@ impl Wire {
 
     pub async fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut octets = vec![0; length];
-        self.0.read_exact(&mut octets).await?;
+        self.way.read_exact(&mut octets).await?;
         Ok(octets)
     }
 
     pub async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.0.get_mut().write_all(octets).await?;
-        self.0.get_mut().flush().await
+        self.way.get_mut().write_all(octets).await?;
+        self.way.get_mut().flush().await
+    }
+
+    /// The lines of the next reply.
+    pub async fn lines(&mut self) -> io::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.text().await?;
+            let is_last = line.as_bytes().get(3) != Some(&b'-');
+            lines.push(line);
+            if is_last {
+                return Ok(lines);
+            }
+        }
     }
 
     /// The code of the next reply, and its last line.
     pub async fn reply(&mut self) -> io::Result<(u16, String)> {
-        loop {
-            let line = self.text().await?;
-            if line.as_bytes().get(3) != Some(&b'-') {
-                let code = line.get(..3).and_then(|code| code.parse().ok());
-                return code
-                    .map(|code| (code, line))
-                    .ok_or_else(|| io::ErrorKind::InvalidData.into());
-            }
-        }
+        let line = self.lines().await?.pop().unwrap_or_default();
+        let code = line.get(..3).and_then(|code| code.parse().ok());
+        code.map(|code| (code, line)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Says a command and hears the reply.
+    pub async fn ask(&mut self, command: &str) -> io::Result<(u16, String)> {
+        self.write(format!("{command}\r\n").as_bytes()).await?;
+        self.reply().await
     }
 }
