@@ -151,7 +151,7 @@ fn wishes(mail: &Mail) -> String {
 }
 
 /// The content with its end: dots stuffed, or in two chunks.
-fn framed(content: &[u8], chunked: bool) -> Vec<u8> {
+pub fn framed(content: &[u8], chunked: bool) -> Vec<u8> {
     if chunked {
         let (first, rest) = content.split_at(content.len() / 2);
         let head = format!("BDAT {}\r\n", first.len());

@@ -86,7 +86,7 @@ fn manner(body: Body, random: &mut fastrand::Rng) -> Manner {
 }
 
 /// With dots where they hurt, octets where they hurt, and now and then too big for memory.
-fn content(number: u32, body: Body, random: &mut fastrand::Rng) -> Vec<u8> {
+pub fn content(number: u32, body: Body, random: &mut fastrand::Rng) -> Vec<u8> {
     let labels = match body {
         Body::Seven => "",
         Body::Eight => {

@@ -18,6 +18,7 @@
 //!   the wire hears a content, and nobody hears a password anywhere; whoever sits in between and is not the next
 //!   hop is told nothing.
 //! - Nobody signs in with a wrong password, sends as somebody else, or has what he said in clear count inside TLS.
+//! - Whoever says anything at all, in any order, gets what the dialogue promises him, and nothing else.
 //! - No next hop is told what it does not offer.
 //!
 //! One seed, one course of events. `cargo x sim --seeds 100 --days 14`, or `--seed 7` for one of them
@@ -33,6 +34,7 @@ mod host;
 mod judge;
 mod ledger;
 mod map;
+mod odd;
 mod operator;
 mod peer;
 mod policy_host;

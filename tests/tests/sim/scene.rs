@@ -14,6 +14,7 @@ use super::{
     judge,
     ledger::Ledger,
     map::{ALPHA, BETA, BETWEEN, GAMMA, NAMES, PEERS, POLICY_HOST, delta, trick},
+    odd::Odd,
     operator::Operator,
     peer::{Peer, Temper},
     policy_host,
@@ -58,7 +59,8 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
         lives.push(tokio::spawn(host.live(sim.clone())));
     }
     tokio::spawn(weather(sim.clone(), ledger.clone(), random.fork(), sending));
-    tokio::spawn(submit(sim.clone(), tls, ledger.clone(), random.fork(), sending));
+    tokio::spawn(submit(sim.clone(), tls.clone(), ledger.clone(), random.fork(), sending));
+    tokio::spawn(babble(sim.clone(), tls, ledger.clone(), random.fork(), sending));
     send(&sim, &ledger, &mut random, sending).await;
     let mut hosts = Vec::new();
     for life in lives {
@@ -260,6 +262,27 @@ async fn submit(
             let (tls, ledger, user) = (tls.clone(), ledger.clone(), random.usize(..2));
             let visitor = Visitor { world: world.clone(), tls, approach, ledger, user };
             tokio::spawn(visitor.send(errand));
+        }
+    }
+}
+
+/// Those who say anything at all, at every door.
+async fn babble(
+    sim: Arc<SimWorld>,
+    tls: Arc<Tls>,
+    ledger: Ledger,
+    mut random: fastrand::Rng,
+    until: u64,
+) {
+    let known = sim.world_for([10, 1, 0, 9].into(), Arc::new(SimDisk::new(0)));
+    let stranger = sim.world_for([10, 2, 0, 9].into(), Arc::new(SimDisk::new(0)));
+    while ledger.now() < until {
+        sleep(Duration::from_secs(random.u64(60..2_400))).await;
+        for _ in 0..random.u32(1..4) {
+            let is_known = random.bool();
+            let world = if is_known { known.clone() } else { stranger.clone() };
+            let (tls, ledger, random) = (tls.clone(), ledger.clone(), random.fork());
+            tokio::spawn(Odd { world, is_known, tls, ledger, random }.visit());
         }
     }
 }
