@@ -148,7 +148,11 @@ impl<P: Proof> Server<P> {
 
     fn carry_out(&mut self, now: Duration, verb: Verb, argument: &str) {
         self.facts.introducing &= verb == Verb::XClient;
-        if let Err(reply) = self.check(verb, argument) {
+        let checked = self.check(verb, argument);
+        if verb == Verb::Bdat {
+            return self.bdat(now, argument, checked);
+        }
+        if let Err(reply) = checked {
             return self.refuse_command(now, verb.text(), reply);
         }
         let done = match verb {
@@ -156,7 +160,6 @@ impl<P: Proof> Server<P> {
             Verb::Mail => self.mail(now, argument),
             Verb::Rcpt => self.rcpt(now, argument),
             Verb::Data => self.data(),
-            Verb::Bdat => return self.bdat(now, argument),
             Verb::Auth | Verb::XExps => return self.auth(now, verb, argument),
             Verb::Rset => {
                 self.end_transaction();

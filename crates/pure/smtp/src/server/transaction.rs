@@ -180,12 +180,16 @@ impl<P: Proof> Server<P> {
 
 /// BDAT (RFC 3030).
 impl<P: Proof> Server<P> {
-    pub(super) fn bdat(&mut self, now: Duration, argument: &str) {
+    /// `checked`: whether it may come at all. Refused or not, offered or not, what it announces are no
+    /// commands: a client that doesn't look at the offer would else have contents carried out.
+    pub(super) fn bdat(&mut self, now: Duration, argument: &str, checked: Result<(), Reply>) {
         let (size, last, misspelt) = match command::Chunk::parse(argument) {
             command::Chunk::Size { size, last, misspelt } => (size, last, misspelt),
             command::Chunk::Malformed => {
-                self.spoil();
-                let reply = Reply::syntax(Verb::Bdat.usage());
+                if checked.is_ok() {
+                    self.spoil();
+                }
+                let reply = checked.err().unwrap_or_else(|| Reply::syntax(Verb::Bdat.usage()));
                 return self.refuse_command(now, Verb::Bdat.text(), reply);
             }
             command::Chunk::Overflow => {
@@ -195,16 +199,19 @@ impl<P: Proof> Server<P> {
             }
         };
         let chunk = Chunk { size, left: size, last };
-        let refused = match self.may_begin() {
-            _ if misspelt => {
+        let refused = match checked {
+            Err(reply) => reply,
+            Ok(()) if misspelt => {
                 self.spoil();
                 Reply::syntax(Verb::Bdat.usage())
             }
-            Ok(_) => return self.ask(Question::Begin, Asked::BeginChunks(chunk)),
-            Err(_) if matches!(self.state, State::Chunks(..)) => {
-                return self.begin_chunk(now, chunk);
-            }
-            Err(reply) => reply,
+            Ok(()) => match self.may_begin() {
+                Ok(_) => return self.ask(Question::Begin, Asked::BeginChunks(chunk)),
+                Err(_) if matches!(self.state, State::Chunks(..)) => {
+                    return self.begin_chunk(now, chunk);
+                }
+                Err(reply) => reply,
+            },
         };
         // Its octets are on their way, and no commands.
         self.block = 0;
