@@ -1,6 +1,7 @@
 //! The server machine: any octets in any pieces, any answers, any events. It never panics and is never stuck;
 //! and the driver, which is that of the tests, checks what no sequence may get round: a `250` without a
-//! proof, relaying for strangers, mail in clear where TLS is required, what was sent before TLS.
+//! proof, relaying for strangers, mail in clear where TLS is required, what was sent before TLS. A witness who
+//! sees only the wire says what was promised; that, and nothing else, is what was kept.
 //!
 //! The first octets choose what is offered, how the octets are cut and what is answered; then follows what
 //! the client sends. Behind each 0xFE an octet says what happens.
@@ -13,9 +14,13 @@ mod pages;
 mod sasl_driver;
 #[path = "../../crates/pure/smtp/tests/server_driver/mod.rs"]
 mod server_driver;
+#[path = "../../crates/pure/smtp/tests/testimony/mod.rs"]
+mod testimony;
+#[path = "../../crates/pure/smtp/tests/witness/mod.rs"]
+mod witness;
 
 use libfuzzer_sys::fuzz_target;
-use server_driver::Driver;
+use testimony::Observed;
 
 /// Never in UTF-8, so that dialogues have none.
 const EVENT: u8 = 0xfe;
@@ -28,24 +33,24 @@ fuzz_target!(|octets: &[u8]| {
     };
     let chosen = WORDS.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0);
     let words: Vec<_> = chosen.map(|(_, word)| (*word).to_owned()).collect();
-    let mut driver = Driver::new(&words);
+    let mut observed = Observed::new(&words);
     let moods = u16::from_le_bytes([moods, more]);
-    driver.moods = (0..16).map(|bit| moods & (1 << bit) == 0).collect();
+    observed.driver.moods = (0..16).map(|bit| moods & (1 << bit) == 0).collect();
     let piece = if piece == 0 { usize::MAX } else { usize::from(piece) };
     let mut parts = dialogue.split(|octet| *octet == EVENT);
-    driver.send(parts.next().unwrap_or_default(), piece);
+    observed.send(parts.next().unwrap_or_default(), piece);
     for part in parts {
         let (event, rest) = part.split_first().unwrap_or((&0, &[]));
         match event % 6 {
-            0 => driver.tls_if_asked(),
-            1 if driver.awaits_tls() => driver.tls_failed(),
-            2 => driver.silence_if_awaited(),
-            3 => driver.shut_down(),
-            4 => driver.client_closes(),
+            0 => observed.tls_if_asked(),
+            1 if observed.driver.awaits_tls() => observed.tls_failed(),
+            2 => observed.silence(),
+            3 => observed.shut_down(),
+            4 => observed.client_closes(),
             _ => {}
         }
-        driver.send(rest, piece);
-        driver.take_replies();
+        observed.send(rest, piece);
     }
-    driver.client_closes();
+    observed.client_closes();
+    observed.compare();
 });

@@ -3,9 +3,12 @@
 mod pages;
 mod sasl_driver;
 mod server_driver;
+mod testimony;
+mod witness;
 
 use proptest::{collection::vec, prelude::*};
 use server_driver::Driver;
+use testimony::Observed;
 
 /// Things that a client may send, good, bad and broken off; joined in any order.
 const FRAGMENTS: &[&[u8]] = &[
@@ -84,6 +87,65 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
         1 => vec(any::<u8>(), 0..40),
     ];
     vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
+}
+
+/// A fragment; or something that gets somewhere: a greeting, a login, a transaction in one of its manners; or
+/// either of them with a few octets altered, gone or doubled.
+fn step() -> impl Strategy<Value = Step> {
+    let hello =
+        proptest::sample::select(vec!["EHLO c.example\r\n", "LHLO c.example\r\n", "HELO c\r\n"]);
+    let login = proptest::sample::select(vec![
+        "STARTTLS\r\n",
+        "AUTH PLAIN AHRlc3RlckBleGFtcGxlLnRlc3QAc2VjcmV0\r\n",
+        "AUTH LOGIN\r\ndGVzdGVyQGV4YW1wbGUudGVzdA==\r\nc2VjcmV0\r\n",
+        "RSET\r\n",
+    ]);
+    let path = proptest::sample::select(vec!["", "ann@example.org", "Bob@Example.Test", "x@y.z"]);
+    let to = proptest::sample::select(vec!["bob", "carol", "Dave", "nobody", "e@elsewhere.test"]);
+    let ends = proptest::sample::select(vec![
+        "DATA\r\nSubject: a\r\n\r\n..\r\n.x\r\n.\r\n",
+        "DATA\r\n.\r\n",
+        "DATA\r\ntext\n.\r\nMAIL FROM:<smuggled@example.org>\r\n.\r\n",
+        "BDAT 6\r\nRSET\r\nBDAT 9 LAST\r\n.\r\nDATA\r\n",
+        "BDAT 3\r\na\r\nBDAT 3 LAST LAST\r\nb\r\nBDAT 3 LAST\r\nc\r\n",
+        "BDAT 0 LAST\r\n",
+        "BDAT 3\r\na\r\nRSET\r\n",
+        "BDAT 3000 LAST\r\n",
+    ]);
+    let whole = (path, vec(to, 1..5), ends).prop_map(|(path, to, end)| {
+        let to = to.iter().map(|to| match to.contains('@') {
+            true => format!("RCPT TO:<{to}>\r\n"),
+            false => format!("RCPT TO:<{to}@example.test>\r\n"),
+        });
+        format!("MAIL FROM:<{path}>\r\n{}{end}", to.collect::<String>())
+    });
+    let good = prop_oneof![2 => hello, 2 => login].prop_map(str::to_owned);
+    let good = prop_oneof![2 => good, 4 => whole].prop_map(String::into_bytes);
+    let fragment = proptest::sample::select(FRAGMENTS).prop_map(<[u8]>::to_vec);
+    let octets = prop_oneof![3 => good, 2 => fragment];
+    (octets, prop::bool::weighted(0.1), any::<(usize, u8, u8)>()).prop_map(
+        |(mut octets, is_altered, (at, how, octet))| {
+            let at = at % octets.len();
+            match how % 4 {
+                _ if !is_altered => {}
+                0 => octets[at] = octet,
+                1 => drop(octets.remove(at)),
+                2 => octets.insert(at, octet),
+                _ => octets.extend_from_within(at..),
+            }
+            Step(octets)
+        },
+    )
+}
+
+/// Octets that are sent at once.
+#[derive(Clone)]
+struct Step(Vec<u8>);
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
 }
 
 fn variant() -> impl Strategy<Value = &'static str> {
@@ -223,6 +285,30 @@ proptest! {
                 _ => driver.tls_if_asked(),
             }
         }
+    }
+
+    /// Whatever comes in whatever order and pieces: what was kept is what the dialogue promised to the client,
+    /// octet for octet and recipient for recipient, as a [`witness`] has it who sees only the wire; inside TLS
+    /// and after a login where these are required.
+    #[test]
+    fn what_is_kept_is_what_the_dialogue_promised(
+        variant in variant(),
+        moods in vec(prop::bool::weighted(0.95), 0..60),
+        steps in vec((step(), 0_u8..20), 0..80),
+        piece in prop_oneof![Just(usize::MAX), 1_usize..80],
+    ) {
+        let words: Vec<_> = variant.split(' ').map(str::to_owned).collect();
+        let mut observed = Observed::new(&words);
+        observed.driver.moods = moods.into();
+        for (octets, after) in steps {
+            observed.send(&octets.0, piece);
+            match after {
+                0 if observed.driver.awaits_tls() => observed.tls_failed(),
+                1..3 => {}
+                _ => observed.tls_if_asked(),
+            }
+        }
+        observed.compare();
     }
 
     /// The octets that BDAT or XEXCH50 announces are no commands, even when they read like some; and no

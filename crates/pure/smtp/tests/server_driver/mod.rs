@@ -38,6 +38,8 @@ pub struct Driver {
     kept: Option<Vec<u8>>,
     /// Every content that was kept, in order.
     pub all_kept: Vec<Vec<u8>>,
+    /// Of each of them the reverse-path and the forward-paths.
+    pub all_envelopes: Vec<(String, Vec<String>)>,
     messages: usize,
     closed: bool,
     starting_tls: bool,
@@ -138,6 +140,7 @@ impl Driver {
             events: Vec::new(),
             kept: None,
             all_kept: Vec::new(),
+            all_envelopes: Vec::new(),
             messages: 0,
             closed: false,
             starting_tls: false,
@@ -280,12 +283,16 @@ impl Driver {
         let offer = self.server.offer();
         assert!(envelope.recipients.len() <= offer.recipients_max, "too many recipients");
         assert!(offer.size_max.is_none_or(|most| self.server.content_length() <= most), "too big");
+        let reverse_path = envelope.reverse_path.as_ref().map_or("", |path| path.as_str());
+        let recipients = envelope.recipients.iter().map(|to| to.forward_path.to_string());
+        let envelope = (reverse_path.to_owned(), recipients.collect());
         let content = self.server.content().split().to_vec();
         assert_eq!(content.len() as u64, self.server.content_length());
         match refusal {
             Some(reply) => Err(reply),
             None => {
                 self.all_kept.push(content.clone());
+                self.all_envelopes.push(envelope);
                 self.kept = Some(content);
                 self.messages += 1;
                 Ok(Receipt(format!("Q{}", self.messages)))
