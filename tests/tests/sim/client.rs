@@ -61,6 +61,26 @@ pub async fn send(world: World, to: SocketAddr, errand: Errand, ledger: Ledger) 
     ledger.note(&format!("client of message {number}: {ended}"));
 }
 
+/// ETRN at alpha. What is to wait for its time waits all the same.
+pub async fn start_queue(world: World, is_known: bool, node: &str, ledger: Ledger) {
+    let talk = async {
+        let to = SocketAddr::from(([10, 0, 0, 1], 25));
+        let connect = Connect { to, source: None, timeout: Duration::from_secs(60) };
+        let mut wire = Wire::new(world.net.connect(connect).await?);
+        wire.reply().await?;
+        wire.ask("EHLO client.test").await?;
+        let (code, line) = wire.ask(&format!("ETRN {node}")).await?;
+        ledger.note(&format!("ETRN {node}, known {is_known}: {line}"));
+        if code < 300 && !is_known {
+            ledger.breaks(format!("a stranger starts a queue: {line}"));
+        }
+        wire.write(b"QUIT\r\n").await
+    };
+    if timeout(Duration::from_secs(600), talk).await.map_or(true, |done| done.is_err()) {
+        ledger.note("ETRN was not heard");
+    }
+}
+
 async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()> {
     wire.reply().await?;
     wire.ask("EHLO client.test").await?;
@@ -78,7 +98,7 @@ pub async fn transact(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::R
     let pipelined = matches!(manner, Manner::Pipelined | Manner::Chunked);
     let asked = std::mem::take(&mut mail.recipients);
     let mut commands = vec![format!("MAIL FROM:<{}>{}\r\n", mail.reverse_path, wishes(&mail))];
-    commands.extend(asked.iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
+    commands.extend(asked.iter().map(|to| format!("RCPT TO:<{to}>{}\r\n", mail.wishes_of_each)));
     commands.extend(tricks.iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
     if pipelined {
         wire.write(commands.concat().as_bytes()).await?;

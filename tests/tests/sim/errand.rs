@@ -22,8 +22,8 @@ pub fn of_machine(number: u32, random: &mut fastrand::Rng) -> Errand {
     let hold = (random.u32(..10) == 0).then(|| random.u64(60..20_000));
     let by = (random.u32(..10) == 0).then(|| random.u64(600..80_000));
     let content = content(number, body, random);
-    let wishes = String::new();
-    let mail = Mail { reverse_path, hold, by, wishes, body, recipients, content };
+    let (wishes, wishes_of_each) = (String::new(), "");
+    let mail = Mail { reverse_path, hold, by, wishes, wishes_of_each, body, recipients, content };
     Errand { number, mail, manner, tricks: Vec::new() }
 }
 
@@ -51,7 +51,12 @@ pub fn of_user(number: u32, random: &mut fastrand::Rng) -> Errand {
         }
     }
     let content = content(number, body, random);
-    let mail = Mail { reverse_path, hold, by, wishes, body, recipients, content };
+    let wishes_of_each = match random.u32(..12) {
+        0 => " RRVS=2014-04-03T23:01:00Z",
+        1 => " RRVS=2014-04-03T23:01:00Z;C NOTIFY=FAILURE",
+        _ => "",
+    };
+    let mail = Mail { reverse_path, hold, by, wishes, wishes_of_each, body, recipients, content };
     Errand { number, mail, manner, tricks: Vec::new() }
 }
 

@@ -129,6 +129,7 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
         arrived.entry(&copy.recipient).or_default().push(copy);
     }
     for (&number, mail) in &inner.acknowledged {
+        boxed(mail, inner, &reports, &arrived, &mut broken);
         timely(number, mail, inner, &arrived, &mut broken);
         for recipient in &mail.recipients {
             let there = arrived.get(recipient.as_str()).map_or(&[][..], Vec::as_slice);
@@ -189,9 +190,32 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
             }
         }
     }
+    // Resets teach the same now and then, so not each; but what was learned does not stay for ever.
+    if inner.unboxed[0] > 20 && inner.unboxed[1] == 0 {
+        broken
+            .push("boxed.test offers CHUNKING, works, and is not trusted with it again".to_owned());
+    }
     broken.extend(inner.broken.iter().cloned());
     judgement.broken = broken;
     judgement
+}
+
+/// A box in the way is no reason to give mail up (but an operator's mood, or a time that is over, is).
+fn boxed(
+    mail: &Mail,
+    inner: &Inner,
+    reports: &BTreeMap<String, Vec<&Copy>>,
+    arrived: &BTreeMap<&str, Vec<&Copy>>,
+    broken: &mut Vec<String>,
+) {
+    let has_own_reasons =
+        mail.by.is_some() || !mail.wishes.is_empty() || !mail.wishes_of_each.is_empty();
+    for recipient in mail.recipients.iter().filter(|to| to.ends_with("@boxed.test")) {
+        let failed = reports.contains_key(recipient) && !arrived.contains_key(recipient.as_str());
+        if failed && !has_own_reasons && !inner.bounced.contains(recipient) {
+            broken.push(format!("{recipient} was given up, and only a box was in the way"));
+        }
+    }
 }
 
 /// What it was promised about time: held back until then (RFC 4865), never delivered long after then

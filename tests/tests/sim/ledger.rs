@@ -32,6 +32,8 @@ pub struct Inner {
     pub require_tls: BTreeSet<u32>,
     /// When the MTA-STS policy was last handed over, since its reader last lost its power.
     pub policy_since: Option<u64>,
+    /// What boxed.test took when whatever was in its way was long gone: all messages, and those in chunks.
+    pub unboxed: [usize; 2],
     /// Logins that were taken.
     pub logins: usize,
     /// Messages that a peer took inside TLS.
@@ -42,6 +44,8 @@ pub struct Inner {
     pub removed: BTreeSet<String>,
     /// Forward-paths that an operator had tried at once, whatever they were to wait for.
     pub rushed: BTreeSet<String>,
+    /// Forward-paths whose messages an operator returned.
+    pub bounced: BTreeSet<String>,
     /// Forward-paths that an operator sent elsewhere.
     pub rerouted: BTreeSet<String>,
     /// Promises that were broken before anybody judged.
@@ -70,6 +74,8 @@ pub struct Mail {
     pub by: Option<u64>,
     /// What else is asked for in MAIL, each with a space in front.
     pub wishes: String,
+    /// What else is asked for in each RCPT, likewise.
+    pub wishes_of_each: &'static str,
     pub body: Body,
     /// Those that were accepted.
     pub recipients: Vec<String>,

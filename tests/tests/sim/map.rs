@@ -11,7 +11,7 @@ hostname = "mx.a.test"
 data = "/data"
 default_route = { tls = "never" }
 relay = { networks = ["10.1.0.0/24", "10.0.0.3/32"] }
-listener = [{ address = "10.0.0.1:25", role = "mx", tls = "none", advertise = ["FUTURERELEASE"] }]
+listener = [{ address = "10.0.0.1:25", role = "mx", tls = "none", advertise = ["FUTURERELEASE"], etrn = ["10.1.0.0/24"] }]
 domains = { "a.test" = {}, "lmtp.test" = { kind = "lmtp", next_hop = "10.0.5.10:25" } }
 spool = { reserve = "1MiB", segment_size = "1MiB" }
 evidence = { size_max = "8MiB" }
@@ -29,19 +29,30 @@ spool = { reserve = "1MiB", segment_size = "1MiB" }
 evidence = { size_max = "8MiB" }
 "#;
 
-/// Has the mailboxes of b.test and c.test.
-pub const GAMMA: &str = r#"
+/// Has the mailboxes of b.test and c.test; fetches the mail of fetch.test from delta.
+pub fn gamma() -> String {
+    let folder = PAPERS.folder.display();
+    let [.., (user, password, _)] = USERS;
+    format!(
+        r#"
 hostname = "mx.b.test"
 data = "/data"
-default_route = { tls = "never", next_hop = "10.0.0.1:25" }
-listener = [{ address = "10.0.0.3:25", role = "mx", tls = "none" }]
-domains = { "b.test" = {}, "c.test" = {} }
-spool = { reserve = "1MiB", segment_size = "1MiB" }
-evidence = { size_max = "8MiB" }
-"#;
+tls = {{ client_ca = "{folder}/ca.pem" }}
+default_route = {{ tls = "never", next_hop = "10.0.0.1:25" }}
+listener = [{{ address = "10.0.0.3:25", role = "mx", tls = "none" }}]
+domains = {{ "b.test" = {{}}, "c.test" = {{}}, "fetch.test" = {{}} }}
+spool = {{ reserve = "1MiB", segment_size = "1MiB" }}
+evidence = {{ size_max = "8MiB" }}
+[[odmr]]
+provider = "mx.d.test:366"
+auth = {{ user = "{user}", password = "{password}" }}
+every = "4h"
+"#
+    )
+}
 
 /// Users of delta: name, password, what is stored of it (argon2 with the least cost). The last one is delta
-/// itself, at login.test.
+/// itself at login.test, and gamma at delta.
 pub const USERS: [(&str, &str, &str); 3] = [
     (
         "anna@d.test",
@@ -64,7 +75,7 @@ pub const USERS: [(&str, &str, &str); 3] = [
 pub fn delta() -> String {
     let Papers { folder, .. } = &*PAPERS;
     let folder = folder.display();
-    let [(anna, _, annas), (bert, _, berts), (own, password, _)] = USERS;
+    let [(anna, _, annas), (bert, _, berts), (own, password, owns)] = USERS;
     format!(
         r#"
 hostname = "mx.d.test"
@@ -75,8 +86,9 @@ listener = [
     {{ address = "10.0.0.4:587", role = "submission" }},
     {{ address = "10.0.0.4:465", role = "submission", tls = "implicit" }},
     {{ address = "10.0.0.4:26", role = "relay", networks = ["10.1.0.0/24"], require_tls = true }},
+    {{ address = "10.0.0.4:366", role = "submission", advertise = ["ATRN"] }},
 ]
-domains = {{ "d.test" = {{}} }}
+domains = {{ "d.test" = {{ mailbox_since = {{ nobody = "2024-01-31" }} }}, "fetch.test" = {{ kind = "odmr" }} }}
 routes = {{ "sealed.test" = {{ tls = "required" }}, "named.test" = {{ tls = "verified" }}, "login.test" = {{ next_hop = "mx.login.test:25", tls = "verified", auth = {{ user = "{own}", password = "{password}" }} }} }}
 spool = {{ reserve = "1MiB", segment_size = "1MiB" }}
 evidence = {{ size_max = "8MiB" }}
@@ -86,11 +98,15 @@ reverse_paths = ["@d.test"]
 [users."{bert}"]
 password = "{berts}"
 reverse_paths = ["@d.test"]
+[users."{own}"]
+password = "{owns}"
+reverse_paths = ["@delta.invalid"]
+odmr = ["fetch.test"]
 "#
     )
 }
 
-pub const PEERS: [(&str, Temper); 18] = [
+pub const PEERS: [(&str, Temper); 19] = [
     ("good.test", Temper::Good),
     ("plain.test", Temper::Plain),
     ("rude.test", Temper::Rude(70)),
@@ -109,6 +125,7 @@ pub const PEERS: [(&str, Temper); 18] = [
     ("mixed.test", Temper::Mixed),
     ("seven.test", Temper::Seven),
     ("limits.test", Temper::Counting),
+    ("boxed.test", Temper::Boxed),
 ];
 
 /// The hosts of peers that our hosts reach by way of somebody in between only, at 10.0.6.x. Whether they
@@ -145,6 +162,7 @@ two.test MX 5 mx.dead.test
 two.test MX 10 mx.void.test
 two.test MX 20 mx.good.test
 d.test MX 10 mx.d.test
+fetch.test MX 10 mx.d.test
 mx.d.test A 10.0.0.4
 _mta-sts.sts.test TXT \"v=STSv1; id=1\"
 mta-sts.sts.test A 10.0.7.1
@@ -164,7 +182,7 @@ pub const GUARDED: [&str; 9] = [
     "d.test",
 ];
 
-pub const DOMAINS: [&str; 19] = [
+pub const DOMAINS: [&str; 21] = [
     "a.test",
     "b.test",
     "c.test",
@@ -184,6 +202,8 @@ pub const DOMAINS: [&str; 19] = [
     "fails.test",
     "two.test",
     "gone.test",
+    "fetch.test",
+    "boxed.test",
 ];
 
 /// What a stranger says in RCPT to have a server that takes mail for `ours` send it to `user` at

@@ -54,6 +54,8 @@ pub struct Odd {
     pub tls: Arc<Tls>,
     pub ledger: Ledger,
     pub random: fastrand::Rng,
+    /// What was said and heard last.
+    pub dialogue: Vec<String>,
 }
 
 /// One thing to say.
@@ -395,7 +397,20 @@ impl Odd {
         if code == 421 {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        let mut told = octets_of(&saying).escape_ascii().to_string();
+        told.truncate(60);
+        self.dialogue.push(format!("{told} -> {line}"));
         match saying {
+            Saying::Plain(octets) if (200..300).contains(&code) => {
+                let text = String::from_utf8_lossy(&octets).into_owned();
+                let verb = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+                let granted = self.is_known && at.host == 1 && verb == "ETRN";
+                if ["ETRN", "ATRN", "TURN", "XCLIENT", "XFORWARD", "PROXY"].contains(&verb)
+                    && !granted
+                {
+                    self.breaks(at, format!("{text}: {line}"));
+                }
+            }
             Saying::Hello(_) | Saying::Reset if code == 250 => said.forget_transaction(),
             Saying::Mail { path, line, number } if code == 250 => {
                 let may = (wire.is_sealed || !at.needs_tls) && (said.is_user || !at.needs_user);
@@ -477,6 +492,10 @@ impl Odd {
             said.is_unsure = true;
             return;
         }
+        if code == 502 {
+            // No BDAT here: the transaction waits for DATA.
+            return;
+        }
         said.is_spoiled |= !is_taken;
         said.chunks.extend(octets);
         if is_last {
@@ -497,6 +516,7 @@ impl Odd {
                 hold: None,
                 by: None,
                 wishes: String::new(),
+                wishes_of_each: "",
                 body: Body::Seven,
                 recipients,
                 content,
@@ -641,7 +661,9 @@ impl Odd {
     }
 
     fn breaks(&self, at: &Entrance, how: String) {
-        self.ledger.breaks(format!("{}:{}, known {}: {how}", at.host, at.port, self.is_known));
+        let before = &self.dialogue[self.dialogue.len().saturating_sub(8)..];
+        let (host, port, is_known) = (at.host, at.port, self.is_known);
+        self.ledger.breaks(format!("{host}:{port}, known {is_known}: {how}; after {before:#?}"));
     }
 }
 

@@ -76,7 +76,8 @@ impl Operator {
                 inner.rushed.extend(recipients.clone());
             }
             Action::Release | Action::Retry => inner.rushed.extend(recipients.clone()),
-            Action::Hold | Action::Bounce(_) => {}
+            Action::Bounce(_) => inner.bounced.extend(recipients.clone()),
+            Action::Hold => {}
         }
         drop(inner);
         let (queue, ledger, id, name) =

@@ -47,6 +47,8 @@ pub enum Temper {
     Mixed,
     /// Has no way for octets beyond ASCII, nor for chunks.
     Seven,
+    /// Something in its way takes BDAT for nonsense, until it is taken away.
+    Boxed,
     /// Takes two recipients a message and three messages a session, and says so (RFC 9422).
     Counting,
 }
@@ -82,6 +84,11 @@ impl Temper {
         }
     }
 }
+
+/// When the box in front of the boxed peer is taken away, in milliseconds since the world began; and when
+/// everybody must have forgotten it.
+const UNBOXED: u64 = 12 * 3_600_000;
+const FORGOTTEN: u64 = UNBOXED + 30 * 3_600_000;
 
 /// Which keyword lets a client give which parameter of MAIL and RCPT.
 const PARAMETERS: [(&str, &str); 14] = [
@@ -216,6 +223,8 @@ struct Session {
     asked: String,
     is_known: bool,
     messages: usize,
+    /// The client has greeted with EHLO, and so knows what is offered.
+    is_extended: bool,
     /// Milliseconds since the world began.
     began: u64,
 }
@@ -244,6 +253,7 @@ impl Session {
             asked: String::new(),
             is_known: false,
             messages: 0,
+            is_extended: false,
             began,
         }
     }
@@ -265,7 +275,7 @@ impl Session {
                 _ => &peer.tls.honest,
             };
             self.wire = self.wire.accept_tls(acceptor).await?;
-            (self.from, self.is_known) = (None, false);
+            (self.from, self.is_known, self.is_extended) = (None, false, false);
             self.to.clear();
         }
         Ok(())
@@ -314,14 +324,17 @@ impl Session {
                 "EHLO" | "LHLO" => {
                     let keywords = self.offer().join("\r\n250-");
                     let offer = format!("250-peer.test\r\n250-{keywords}\r\n250 HELP");
-                    self.meet(Stage::Ehlo, &offer).await?;
+                    self.is_extended = self.meet(Stage::Ehlo, &offer).await?;
                 }
                 "STARTTLS" if self.offers("STARTTLS") => {
                     self.say("220 2.0.0 go ahead").await?;
                     return Ok(Turn::Tls);
                 }
                 "AUTH" if self.offers("AUTH") => self.sign_in(&line).await?,
-                "HELO" => drop(self.meet(Stage::Ehlo, "250 peer.test").await?),
+                "HELO" => {
+                    self.is_extended = false;
+                    self.meet(Stage::Ehlo, "250 peer.test").await?;
+                }
                 "MAIL" => self.mail(&line).await?,
                 "RCPT" => self.rcpt(&line).await?,
                 "DATA" => self.data().await?,
@@ -344,7 +357,7 @@ impl Session {
     }
 
     fn offers(&self, keyword: &str) -> bool {
-        self.offer().iter().any(|line| line.split(' ').next() == Some(keyword))
+        self.is_extended && self.offer().iter().any(|line| line.split(' ').next() == Some(keyword))
     }
 
     /// What was not offered is not used (RFC 5321 section 2.2.1).
@@ -391,7 +404,7 @@ impl Session {
             Temper::Login if !self.is_known => {
                 return self.say("530 5.7.0 sign in first").await;
             }
-            Temper::Counting if self.messages >= 3 => {
+            Temper::Counting if self.messages >= 3 && self.is_extended => {
                 self.breaks("got a fourth message in one session".to_owned());
             }
             _ => {}
@@ -407,7 +420,7 @@ impl Session {
         let to = path(line);
         let Some(from) = self.from.clone() else { return self.say("503 5.5.1 MAIL first").await };
         self.check_parameters(line);
-        if self.peer.temper == Temper::Counting && self.to.len() >= 2 {
+        if self.offers("LIMITS") && self.to.len() >= 2 {
             self.breaks(format!("got a third recipient: {line}"));
         }
         let few = matches!(self.peer.temper, Temper::Few(most) if self.to.len() >= most);
@@ -457,6 +470,14 @@ impl Session {
     }
 
     async fn chunk(&mut self, upper: &str) -> io::Result<()> {
+        let is_boxed = self.peer.temper == Temper::Boxed;
+        if is_boxed && self.peer.ledger.now() < UNBOXED {
+            self.say("500 5.5.1 what?").await?;
+            return over();
+        }
+        if is_boxed && self.peer.ledger.now() > FORGOTTEN {
+            self.peer.ledger.lock().unboxed[1] += 1;
+        }
         if !self.offers("CHUNKING") {
             self.breaks(format!("got `{upper}` without having offered it"));
         }
@@ -525,6 +546,9 @@ impl Session {
 
     fn keep(&self, recipient: String) {
         self.check(&recipient);
+        if self.peer.temper == Temper::Boxed && self.peer.ledger.now() > FORGOTTEN {
+            self.peer.ledger.lock().unboxed[0] += 1;
+        }
         let ledger = &self.peer.ledger;
         ledger.note(&format!("{} took a message for {recipient}", self.peer.name));
         let copy = Copy {

@@ -13,7 +13,7 @@ use super::{
     host::Host,
     judge,
     ledger::Ledger,
-    map::{ALPHA, BETA, BETWEEN, GAMMA, NAMES, PEERS, POLICY_HOST, delta, trick},
+    map::{ALPHA, BETA, BETWEEN, NAMES, PEERS, POLICY_HOST, delta, gamma, trick},
     odd::Odd,
     operator::Operator,
     peer::{Peer, Temper},
@@ -41,11 +41,11 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
     settle_between(&sim, &tls, &ledger, &mut random);
     let sending = DAY * days.saturating_sub(REST_DAYS).max(1);
     let mut lives = Vec::new();
-    let delta = delta();
+    let (gamma, delta) = (gamma(), delta());
     for (name, ip, config) in [
         ("alpha", [10, 0, 0, 1], ALPHA),
         ("beta", [10, 0, 0, 2], BETA),
-        ("gamma", [10, 0, 0, 3], GAMMA),
+        ("gamma", [10, 0, 0, 3], gamma.as_str()),
         ("delta", [10, 0, 0, 4], delta.as_str()),
     ] {
         let mut host = Host::new(name, ip, config, &ledger, random.u64(..));
@@ -60,6 +60,7 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
     }
     tokio::spawn(weather(sim.clone(), ledger.clone(), random.fork(), sending));
     tokio::spawn(submit(sim.clone(), tls.clone(), ledger.clone(), random.fork(), sending));
+    tokio::spawn(start_queues(sim.clone(), ledger.clone(), random.fork(), sending));
     tokio::spawn(babble(sim.clone(), tls, ledger.clone(), random.fork(), sending));
     send(&sim, &ledger, &mut random, sending).await;
     let mut hosts = Vec::new();
@@ -223,6 +224,20 @@ async fn send(sim: &Arc<SimWorld>, ledger: &Ledger, random: &mut fastrand::Rng, 
     }
 }
 
+/// Somebody of the clients' network who starts alpha's queue by ETRN (RFC 1985), and strangers who try.
+async fn start_queues(sim: Arc<SimWorld>, ledger: Ledger, mut random: fastrand::Rng, until: u64) {
+    let known = sim.world_for([10, 1, 0, 7].into(), Arc::new(SimDisk::new(0)));
+    let stranger = sim.world_for([10, 2, 0, 7].into(), Arc::new(SimDisk::new(0)));
+    let nodes = ["good.test", "busy.test", "@test", "lmtp.test", "#mx.busy.test", "gone.test"];
+    while ledger.now() < until {
+        sleep(Duration::from_secs(random.u64(600..10_000))).await;
+        let is_known = random.u32(..3) > 0;
+        let node = random.choice(nodes).expect("there are some");
+        let world = if is_known { known.clone() } else { stranger.clone() };
+        tokio::spawn(client::start_queue(world, is_known, node, ledger.clone()));
+    }
+}
+
 /// Users, honest ones and others, at delta.
 async fn submit(
     sim: Arc<SimWorld>,
@@ -282,7 +297,8 @@ async fn babble(
             let is_known = random.bool();
             let world = if is_known { known.clone() } else { stranger.clone() };
             let (tls, ledger, random) = (tls.clone(), ledger.clone(), random.fork());
-            tokio::spawn(Odd { world, is_known, tls, ledger, random }.visit());
+            let odd = Odd { world, is_known, tls, ledger, random, dialogue: Vec::new() };
+            tokio::spawn(odd.visit());
         }
     }
 }

@@ -69,7 +69,6 @@ pub struct Witness {
     chunks: Vec<u8>,
     /// A chunk was refused: nothing may come of this transaction any more (RFC 3030 section 2).
     is_spoiled: bool,
-    has_chunks: bool,
     pub promises: Vec<Promise>,
 }
 
@@ -87,7 +86,6 @@ impl Witness {
             recipients: Vec::new(),
             chunks: Vec::new(),
             is_spoiled: false,
-            has_chunks: false,
             promises: Vec::new(),
         }
     }
@@ -192,8 +190,6 @@ impl Witness {
                 self.awaited = Awaited::Content;
             }
             "DATA" => assert!(!good, "{text}: {reply}"),
-            // Where there is no BDAT, there are no chunks either.
-            "BDAT" if code == 502 => {}
             "BDAT" => self.chunk(&upper, code, reply),
             "AUTH" | "X-EXPS" => self.login(code),
             "STARTTLS" | "TLS" | "X-ANONYMOUSTLS" if code == 220 => {
@@ -244,8 +240,8 @@ impl Witness {
         let is_number = |word: &&str| !word.is_empty() && word.bytes().all(|c| c.is_ascii_digit());
         let length = words.next().filter(is_number).and_then(|word| word.parse::<usize>().ok());
         let Some(length) = length else {
-            // Nothing was announced; between chunks something is missing now.
-            self.is_spoiled |= self.has_chunks;
+            // Nothing was announced, and something is missing now.
+            self.is_spoiled |= self.reverse_path.is_some() && !self.recipients.is_empty();
             return assert_ne!(code, 250, "{upper}: {reply}");
         };
         let last = words.next();
@@ -253,8 +249,8 @@ impl Witness {
         let come = length.min(self.octets.len());
         let octets: Vec<u8> = self.octets.drain(..come).collect();
         self.skip = length - come;
-        let is_begun = self.reverse_path.is_some() && !self.recipients.is_empty();
-        self.has_chunks |= is_begun;
+        // Where there is no BDAT, nothing is begun by it.
+        let is_begun = self.reverse_path.is_some() && !self.recipients.is_empty() && code != 502;
         if code == 250 {
             assert!(is_right && self.skip == 0, "{upper}: {reply}, before all of it has come");
             assert!(is_begun && !self.is_spoiled, "{upper}: {reply}, with nothing to belong to");
@@ -287,7 +283,7 @@ impl Witness {
         self.reverse_path = None;
         self.recipients.clear();
         self.chunks.clear();
-        (self.is_spoiled, self.has_chunks) = (false, false);
+        self.is_spoiled = false;
     }
 
     /// The next line: a command, or a response of AUTH. Only CRLF ends one.
