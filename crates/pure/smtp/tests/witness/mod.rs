@@ -64,6 +64,8 @@ pub struct Witness {
     is_thrown_away: bool,
     in_tls: bool,
     is_user: bool,
+    /// The last command was XCLIENT.
+    is_named: bool,
     reverse_path: Option<String>,
     recipients: Vec<String>,
     chunks: Vec<u8>,
@@ -82,6 +84,7 @@ impl Witness {
             is_thrown_away: false,
             in_tls: terms.tls_from_the_start,
             is_user: false,
+            is_named: false,
             reverse_path: None,
             recipients: Vec::new(),
             chunks: Vec::new(),
@@ -178,6 +181,7 @@ impl Witness {
         let upper = text.to_ascii_uppercase();
         let verb = upper.split([' ', '\t']).next().unwrap_or_default();
         let good = (200..300).contains(&code);
+        let was_named = std::mem::take(&mut self.is_named);
         match verb {
             "EHLO" | "HELO" | "LHLO" | "RSET" if good => self.forget(),
             "MAIL" if good => self.mail(&text),
@@ -203,8 +207,12 @@ impl Witness {
             }
             "XCLIENT" if good => {
                 assert!(!self.terms.is_stranger, "{text}: {reply}, to a stranger");
-                // The proxy's word counts.
-                self.is_user = upper.contains("LOGIN=") && !upper.contains("LOGIN=[UNAVAILABLE]");
+                // The proxy's word counts, which may come in several commands; his own login does not.
+                self.is_user &= was_named;
+                if upper.contains("LOGIN=") {
+                    self.is_user = !upper.contains("LOGIN=[UNAVAILABLE]");
+                }
+                self.is_named = true;
                 self.forget();
             }
             "ETRN" => assert!(!good || !self.terms.is_stranger, "{text}: {reply}, to a stranger"),
