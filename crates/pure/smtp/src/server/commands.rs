@@ -207,6 +207,10 @@ impl<P: Proof> Server<P> {
         match () {
             () if verb == Verb::Turn => Err(Reply::turn_refused()),
             () if !self.is_offered(verb) && verb.is_private() => Err(Reply::unknown_command()),
+            // RFC 2033 section 4.1: 500 in LMTP, so that who takes it for SMTP finds out.
+            () if matches!(verb, Verb::Ehlo | Verb::Helo) && !self.is_offered(verb) => {
+                Err(Reply::unknown_command())
+            }
             () if verb.is_refused() || !self.is_offered(verb) => Err(Reply::not_implemented()),
             () if self.offer.tls_required && self.tls().is_none() && !before_tls => {
                 Err(Reply::tls_required())
