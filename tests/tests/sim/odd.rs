@@ -39,11 +39,15 @@ const fn entrance(host: u8, port: u16, ours: &'static [&'static str]) -> Entranc
 static ENTRANCES: [Entrance; 7] = [
     Entrance { is_open_to_known: true, ..entrance(1, 25, &["a.test", "lmtp.test"]) },
     Entrance { is_open_to_known: true, ..entrance(2, 25, &["c.test"]) },
-    entrance(3, 25, &["b.test", "c.test"]),
-    entrance(4, 25, &["d.test"]),
-    Entrance { needs_tls: true, needs_user: true, ..entrance(4, 587, &["d.test"]) },
-    Entrance { needs_tls: true, needs_user: true, ..entrance(4, 465, &["d.test"]) },
-    Entrance { is_open_to_known: true, needs_tls: true, ..entrance(4, 26, &["d.test"]) },
+    entrance(3, 25, &["b.test", "c.test", "fetch.test"]),
+    entrance(4, 25, &["d.test", "fetch.test"]),
+    Entrance { needs_tls: true, needs_user: true, ..entrance(4, 587, &["d.test", "fetch.test"]) },
+    Entrance { needs_tls: true, needs_user: true, ..entrance(4, 465, &["d.test", "fetch.test"]) },
+    Entrance {
+        is_open_to_known: true,
+        needs_tls: true,
+        ..entrance(4, 26, &["d.test", "fetch.test"])
+    },
 ];
 
 /// One who comes.
@@ -622,10 +626,13 @@ impl Odd {
         *said = Said::default();
         // RFC 3207 section 4.2: nothing is left of what was said before.
         let (code, line) = wire.ask("RCPT TO:<postmaster@d.test>").await?;
-        if code < 500 {
+        if code < 400 {
             self.breaks(at, format!("what came in clear counts in TLS: {line}"));
         }
-        Ok(wire)
+        match code {
+            421 => Err(io::ErrorKind::ConnectionAborted.into()),
+            _ => Ok(wire),
+        }
     }
 
     async fn sign_in(
