@@ -118,6 +118,28 @@ pub fn json(value: &impl serde::Serialize) {
     }
 }
 
+/// What a command that changes something came to, for programs: `{"done":"held","count":3,"notes":[]}`.
+#[derive(serde::Serialize)]
+pub struct Done<'a> {
+    /// In a word or two, the same as people read.
+    pub done: &'a str,
+    /// How many of what it was about: jobs, messages; 1 where it is about the server.
+    pub count: u64,
+    /// What should be known besides, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Done<'_> {
+    /// The value as JSON, or the line for people and the notes below it.
+    pub fn tell(&self, as_json: bool, line: &str) {
+        if as_json {
+            return json(self);
+        }
+        let notes: String = self.notes.iter().map(|note| format!("{note}\n")).collect();
+        put(format!("{line}\n{notes}").as_bytes());
+    }
+}
+
 /// What an order came to: `3 jobs held`.
 pub fn count(count: u64, what: &str, done: &str) -> String {
     match count {

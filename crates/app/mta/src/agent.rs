@@ -22,7 +22,7 @@ use world::{
 };
 
 use crate::{
-    config::{Compiled, Config, ConfigErrors, Role, load::load_users},
+    config::{Compiled, Config, ConfigErrors, Role, load::load_users, restart},
     context::{Context, Remembered},
     customer, decoys, evidence,
     identity::{self, Identity},
@@ -53,6 +53,8 @@ pub struct Agent {
     pub census: Arc<Census>,
     /// When it started.
     pub started: Timestamp,
+    /// As it was started.
+    begun: Config,
     closing: watch::Sender<bool>,
     open: Mutex<BTreeMap<Endpoint, Open>>,
 }
@@ -151,6 +153,7 @@ impl Agent {
         let queue = Queue::new(Arc::new(context));
         queue.restore(opened.found);
         let agent = Arc::new(Self {
+            begun: queue.context.config().config.clone(),
             started: queue.context.world.clock.now(),
             queue: queue.clone(),
             census: Arc::default(),
@@ -177,8 +180,9 @@ impl Agent {
     }
 
     /// Takes a new configuration into use: open sessions go on as they began, the next ones follow it.
-    /// On an error everything stays as it was.
-    pub async fn reload(&self, config: Config) -> Result<(), StartError> {
+    /// On an error everything stays as it was. Gives the keys whose new values wait for a restart.
+    pub async fn reload(&self, config: Config) -> Result<Vec<String>, StartError> {
+        let waiting = restart::waiting(&self.begun, &config);
         let tls = OutgoingTls::new(&self.queue.context.world, &config)?;
         let identity = identity::prepare(&self.queue.context.world, &config)?;
         let users = load_users(&config).map_err(StartError::Config)?;
@@ -188,7 +192,8 @@ impl Agent {
         self.queue.context.policy.reconfigure(set)?;
         self.queue.context.reconfigure(compiled, tls);
         self.queue.forget_ways();
-        self.open_listeners(identity, &accounts).await
+        self.open_listeners(identity, &accounts).await?;
+        Ok(waiting)
     }
 
     /// Brings the open listeners in line with the configuration.

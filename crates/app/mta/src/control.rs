@@ -32,9 +32,11 @@ pub enum Wish {
     StopNow,
 }
 
+/// What came of a wish: what the operator should know besides, or why it could not be.
+pub type Granted = Result<Vec<String>, String>;
+
 /// Carries out a wish: reload can fail, and the operator is told how.
-pub type Wishes =
-    tokio::sync::mpsc::Sender<(Wish, tokio::sync::oneshot::Sender<Result<(), String>>)>;
+pub type Wishes = tokio::sync::mpsc::Sender<(Wish, tokio::sync::oneshot::Sender<Granted>)>;
 
 /// Answers one connection after the other, each in a task of its own.
 pub async fn serve(
@@ -161,7 +163,7 @@ impl Desk {
             return vec![refused("it is ending already".to_owned(), None)];
         }
         match told.await {
-            Ok(Ok(())) => vec![done(1)],
+            Ok(Ok(notes)) => vec![Response::Done { count: 1, notes }],
             Ok(Err(why)) => vec![refused(why, Some("nothing was changed".to_owned()))],
             Err(_) => vec![refused("it is ending already".to_owned(), None)],
         }

@@ -11,7 +11,7 @@ use world::World;
 use crate::{
     Agent, Pace, StartError,
     config::Config,
-    control::{self, Wish},
+    control::{self, Granted, Wish},
 };
 
 /// Attempts and sessions under way may take so long to finish when the process ends.
@@ -52,7 +52,7 @@ pub async fn run(
 async fn attend(
     agent: &Arc<Agent>,
     read: &impl Fn() -> Result<Config, String>,
-    wished: &mut mpsc::Receiver<(Wish, tokio::sync::oneshot::Sender<Result<(), String>>)>,
+    wished: &mut mpsc::Receiver<(Wish, tokio::sync::oneshot::Sender<Granted>)>,
 ) -> bool {
     let listen = |kind| signal(kind).expect("signals can be listened to");
     let mut hang_up = listen(SignalKind::hangup());
@@ -71,7 +71,7 @@ async fn attend(
         };
         let result = match wish {
             Wish::Reload => reload(agent, read).await,
-            Wish::Stop | Wish::StopNow => Ok(()),
+            Wish::Stop | Wish::StopNow => Ok(Vec::new()),
         };
         if let Err(why) = &result {
             tracing::error!(why, "configuration not taken into use; the old one stays");
@@ -86,15 +86,16 @@ async fn attend(
     }
 }
 
-async fn reload(
-    agent: &Arc<Agent>,
-    read: &impl Fn() -> Result<Config, String>,
-) -> Result<(), String> {
+async fn reload(agent: &Arc<Agent>, read: &impl Fn() -> Result<Config, String>) -> Granted {
     let config = read()?;
-    agent.reload(config).await.map_err(|error| match std::error::Error::source(&error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    })?;
+    let waiting =
+        agent.reload(config).await.map_err(|error| match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        })?;
     tracing::info!("configuration taken into use");
-    Ok(())
+    for key in &waiting {
+        tracing::warn!(key, "changed, and waits for a restart");
+    }
+    Ok(waiting.iter().map(|key| format!("`{key}` has changed, and waits for a restart")).collect())
 }

@@ -6,7 +6,11 @@ use accounts::Accounts;
 use clap::{Args, Subcommand};
 use mta::config;
 
-use crate::{problem::Problem, server::Place};
+use crate::{
+    output::{self, Done},
+    problem::Problem,
+    server::Place,
+};
 
 /// Check a configuration file, or show the values in effect
 #[derive(Debug, Args)]
@@ -25,6 +29,9 @@ enum Command {
 #[derive(Debug, Args)]
 struct Check {
     file: PathBuf,
+    /// As JSON, if it is fine
+    #[arg(long)]
+    json: bool,
 }
 
 /// Show the values in effect, with which are defaults; secrets struck out
@@ -41,6 +48,9 @@ struct Show {
     /// What is used with this domain's next hop, or this host
     #[arg(long, value_name = "DOMAIN")]
     site: Option<String>,
+    /// The values as JSON
+    #[arg(long, conflicts_with_all = ["client", "site"])]
+    json: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -52,7 +62,8 @@ impl Config {
                 let place = Place { config: Some(check.file.clone()), data: None };
                 let config = place.load()?;
                 config::load::load_users(&config)?;
-                crate::output::say!("{} is fine", check.file.display());
+                let line = format!("{} is fine", check.file.display());
+                Done { done: "checked", count: 1, notes: Vec::new() }.tell(check.json, &line);
             }
             Command::Show(show) => {
                 let config = show.place.load()?;
@@ -61,7 +72,12 @@ impl Config {
                     (None, Some(site)) => config::seen::by_site(&compiled(config)?, site),
                     (None, None) => config::show::show(&config, &show.place.text()?),
                 };
-                crate::output::put(page.as_bytes());
+                if show.json {
+                    let values = page.parse::<toml::Table>();
+                    output::json(&values.map_err(|error| Problem::from_error(&error))?);
+                    return Ok(());
+                }
+                output::put(page.as_bytes());
             }
         }
         Ok(())

@@ -3,7 +3,11 @@
 use clap::{ArgGroup, Args, Subcommand};
 use mta::handle::{Request, Selector};
 
-use crate::{output, problem::Problem, server::Place};
+use crate::{
+    output::{self, Done},
+    problem::Problem,
+    server::Place,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Order {
@@ -44,6 +48,9 @@ pub enum Order {
         next_hop: String,
         #[command(flatten)]
         place: Place,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -62,6 +69,9 @@ pub struct Which {
     all: bool,
     #[command(flatten)]
     place: Place,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Which {
@@ -77,11 +87,22 @@ impl Which {
 
 impl Order {
     pub fn run(self) -> Result<(), Problem> {
+        let json = self.wants_json();
         let (request, place, done) = self.request()?;
         let (count, notes) = place.ask(&request, |_| ())?;
-        crate::output::say!("{}", output::count(count, "job", done));
-        notes.iter().for_each(|note| crate::output::say!("{note}"));
+        Done { done, count, notes }.tell(json, &output::count(count, "job", done));
         Ok(())
+    }
+
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Retry { which }
+            | Self::Hold { which }
+            | Self::Release { which }
+            | Self::Bounce { which, .. }
+            | Self::Remove { which } => which.json,
+            Self::Reroute { json, .. } => *json,
+        }
     }
 
     fn request(self) -> Result<(Request, Place, &'static str), Problem> {
@@ -100,7 +121,7 @@ impl Order {
                 let (selector, place) = which.split();
                 (Request::Bounce { selector, reason }, place, "given up")
             }
-            Self::Reroute { id, next_hop, place } => {
+            Self::Reroute { id, next_hop, place, .. } => {
                 // A typing error is told here, with what would be right.
                 let hop: mta::config::NextHop =
                     next_hop.parse().map_err(|error| Problem::from_error(&error))?;

@@ -14,7 +14,7 @@ use spool::{
 use world::disk::real::RealDisk;
 
 use crate::{
-    output::{self, size},
+    output::{self, Done, size},
     problem::Problem,
     server::Place,
 };
@@ -32,11 +32,17 @@ enum Command {
     Check {
         #[command(flatten)]
         place: Place,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Set damaged places aside, so that the server starts; what is whole stays as it is
     Repair {
         #[command(flatten)]
         place: Place,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Write queued messages as .eml files; changes nothing in the spool
     Export {
@@ -47,15 +53,18 @@ enum Command {
         out: PathBuf,
         #[command(flatten)]
         place: Place,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
 impl Spool {
     pub fn run(self) -> Result<(), Problem> {
         match self.command {
-            Command::Check { place } => {
+            Command::Check { place, json } => {
                 let report = local::check(&RealDisk, &directory(&place)?).map_err(opening)?;
-                crate::output::put_text(show(&report));
+                tell(&report, json);
                 match report.is_clean() {
                     true => Ok(()),
                     false => Err(Problem::new("the spool is damaged").help(
@@ -64,16 +73,16 @@ impl Spool {
                     )),
                 }
             }
-            Command::Repair { place } => {
+            Command::Repair { place, json } => {
                 let directory = directory(&place)?;
                 let report = local::repair(&RealDisk, &directory).map_err(opening)?;
-                crate::output::put_text(show(&report));
-                if !report.is_clean() {
-                    crate::output::say!("set aside in {}", directory.join("quarantine").display());
+                tell(&report, json);
+                if !report.is_clean() && !json {
+                    output::say!("set aside in {}", directory.join("quarantine").display());
                 }
                 Ok(())
             }
-            Command::Export { id, out, place } => export(id, &out, &directory(&place)?),
+            Command::Export { id, out, place, json } => export(id, &out, &directory(&place)?, json),
         }
     }
 }
@@ -97,6 +106,37 @@ fn opening(error: OpenError) -> Problem {
         ),
         _ => problem,
     }
+}
+
+fn tell(report: &CheckReport, as_json: bool) {
+    match as_json {
+        true => output::json(&value(report)),
+        false => output::put(show(report).as_bytes()),
+    }
+}
+
+/// The report, for programs. What was damaged is set aside by `repair`.
+fn value(report: &CheckReport) -> serde_json::Value {
+    let places = |damage: &[Damage]| -> Vec<_> {
+        let place = |damage: &Damage| {
+            serde_json::json!({
+                "file": damage.file,
+                "offset": damage.offset,
+                "length": damage.length,
+                "message": damage.message.map(|id| id.to_string()),
+            })
+        };
+        damage.iter().map(place).collect()
+    };
+    serde_json::json!({
+        "segments": report.segments,
+        "records": report.records,
+        "jobs": report.jobs,
+        "messages": report.messages,
+        "content": report.content,
+        "unfinished": places(&report.unfinished),
+        "damaged": places(&report.damaged),
+    })
 }
 
 /// The report, for people.
@@ -123,7 +163,12 @@ pub(crate) fn show(report: &CheckReport) -> String {
     page
 }
 
-fn export(id: Option<MessageId>, out: &Path, directory: &Path) -> Result<(), Problem> {
+fn export(
+    id: Option<MessageId>,
+    out: &Path,
+    directory: &Path,
+    as_json: bool,
+) -> Result<(), Problem> {
     let mut unreadable = 0;
     let count = local::export(&RealDisk, directory, id, &mut |message| match message
         .and_then(|message| message.verify().map(|()| message))
@@ -136,11 +181,9 @@ fn export(id: Option<MessageId>, out: &Path, directory: &Path) -> Result<(), Pro
         }
     });
     let count = count.map_err(opening)?;
-    crate::output::say!(
-        "{} to {}",
-        output::count(count - unreadable, "message", "written"),
-        out.display()
-    );
+    let written = count - unreadable;
+    let line = format!("{} to {}", output::count(written, "message", "written"), out.display());
+    Done { done: "written", count: written, notes: Vec::new() }.tell(as_json, &line);
     match (id, count, unreadable) {
         (Some(id), 0, _) => Err(Problem::new(format!("the spool holds no message {id}"))),
         (_, _, 0) => Ok(()),

@@ -3,7 +3,7 @@
 use clap::Args;
 use mta::handle::Request;
 
-use crate::{problem::Problem, server::Place};
+use crate::{output::Done, problem::Problem, server::Place};
 
 /// Stop the running server; sessions may finish first
 #[derive(Debug, Args)]
@@ -13,13 +13,15 @@ pub struct Stop {
     /// Close sessions at once (421); what was accepted is kept all the same
     #[arg(long)]
     now: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Stop {
     pub fn run(self) -> Result<(), Problem> {
         let (_, notes) = self.place.ask(&Request::Stop { now: self.now }, |_| ())?;
-        crate::output::say!("stopping");
-        notes.iter().for_each(|note| crate::output::say!("{note}"));
+        Done { done: "stopping", count: 1, notes }.tell(self.json, "stopping");
         Ok(())
     }
 }

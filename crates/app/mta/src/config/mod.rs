@@ -20,6 +20,7 @@ pub mod odmr;
 pub mod pipe;
 pub mod problem;
 pub mod queue;
+pub mod restart;
 pub mod route;
 pub mod seen;
 pub mod senders;
