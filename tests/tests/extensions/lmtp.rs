@@ -19,7 +19,7 @@ fn each_recipient_has_its_reply_over_tcp_and_a_socket() {
     let clients = [Client::connect(port), Client::at(&socket)];
     for (number, client) in clients.into_iter().enumerate() {
         let mut client = client.expect("the server answers");
-        client.expect("EHLO client.test", "502");
+        client.expect("EHLO client.test", "500");
         let offer = client.expect("LHLO client.test", "250");
         assert!(offer.contains("PIPELINING") && offer.contains("ENHANCEDSTATUSCODES"), "{offer}");
         client.expect("MAIL FROM:<sender@from.test>", "250");
