@@ -1,11 +1,11 @@
 //! The report for people: each host's addresses side by side, the domain's records, the lists, what is amiss.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use diagnose::{Finding, Weight};
 use transport::{
     mx::Found,
-    probe::{Bisection, Notice, Offer, Record, RelayTest, Report, Visit},
+    probe::{Bisection, Notice, Offer, Record, RelayTest, Report, Trick, Visit},
 };
 
 use super::{Answer, lists};
@@ -189,16 +189,30 @@ fn amiss(page: &mut String, visit: &Visit, with_dialogue: bool) {
     }
 }
 
+/// The tricks that worked one by one, of the others only how they were refused: `--json` has each.
 fn relay_test(page: &mut String, test: &RelayTest) {
-    let accepted = test.tricks.iter().filter(|trick| trick.accepted).count();
-    let _ = writeln!(page, "    relay test: {accepted} of {} tricks accepted", test.tricks.len());
-    for trick in &test.tricks {
-        let mark = if trick.accepted { "accepted" } else { "refused " };
+    let (accepted, refused): (Vec<&Trick>, Vec<&Trick>) =
+        test.tricks.iter().partition(|trick| trick.accepted);
+    let (all, some) = (test.tricks.len(), accepted.len());
+    let _ = writeln!(page, "    relay test: {some} of {all} tricks accepted");
+    for trick in accepted {
         let said: Vec<&str> = trick.steps.iter().map(|step| step.command.as_str()).collect();
-        let reply = trick.steps.last().map_or("", |step| step.reply.as_str());
-        let line = format!("{}: {reply}", said.join(", "));
-        let _ = writeln!(page, "      {mark} {}", output::clean(&line));
+        let line = format!("{}: {}", said.join(", "), last_reply(trick));
+        let _ = writeln!(page, "      accepted {}", output::clean(&line));
     }
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for trick in refused {
+        *codes.entry(last_reply(trick).get(..3).unwrap_or("no reply")).or_default() += 1;
+    }
+    let codes: Vec<String> =
+        codes.iter().map(|(code, count)| format!("{count} by {code}")).collect();
+    if !codes.is_empty() {
+        let _ = writeln!(page, "      refused  {}", output::clean(&codes.join(", ")));
+    }
+}
+
+fn last_reply(trick: &Trick) -> &str {
+    trick.steps.last().map_or("", |step| step.reply.as_str())
 }
 
 fn bisection(page: &mut String, found: &Bisection) {
