@@ -57,7 +57,13 @@ fn nested() -> Vec<(&'static str, Vec<u8>)> {
     one_boundary.push_str(
         &"--b\nContent-Type: message/rfc822\n\nFrom: a@a.test\nTo: b@b.test\n\nx\n".repeat(20_000),
     );
+    // The library for MIME loses count of its parts here.
+    let mut empty = HEAD.to_owned();
+    empty.push_str("Content-Type: multipart/report; boundary=b\n\n--b\n");
+    empty.push_str(&"Content-Type: message/rfc822\n\n".repeat(3));
+    empty.push_str("\n--b\n\n--b--\n");
     vec![
+        ("messages within messages, and nothing in them", empty.into_bytes()),
         ("multiparts 5,000 deep", parts.into_bytes()),
         ("messages 5,000 deep", messages.into_bytes()),
         ("20,000 messages side by side", one_boundary.into_bytes()),
