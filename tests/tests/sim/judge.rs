@@ -211,9 +211,23 @@ fn boxed(
     let has_own_reasons =
         mail.by.is_some() || !mail.wishes.is_empty() || !mail.wishes_of_each.is_empty();
     for recipient in mail.recipients.iter().filter(|to| to.ends_with("@boxed.test")) {
-        let failed = reports.contains_key(recipient) && !arrived.contains_key(recipient.as_str());
-        if failed && !has_own_reasons && !inner.bounced.contains(recipient) {
-            broken.push(format!("{recipient} was given up, and only a box was in the way"));
+        // An odd client asks for it on its own, and the box's peer can't be verified (RFC 8689 section 4.2.1).
+        if number(recipient).is_some_and(|number| inner.require_tls.contains(&number)) {
+            continue;
+        }
+        let report = reports.get(recipient).and_then(|copies| copies.first());
+        let report = report.filter(|_| !arrived.contains_key(recipient.as_str()));
+        if let Some(report) = report
+            && !has_own_reasons
+            && !inner.bounced.contains(recipient)
+        {
+            let words = String::from_utf8_lossy(&report.content);
+            let why = words.lines().find(|line| line.starts_with("Diagnostic-Code:"));
+            broken.push(format!(
+                "{recipient} was given up at {} ms, and only a box was in the way: {}",
+                report.at,
+                why.unwrap_or("the report has no diagnostic code")
+            ));
         }
     }
 }
