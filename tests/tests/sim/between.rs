@@ -141,7 +141,10 @@ impl Between {
             let line = client.text().await?;
             match line.split(' ').next().unwrap_or_default() {
                 "EHLO" => client.write(b"250-mx.test\r\n250 AUTH PLAIN LOGIN\r\n").await?,
-                "MAIL" | "AUTH" if self.is_verified => {
+                "MAIL" | "AUTH"
+                    if self.is_verified
+                        && self.ledger.is_promised(&self.name, self.ledger.now()) =>
+                {
                     self.ledger
                         .breaks(format!("told `{line}` to who pretends to be {}", self.name));
                 }
