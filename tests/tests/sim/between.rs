@@ -143,7 +143,7 @@ impl Between {
                 "EHLO" => client.write(b"250-mx.test\r\n250 AUTH PLAIN LOGIN\r\n").await?,
                 "MAIL" | "AUTH"
                     if self.is_verified
-                        && self.ledger.is_promised(&self.name, self.ledger.now()) =>
+                        && self.ledger.is_promised(self.name, self.ledger.now()) =>
                 {
                     self.ledger
                         .breaks(format!("told `{line}` to who pretends to be {}", self.name));
