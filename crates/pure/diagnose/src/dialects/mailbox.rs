@@ -18,8 +18,6 @@ pub struct Letter {
     pub octets: Vec<u8>,
     /// The number of its separating line in the file, from 1.
     pub line: u64,
-    /// Whether it was longer than what is kept.
-    pub is_cut: bool,
 }
 
 /// Feed it octets in pieces of any size, take letters until there is none, `finish` at the end.
@@ -35,10 +33,10 @@ pub struct Mailbox {
     ready: VecDeque<Letter>,
 }
 
-/// Whether octets begin as a mailbox file does.
+/// Whether octets begin as a mailbox file does, blank lines aside.
 pub fn is_mailbox(octets: &[u8]) -> bool {
-    let start = octets.trim_ascii_start();
-    let mut lines = start.split(|octet| *octet == b'\n');
+    let lines = octets.split(|octet| *octet == b'\n');
+    let mut lines = lines.skip_while(|line| line.trim_ascii().is_empty());
     lines.next().is_some_and(is_separator) && lines.next().is_some_and(is_field)
 }
 
@@ -74,24 +72,31 @@ impl Mailbox {
         if self.line.is_empty() {
             return;
         }
-        let line = std::mem::take(&mut self.line);
-        let is_whole = !self.is_mid_line;
-        self.line_number += u64::from(is_whole);
+        let mut line = std::mem::take(&mut self.line);
+        let is_begun = self.is_mid_line;
         self.is_mid_line = !line.ends_with(b"\n");
-        if !is_whole {
+        if is_begun {
             self.keep(&line);
-            return;
+        } else {
+            self.line_number += 1;
+            self.judge(&line);
         }
+        line.clear();
+        self.line = line;
+    }
+
+    /// Takes a whole line, or the beginning of a long one.
+    fn judge(&mut self, line: &[u8]) {
         if let Some(separator) = self.separator.take() {
-            if is_field(&line) {
+            if is_field(line) {
                 self.ready.extend(self.letter.take());
                 self.letter = Some(Letter { line: self.line_number - 1, ..Letter::default() });
             } else {
                 self.keep(&separator);
             }
         }
-        if self.is_behind_blank && is_separator(&line) {
-            self.separator = Some(line);
+        if self.is_behind_blank && is_separator(line) {
+            self.separator = Some(line.to_vec());
             self.is_behind_blank = false;
             return;
         }
@@ -100,7 +105,7 @@ impl Mailbox {
                 .iter()
                 .position(|octet| *octet != b'>')
                 .is_some_and(|at| line[at..].starts_with(b"From "));
-        self.keep(if is_quoted { &line[1..] } else { &line });
+        self.keep(if is_quoted { &line[1..] } else { line });
         self.is_behind_blank = line.trim_ascii().is_empty();
     }
 
@@ -114,7 +119,6 @@ impl Mailbox {
     fn keep(&mut self, octets: &[u8]) {
         let Some(letter) = &mut self.letter else { return };
         let room = LETTER_MAX - letter.octets.len();
-        letter.is_cut |= octets.len() > room;
         letter.octets.extend_from_slice(&octets[..octets.len().min(room)]);
     }
 }
@@ -163,7 +167,7 @@ mod tests {
 
     #[test]
     fn each_message_on_its_own_whatever_the_pieces() {
-        assert!(is_mailbox(TWO.as_bytes()));
+        assert!(is_mailbox(TWO.as_bytes()) && is_mailbox(format!("\r\n \n{TWO}").as_bytes()));
         for size in [1, 7, 64, 100_000] {
             let letters = letters(TWO.as_bytes(), size);
             assert_eq!(letters.iter().map(|letter| letter.line).collect::<Vec<_>>(), [1, 10]);
@@ -176,7 +180,13 @@ mod tests {
 
     #[test]
     fn what_is_no_mailbox_is_none() {
-        for text in ["From: bob@b.test\nTo: a@a.test\n\n", "From here on\nX: y\n", "", "550 no"] {
+        for text in [
+            "From: bob@b.test\nTo: a@a.test\n\n",
+            "From here on\nX: y\n",
+            "",
+            "550 no",
+            " From a@a.test Thu Apr 29 23:34:45 2021\nX: y\n",
+        ] {
             assert!(!is_mailbox(text.as_bytes()), "{text}");
         }
         assert_eq!(letters(b"hello\n\nFrom me\n", 3), []);
@@ -193,6 +203,6 @@ mod tests {
         }
         mailbox.finish();
         let letter = mailbox.take().unwrap();
-        assert!(letter.is_cut && letter.octets.len() == LETTER_MAX);
+        assert_eq!(letter.octets.len(), LETTER_MAX);
     }
 }

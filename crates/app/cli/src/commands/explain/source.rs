@@ -7,13 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use diagnose::dialects::mailbox::{self, Letter, Mailbox};
+use diagnose::dialects::mailbox::{self, LETTER_MAX, Letter, Mailbox};
 
 use super::EX_NOINPUT;
 use crate::{commands::send::Failed, problem::Problem};
 
-/// Of one input so many octets are read: what returns a longer message tells why before it.
-const OCTETS_MAX: u64 = 16 * 1024 * 1024;
 /// A mailbox file is read in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
@@ -39,14 +37,6 @@ pub enum Source {
 }
 
 impl Source {
-    pub fn typed(words: String) -> Self {
-        Self::Typed(words)
-    }
-
-    pub fn standard_input() -> Self {
-        Self::StandardInput
-    }
-
     /// `-`, a file or a folder.
     pub fn named(name: &str) -> Self {
         match name {
@@ -115,13 +105,13 @@ fn read(
     let mut begin = Vec::new();
     source.take(PIECE as u64).read_to_end(&mut begin)?;
     if !mailbox::is_mailbox(&begin) {
-        source.take(OCTETS_MAX - begin.len() as u64).read_to_end(&mut begin)?;
+        source.take((LETTER_MAX - begin.len()) as u64).read_to_end(&mut begin)?;
         explain(item(begin));
         return Ok(());
     }
-    let mut letters = Letters { mailbox: Mailbox::new(), source, is_ended: false };
-    letters.mailbox.feed(&begin);
-    drop(begin);
+    let mut letters = Letters { mailbox: Mailbox::new(), source, piece: begin, is_ended: false };
+    letters.mailbox.feed(&letters.piece);
+    letters.piece.resize(PIECE, 0);
     let Some(first) = letters.next()? else { return Ok(()) };
     let Some(second) = letters.next()? else {
         explain(item(first.octets));
@@ -145,12 +135,13 @@ fn read(
 struct Letters<'a> {
     mailbox: Mailbox,
     source: &'a mut dyn Read,
+    /// Room for [`PIECE`] octets.
+    piece: Vec<u8>,
     is_ended: bool,
 }
 
 impl Letters<'_> {
     fn next(&mut self) -> io::Result<Option<Letter>> {
-        let mut piece = vec![0; PIECE];
         loop {
             if let Some(letter) = self.mailbox.take() {
                 return Ok(Some(letter));
@@ -158,12 +149,12 @@ impl Letters<'_> {
             if self.is_ended {
                 return Ok(None);
             }
-            match self.source.read(&mut piece) {
+            match self.source.read(&mut self.piece) {
                 Ok(0) => {
                     self.is_ended = true;
                     self.mailbox.finish();
                 }
-                Ok(length) => self.mailbox.feed(&piece[..length]),
+                Ok(length) => self.mailbox.feed(&self.piece[..length]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
