@@ -113,7 +113,7 @@ pub(crate) use announce;
 /// One JSON value a line, for programs.
 pub fn json(value: &impl serde::Serialize) {
     match serde_json::to_string(value) {
-        Ok(text) => put(format!("{text}\n").as_bytes()),
+        Ok(text) => put_text(format!("{text}\n")),
         Err(error) => eprintln!("cannot be shown as JSON: {error}"),
     }
 }
@@ -136,7 +136,7 @@ impl Done<'_> {
             return json(self);
         }
         let notes: String = self.notes.iter().map(|note| format!("{note}\n")).collect();
-        put(format!("{line}\n{notes}").as_bytes());
+        put_text(format!("{line}\n{notes}"));
     }
 }
 

@@ -152,7 +152,7 @@ impl<'a> Report<'a> {
         if self.asked.json {
             output::json(&current::early(session, news));
         } else {
-            output::put(current::text(session, &news, output::colour()).as_bytes());
+            output::put_text(current::text(session, &news, output::colour()));
         }
     }
 
@@ -171,7 +171,7 @@ impl<'a> Report<'a> {
         if !findings.is_empty() || self.asked.all || self.is_live {
             let text = dialogue::text(number, session, &summary, &findings, output::colour());
             if self.is_live {
-                output::put(text.as_bytes());
+                output::put_text(text);
                 return Ok(());
             }
             return self.dialogues.write_all(text.as_bytes()).map_err(cannot_write);
@@ -189,10 +189,10 @@ impl<'a> Report<'a> {
             opened.iter().for_each(output::json);
             return Ok(());
         }
-        output::put(self.overview.text(self.asked.all).as_bytes());
-        output::put(self.records.text().as_bytes());
+        output::put_text(self.overview.text(self.asked.all));
+        output::put_text(self.records.text());
         if let Some(only) = self.only.filter(|_| self.overview.count() == 1 && !self.is_live) {
-            output::put(only.as_bytes());
+            output::put_text(only);
         }
         self.dialogues.rewind().map_err(cannot_write)?;
         let mut buffer = vec![0; 64 * 1024];

@@ -85,7 +85,7 @@ impl Compare {
         if self.json {
             output::json(&comparison);
         } else {
-            output::put(self.page(&comparison, near, far).as_bytes());
+            output::put_text(self.page(&comparison, near, far));
         }
         Ok(if comparison.is_altered() { ALTERED.into() } else { ExitCode::SUCCESS })
     }

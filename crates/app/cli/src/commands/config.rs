@@ -77,7 +77,7 @@ impl Config {
                     output::json(&values.map_err(|error| Problem::from_error(&error))?);
                     return Ok(());
                 }
-                output::put(page.as_bytes());
+                output::put_text(page);
             }
         }
         Ok(())

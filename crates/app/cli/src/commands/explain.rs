@@ -64,17 +64,17 @@ impl Explain {
                 match (self.json, item.is_one_of_many) {
                     (true, _) => several::json(&item, &exhibit),
                     (false, true) => {
-                        output::put(several.page(&item, &exhibit, width, colour).as_bytes());
+                        output::put_text(several.page(&item, &exhibit, width, colour));
                     }
                     (false, false) => {
                         let page = show::page(&item.name, &exhibit, width, colour);
-                        output::put(page.as_bytes());
+                        output::put_text(page);
                     }
                 }
             })?;
         }
         if !self.json {
-            output::put(several.end().as_bytes());
+            output::put_text(several.end());
         }
         if explained {
             return Ok(ExitCode::SUCCESS);
@@ -93,7 +93,7 @@ impl Explain {
             if std::io::stdin().is_terminal() {
                 eprintln!("paste what is to be explained, then end with Ctrl-D");
             }
-            return Ok(vec![Source::standard_input()]);
+            return Ok(vec![Source::StandardInput]);
         }
         if self.what.iter().all(is_there) {
             return Ok(self.what.iter().map(|name| Source::named(name)).collect());
@@ -107,7 +107,7 @@ impl Explain {
             let problem = Problem::new("nothing to explain was given");
             return Err(Failed { problem, status: EX_USAGE });
         }
-        Ok(vec![Source::typed(typed)])
+        Ok(vec![Source::Typed(typed)])
     }
 }
 

@@ -117,7 +117,7 @@ fn found_as(scenario: &Scenario) -> String {
 
 fn show(name: &str) -> Result<(), Problem> {
     let text = scenario::text(name).map_err(|error| Problem::from_error(&error))?;
-    crate::output::put(text.as_bytes());
+    crate::output::put_text(text);
     Ok(())
 }
 

@@ -111,7 +111,7 @@ fn opening(error: OpenError) -> Problem {
 fn tell(report: &CheckReport, as_json: bool) {
     match as_json {
         true => output::json(&value(report)),
-        false => output::put(show(report).as_bytes()),
+        false => output::put_text(show(report)),
     }
 }
 

@@ -53,7 +53,7 @@ impl Several {
         if explanations.is_empty() {
             self.without += 1;
         }
-        let mut out = page.lines(&format!("{}: {what}", show::clean(&place)));
+        let mut out = page.lines(&format!("{}: {what}", output::clean(&place)));
         let groups = show::grouped(explanations);
         for (explained, recipients) in &groups {
             let count = recipients.len() as u64;
@@ -99,7 +99,7 @@ fn told(exhibit: &Exhibit) -> (String, Vec<Explanation>) {
             let about = report.original.subject.as_ref().map(|subject| show::cut(subject, 80));
             let what = match (report.kind, about) {
                 (Kind::Failure | Kind::Delay | Kind::Success, Some(about)) => {
-                    format!("{kind} ({}), about `{}`", report.dialect, show::clean(&about))
+                    format!("{kind} ({}), about `{}`", report.dialect, output::clean(&about))
                 }
                 (Kind::Failure | Kind::Delay | Kind::Success, None) => {
                     format!("{kind} ({})", report.dialect)

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use smtp::{EnhancedStatus, Reply, Stage};
 
 use super::recognise::Exhibit;
+use crate::output::clean;
 
 /// So many explanations of one input are shown in full; the rest is counted.
 const SHOWN_MAX: usize = 10;
@@ -407,11 +408,6 @@ fn stage_name(stage: Stage) -> String {
         Stage::Other => "another command",
     };
     about.to_owned()
-}
-
-/// Without what could control a terminal.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 pub(super) fn cut(text: &str, length_max: usize) -> String {
