@@ -2,23 +2,25 @@
 //! the one vocabulary.
 //!
 //! What it is shows in its first octets: a capture by its magic number; else it is text: a log, which is
-//! read as it comes, or a dialogue that somebody wrote down.
+//! read as it comes, or a dialogue that somebody wrote down. What gzip packed, as log rotation does, is read
+//! as what it holds.
 
 mod live;
 mod own;
 
 use std::{
     fs::File,
-    io::{IsTerminal, Read},
+    io::{self, Cursor, IsTerminal, Read},
     path::{Path, PathBuf},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use capture::{Analysis, Limits};
+use capture::{Analysis, Limits, foreign};
 use diagnose::{
     Happening, Session, Testimony,
     dialects::{log, transcript},
 };
+use flate2::read::MultiGzDecoder;
 
 use crate::{output, problem::Problem};
 
@@ -28,6 +30,8 @@ const CHUNK: usize = 1 << 20;
 const LIVE_CHUNK: usize = 256 << 10;
 /// A dialogue that somebody wrote down is not longer than this; a longer text is a log or nothing.
 const PASTED_MAX: usize = 8 << 20;
+/// How gzip begins, with the only method it has (RFC 1952, 2.3.1).
+const GZIP: &[u8] = b"\x1f\x8b\x08";
 
 /// One thing that evidence tells.
 #[allow(clippy::large_enum_variant, reason = "one at a time")]
@@ -89,6 +93,8 @@ struct Input {
     length: Option<u64>,
     /// The newest time that the evidence can have, in microseconds since 1970.
     latest: Option<i64>,
+    /// Why what was packed could not be unpacked to its end.
+    damage: Option<String>,
     started: Instant,
 }
 
@@ -100,6 +106,7 @@ impl Input {
             is_live: true,
             length: None,
             latest: microseconds(SystemTime::now()),
+            damage: None,
             started: Instant::now(),
         }
     }
@@ -119,26 +126,48 @@ impl Input {
             is_live: !facts.is_file(),
             length: facts.is_file().then_some(facts.len()),
             latest: facts.modified().ok().and_then(microseconds),
+            damage: None,
             started: Instant::now(),
         })
     }
 
     fn read(mut self, reading: &Reading, sink: Sink<'_>) -> Result<Opened, Problem> {
         let mut buffer = vec![0; CHUNK];
+        let mut filled = self.begin(&mut buffer)?;
+        if buffer[..filled].starts_with(GZIP) {
+            self = self.unpacked(buffer[..filled].to_vec());
+            filled = self.begin(&mut buffer)?;
+        }
+        let head = &buffer[..filled];
+        if capture::is_capture(head) {
+            return self.capture(buffer, filled, reading, sink);
+        }
+        if let Some(format) = foreign(head) {
+            let problem =
+                format!("this is {format}, which is not read here: unpack or convert it first");
+            let (octets, problems) = (filled as u64, vec![problem]);
+            return Ok(Opened { name: self.name, kind: "nothing", octets, problems });
+        }
+        self.text(buffer, filled, reading, sink)
+    }
+
+    /// Reads enough to know it by, without waiting for more where a live source is slow.
+    fn begin(&mut self, buffer: &mut [u8]) -> Result<usize, Problem> {
         let mut filled = 0;
-        // Enough to know it by, yet no waiting where a live source is slow.
         while filled < 4 {
             match self.fill(&mut buffer[filled..])? {
                 0 => break,
                 count => filled += count,
             }
         }
-        let head = &buffer[..filled];
-        if capture::is_capture(head) {
-            self.capture(buffer, filled, reading, sink)
-        } else {
-            self.text(buffer, filled, reading, sink)
-        }
+        Ok(filled)
+    }
+
+    /// What gzip packed: `head` is what was read of it.
+    fn unpacked(self, head: Vec<u8>) -> Self {
+        let packed = Cursor::new(head).chain(self.from);
+        let from = Box::new(MultiGzDecoder::new(packed));
+        Self { from, is_live: false, length: None, ..self }
     }
 
     fn capture(
@@ -184,8 +213,8 @@ impl Input {
         for session in analysis.sessions() {
             sink(Item::Session(session))?;
         }
-        let problems = analysis.problems().iter().map(ToString::to_string).collect();
-        Ok(Opened { name: self.name, kind: "capture", octets, problems })
+        let problems = analysis.problems().iter().map(ToString::to_string).chain(self.damage);
+        Ok(Opened { name: self.name, kind: "capture", octets, problems: problems.collect() })
     }
 
     fn text(
@@ -212,7 +241,8 @@ impl Input {
         log.finish();
         count += hand_over(&mut log, sink)?;
         progress.clear();
-        let mut opened = Opened { name: self.name, kind: "log", octets, problems: Vec::new() };
+        let problems = self.damage.take().into_iter().collect();
+        let mut opened = Opened { name: self.name, kind: "log", octets, problems };
         if count > 0 || octets > PASTED_MAX as u64 {
             return Ok(opened);
         }
@@ -223,14 +253,9 @@ impl Input {
             }
         } else {
             opened.kind = "nothing";
-            opened.problems.push(match packed(&whole) {
-                Some(tool) => format!(
-                    "it is compressed: unpack it first, as by `{tool} -dc {} | mailwright analyze -`",
-                    opened.name
-                ),
-                None => "neither a capture nor a log nor a dialogue: nothing in it was recognised"
-                    .to_owned(),
-            });
+            let problem =
+                "neither a capture nor a log nor a dialogue: nothing in it was recognised";
+            opened.problems.push(problem.to_owned());
         }
         Ok(opened)
     }
@@ -239,7 +264,12 @@ impl Input {
         loop {
             match self.from.read(buffer) {
                 Ok(count) => return Ok(count),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_damage(&error) => {
+                    let damage = format!("what was packed ends or is damaged here: {error}");
+                    self.damage = Some(damage);
+                    return Ok(0);
+                }
                 Err(error) => {
                     return Err(Problem::new(format!("cannot read {}: {error}", self.name)));
                 }
@@ -248,15 +278,10 @@ impl Input {
     }
 }
 
-/// The program that unpacks what begins so.
-fn packed(beginning: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 4] = [
-        (b"\x1f\x8b", "gzip"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"BZh", "bzip2"),
-    ];
-    MAGIC.iter().find(|(magic, _)| beginning.starts_with(magic)).map(|(_, tool)| *tool)
+/// Whether it is the packed octets' fault and not the disk's: what came before it still counts.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 fn hand_over(log: &mut log::Reader, sink: Sink<'_>) -> Result<u64, Problem> {
@@ -314,4 +339,69 @@ fn microseconds(time: SystemTime) -> Option<i64> {
 fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0_u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    const LOG: &str = "Nov 22 05:43:00 mx postfix/smtp[7]: 4F2A11C0: to=<bob@b.test>, relay=mx.b.test[192.0.2.9]:25, delay=1, \
+        delays=0/0/1/0, dsn=5.1.1, status=bounced (host mx.b.test[192.0.2.9] said: 550 5.1.1 unknown user (in reply to RCPT TO command))\n";
+
+    fn read_octets(octets: &[u8]) -> (Opened, usize) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(octets).unwrap();
+        let mut count = 0;
+        let mut sink = |_| {
+            count += 1;
+            Ok(())
+        };
+        let name = file.path().to_string_lossy().into_owned();
+        let reading = Reading { quiet: true, ..Reading::default() };
+        let opened = read(&name, &reading, &mut sink).unwrap_or_else(|_| panic!("not read"));
+        (opened, count)
+    }
+
+    fn packed(octets: &[u8]) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+        packer.write_all(octets).unwrap();
+        packer.finish().unwrap()
+    }
+
+    #[test]
+    fn what_gzip_packed_is_read_as_what_it_holds() {
+        let (plain, count) = read_octets(LOG.as_bytes());
+        let (opened, of_packed) = read_octets(&packed(LOG.as_bytes()));
+        assert_eq!((opened.kind, opened.octets, of_packed), ("log", plain.octets, count));
+        assert_eq!((opened.problems, count), (Vec::<String>::new(), 1));
+    }
+
+    #[test]
+    fn of_what_was_packed_and_cut_off_the_beginning_is_told_and_the_damage() {
+        let mut state = 1_u32;
+        let noise: String = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + (state >> 24) as u8 % 26)
+        })
+        .take(100_000)
+        .collect();
+        let packed = packed(format!("{LOG}{noise}\n").as_bytes());
+        let (opened, count) = read_octets(&packed[..packed.len() / 2]);
+        assert_eq!((opened.kind, count), ("log", 1));
+        assert!(opened.problems[0].contains("ends or is damaged"), "{:?}", opened.problems);
+    }
+
+    #[test]
+    fn what_others_packed_is_named_however_long() {
+        let long = [b"BZh9".as_slice(), &vec![b'x'; PASTED_MAX + 1]].concat();
+        for octets in [&long[..], b"BZh9", b"PK\x03\x04..."] {
+            let (opened, count) = read_octets(octets);
+            assert_eq!((opened.kind, count), ("nothing", 0));
+            assert!(opened.problems[0].contains("unpack or convert"), "{:?}", opened.problems);
+        }
+    }
 }

@@ -92,6 +92,11 @@ pub fn is_capture(beginning: &[u8]) -> bool {
     pcapng::is_begun(beginning) || pcap::is_begun(beginning)
 }
 
+/// The name of another program's format that begins so (16 octets are enough).
+pub fn foreign(beginning: &[u8]) -> Option<&'static str> {
+    FOREIGN.iter().find(|(magic, _)| beginning.starts_with(magic)).map(|(_, name)| *name)
+}
+
 impl Reader {
     /// Octets fed so far.
     pub fn offset(&self) -> u64 {
@@ -185,7 +190,7 @@ impl Reader {
             Next::Nothing(pcap::HEADER as u64)
         } else {
             self.format = Format::Foreign;
-            Next::Item(octets.len(), Item::Trouble(foreign(octets)))
+            Next::Item(octets.len(), Item::Trouble(no_capture(octets)))
         }
     }
 
@@ -196,7 +201,7 @@ impl Reader {
             Format::Pcap(file) => file.ends(),
             Format::Pcapng(file) => file.ends(),
             Format::Unknown => {
-                take(Item::Trouble(foreign(&rest)));
+                take(Item::Trouble(no_capture(&rest)));
                 self.format = Format::Foreign;
             }
             Format::Foreign => {}
@@ -231,11 +236,8 @@ impl Reader {
     }
 }
 
-fn foreign(beginning: &[u8]) -> Trouble {
-    FOREIGN
-        .iter()
-        .find(|(magic, _)| beginning.starts_with(magic))
-        .map_or(Trouble::NoCapture, |(_, name)| Trouble::OtherFormat(name))
+fn no_capture(beginning: &[u8]) -> Trouble {
+    foreign(beginning).map_or(Trouble::NoCapture, Trouble::OtherFormat)
 }
 
 /// Byte order of a file's numbers.

@@ -26,6 +26,6 @@ mod tcp;
 mod tls;
 
 pub use analysis::{Analysis, Progress};
-pub use file::is_capture;
+pub use file::{foreign, is_capture};
 pub use limits::Limits;
 pub use problem::{Problem, Trouble};
