@@ -195,14 +195,17 @@ fn not_verified(error: &CertificateError, leaf: Option<&CertificateDer<'_>>) -> 
     }
 }
 
-/// The verifier's own words, where rustls wraps them: `CaUsedAsEndEntity` rather than `Other(..)`.
+/// The verifier's own words, where rustls wraps them; a sentence for the one that is met every day.
 struct Words<'a>(&'a CertificateError);
 
 impl std::fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            CertificateError::Other(inner) => inner.0.fmt(f),
-            other => other.fmt(f),
+        let CertificateError::Other(inner) = self.0 else { return self.0.fmt(f) };
+        match inner.0.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                f.write_str("it is made for an authority, not for a server")
+            }
+            _ => inner.0.fmt(f),
         }
     }
 }

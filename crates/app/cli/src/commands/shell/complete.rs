@@ -60,9 +60,7 @@ fn words(line: &str, progress: &Progress) -> (usize, Vec<String>) {
         "RCPT" if is_first => vec!["TO:<".to_owned()],
         "MAIL" | "RCPT" => offered_parameters(&verb, line, progress),
         "AUTH" if is_first => mechanisms(progress),
-        ":AUTH" if is_first => {
-            login::POSSIBLE.map(|it| format!("{} ", it.name().to_lowercase())).to_vec()
-        }
+        ":AUTH" if is_first => logins(progress),
         "BDAT" => vec!["LAST".to_owned()],
         _ => Vec::new(),
     };
@@ -72,6 +70,18 @@ fn words(line: &str, progress: &Progress) -> (usize, Vec<String>) {
 fn mechanisms(progress: &Progress) -> Vec<String> {
     let listed = progress.offered("AUTH").unwrap_or_default();
     listed.split_ascii_whitespace().map(ToOwned::to_owned).collect()
+}
+
+/// What `:auth` can do and the server offers; before an offer, all that it can do.
+fn logins(progress: &Progress) -> Vec<String> {
+    let offered = mechanisms(progress);
+    let is_offered =
+        |name: &str| offered.is_empty() || offered.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let possible = login::POSSIBLE.iter().map(|mechanism| mechanism.name());
+    possible
+        .filter(|name| is_offered(name))
+        .map(|name| format!("{} ", name.to_lowercase()))
+        .collect()
 }
 
 /// What was offered and is not on the line yet.
@@ -144,7 +154,8 @@ mod tests {
             ("MAIL FROM:<a@a.test> SIZE=5 S", 28, &[]), // once only; SMTPUTF8 was not offered
             ("RCPT TO:<b@b.test> O", 19, &["ORCPT=rfc822;"]),
             ("AUTH L", 5, &["LOGIN"]),
-            (":auth c", 6, &["cram-sha1 ", "cram-md5 "]),
+            (":auth ", 6, &["plain ", "login "]), // what is offered
+            (":auth c", 6, &[]),
             (":st", 0, &[":starttls"]),
         ] {
             let (found_start, found) = candidates(line, &ready(&offers));

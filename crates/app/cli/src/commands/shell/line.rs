@@ -131,7 +131,8 @@ fn bdat(argument: &str) -> Result<Order, String> {
 
 fn auth(argument: &str) -> Result<Order, String> {
     let form = || {
-        "the form is `:auth plain USER`, or another mechanism that goes by a password".to_owned()
+        let names = login::POSSIBLE.map(|mechanism| mechanism.name().to_lowercase()).join(", ");
+        format!("the form is `:auth MECHANISM USER`, by one of {names}")
     };
     let (mechanism, user) = argument.split_once(' ').ok_or_else(form)?;
     let mechanism = Mechanism::by_name(mechanism).filter(|it| login::POSSIBLE.contains(it));

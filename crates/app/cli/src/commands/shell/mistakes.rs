@@ -77,8 +77,13 @@ fn known(text: &str, verb: &str, progress: &Progress) -> Option<String> {
 fn order(verb: &str, progress: &Progress, state: State) -> Option<String> {
     let step = sequence::of(verb)?;
     if step.allowed.contains(&state) {
-        return (step.command == "STARTTLS" && progress.tls)
-            .then(|| "TLS stands already".to_owned());
+        return match step.command {
+            "STARTTLS" if progress.tls => Some("TLS stands already".to_owned()),
+            "AUTH" if progress.logged_in => Some(
+                "a login was accepted; one is allowed in a session (RFC 4954 section 4)".to_owned(),
+            ),
+            _ => None,
+        };
     }
     let now = progress::name(state);
     Some(match (step.command, state) {
@@ -268,6 +273,15 @@ mod tests {
             let found = find(line.as_bytes(), &after(lines));
             assert!(found.as_ref().is_some_and(|found| found.contains(words)), "{line}: {found:?}");
         }
+    }
+
+    #[test]
+    fn one_login_in_a_session() {
+        let mut progress = after(&["EHLO a"]);
+        assert_eq!(find(b"AUTH PLAIN", &progress), None);
+        progress.sent(Sent::command(b"AUTH PLAIN AGEAYg=="));
+        progress.heard(235, &[]);
+        assert!(find(b"AUTH PLAIN", &progress).unwrap().contains("RFC 4954"));
     }
 
     #[test]
