@@ -16,7 +16,7 @@ pub(crate) fn roots(dialogue: &Dialogue<'_>) -> Vec<Option<usize>> {
     let mut roots = Vec::with_capacity(dialogue.exchanges.len());
     for (index, exchange) in dialogue.exchanges.iter().enumerate() {
         let root = exchange.is_refusal().then(|| state.root(dialogue, exchange)).flatten();
-        state.account(index, exchange, root.is_some());
+        state.account(index, exchange, root);
         roots.push(root);
     }
     roots
@@ -83,7 +83,7 @@ impl State {
         self.hello.filter(|_| exchange.code == 503)
     }
 
-    fn account(&mut self, index: usize, exchange: &Exchange, follows: bool) {
+    fn account(&mut self, index: usize, exchange: &Exchange, root: Option<usize>) {
         let refused = exchange.is_refusal().then_some(index);
         if exchange.verb == Verb::Mail && exchange.transaction != self.transaction {
             self.transaction = exchange.transaction;
@@ -93,7 +93,7 @@ impl State {
         if exchange.verb != Verb::Unknown && refused.is_none() {
             self.data = None;
         }
-        let own = refused.filter(|_| !follows);
+        let own = refused.filter(|_| root.is_none());
         match exchange.stage {
             Stage::Greeting => self.greeting = own,
             Stage::Ehlo => self.hello = own,
@@ -102,7 +102,8 @@ impl State {
             Stage::Mail => self.mail = own,
             Stage::Rcpt if refused.is_none() => self.has_recipient = true,
             Stage::Rcpt => self.recipient = self.recipient.or(own),
-            Stage::Data | Stage::EndOfData => self.data = self.data.or(own),
+            // What comes next may be content that belongs to whatever made DATA fail.
+            Stage::Data | Stage::EndOfData => self.data = self.data.or(root).or(refused),
             _ => {}
         }
         self.first = self.first.or(refused);
@@ -158,6 +159,11 @@ mod tests {
             (
                 "C: DATA\nS: 503 no\nC: Subject: x\nS: 500 what\nC: hello\nS: 500 what",
                 vec![(503, None), (500, Some(503)), (500, Some(503))],
+            ),
+            (
+                "C: MAIL FROM:<a@a>\nS: 250 ok\nC: RCPT TO:<b@b>\nS: 551 no\nC: DATA\nS: 554 no valid recipients\n\
+                 C: Subject: x\nS: 500 what",
+                vec![(551, None), (554, Some(551)), (500, Some(551))],
             ),
         ] {
             assert_eq!(pairs(&format!("{START}{text}")), expected, "{text}");

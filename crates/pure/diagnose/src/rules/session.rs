@@ -14,7 +14,9 @@ mod hello;
 mod keywords_masked;
 mod length_limit;
 mod line_endings;
+mod login_again;
 mod malformed_reply;
+mod no_command;
 mod no_connection;
 mod offer_refused;
 mod out_of_order;
@@ -44,7 +46,7 @@ use crate::{
 type SessionRule = fn(&Observed<'_>, &mut Vec<Finding>);
 
 /// In the order in which they claim a refused command or the session's end.
-const SESSION_RULES: [SessionRule; 23] = [
+const SESSION_RULES: [SessionRule; 25] = [
     no_connection::find,
     pix_fixup::find,
     command_altered::find,
@@ -62,6 +64,8 @@ const SESSION_RULES: [SessionRule; 23] = [
     early_talker::find,
     tls_seen::find,
     out_of_order::find,
+    login_again::find,
+    no_command::find,
     cut::find,
     malformed_reply::find,
     slow::find,

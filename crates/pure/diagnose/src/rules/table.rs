@@ -82,12 +82,18 @@ pub const RULE_NAMES: &[RuleName] = &[
         "Command lines end with LF or CR alone.",
         "a source that records line endings: packets",
     ),
+    row("login-again", "A second login was tried in one session. A remark.", SESSION),
     row("malformed-reply", "A reply breaks RFC 5321 section 4.2.", SESSION),
     row("more-refusals", "More commands were refused than are told one by one.", SESSION),
     row(
         "mtu-black-hole",
         "Full-size segments are sent again and again and never acknowledged, shorter ones pass.",
         WIRE,
+    ),
+    row(
+        "no-command",
+        "A refused line is no command: mistyped, another protocol, or a word that the server does not know.",
+        SESSION,
     ),
     row("no-room", "One end told for long that its buffer is full.", WIRE),
     row("offer-refused", "A verb that the server just offered is not known to it.", SESSION),
