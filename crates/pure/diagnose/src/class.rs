@@ -201,9 +201,9 @@ pub fn phrases_in(testimony: &Testimony) -> Vec<&'static str> {
 /// The same as if the phrases of `unknown` were in no table: to measure what is left for refusals whose
 /// words nobody has written down.
 pub fn classify_testimony_without(testimony: &Testimony, unknown: &[&str]) -> (Class, Basis) {
-    let (class, basis) = by_parts(testimony, unknown);
-    // A try that timed out is repeated; where a report says it failed, the time was over.
     let words = plain(&testimony.words);
+    let (class, basis) = by_parts(testimony, &words, unknown);
+    // A try that timed out is repeated; where a report says it failed, the time was over.
     let timed_out =
         words.contains("timed out") || words.contains("did not accept our requests to connect");
     match class {
@@ -212,28 +212,29 @@ pub fn classify_testimony_without(testimony: &Testimony, unknown: &[&str]) -> (C
         Class::Unknown if testimony.fate == Fate::Deferred && testimony.reply.is_none() => {
             (Class::Expired, Basis::Hint)
         }
-        Class::NoSuchUser if may_be_a_filter(testimony) => (Class::RecipientRefuses, basis),
+        Class::NoSuchUser if may_be_a_filter(testimony, &words) => (Class::RecipientRefuses, basis),
         _ => (class, basis),
     }
 }
 
-fn by_parts(testimony: &Testimony, unknown: &[&str]) -> (Class, Basis) {
-    let classify = |refusal: &Refusal<'_>| classify_without(refusal, unknown);
+/// `words` are the testimony's as they are compared.
+fn by_parts(testimony: &Testimony, words: &str, unknown: &[&str]) -> (Class, Basis) {
     let stage = testimony.stage.filter(|_| testimony.stage_is_told);
+    let of = |code, status| Refusal { words: &testimony.words, code, status, stage };
     let Some(reply) = &testimony.reply else {
-        let words = &testimony.words;
-        return classify(&Refusal { words, code: None, status: testimony.status, stage });
+        return classify_plain(&of(None, testimony.status), words, unknown);
     };
     // The reply's own words and a precise status of its own come before what the writer made of them.
     let is_precise =
         |status: &EnhancedStatus| matches!((status.subject, status.detail), (1, 1) | (5, 0));
     let status = reply.status.or(testimony.status.filter(is_precise));
-    let own = classify(&Refusal { words: &reply.text, code: Some(reply.code), status, stage });
+    let own = Refusal { words: &reply.text, ..of(Some(reply.code), status) };
+    let own = classify_plain(&own, &plain(&reply.text), unknown);
     if matches!(own.1, Basis::Words | Basis::Status | Basis::Gist) {
         return own;
     }
-    let (words, status) = (&testimony.words, testimony.status.or(reply.status));
-    let whole = classify(&Refusal { words, code: Some(reply.code), status, stage });
+    let whole = of(Some(reply.code), testimony.status.or(reply.status));
+    let whole = classify_plain(&whole, words, unknown);
     match (own.1, whole.1) {
         (_, Basis::Words | Basis::Status | Basis::Gist) => whole,
         (Basis::Hint, _) => own,
@@ -243,39 +244,40 @@ fn by_parts(testimony: &Testimony, unknown: &[&str]) -> (Class, Basis) {
 
 /// The Japanese mobile carriers say `User unknown` of a mailbox whose filters refuse, too: au with an empty
 /// address in front, docomo with the very words of an unknown one. Only RCPT tells the two apart.
-fn may_be_a_filter(testimony: &Testimony) -> bool {
+fn may_be_a_filter(testimony: &Testimony, words: &str) -> bool {
     let is_at_rcpt = testimony.stage_is_told && testimony.stage == Some(Stage::Rcpt);
     let recipient = testimony.recipient.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let is_docomo =
-        recipient.ends_with("@docomo.ne.jp") || plain(&testimony.words).contains("@docomo.ne.jp");
-    !is_at_rcpt && (is_docomo || plain(&testimony.words).contains("550 : user unknown"))
+    let is_docomo = recipient.ends_with("@docomo.ne.jp") || words.contains("@docomo.ne.jp");
+    !is_at_rcpt && (is_docomo || words.contains("550 : user unknown"))
 }
 
 /// The class, and what decided. What is no refusal has none.
 pub fn classify(refusal: &Refusal<'_>) -> (Class, Basis) {
-    classify_without(refusal, &[])
+    classify_plain(refusal, &plain(refusal.words), &[])
 }
 
-fn classify_without(refusal: &Refusal<'_>, unknown: &[&str]) -> (Class, Basis) {
+/// `words` are the refusal's as they are compared.
+fn classify_plain(refusal: &Refusal<'_>, words: &str, unknown: &[&str]) -> (Class, Basis) {
     let is_good = |status: EnhancedStatus| status.class == 2;
     if refusal.code.map_or_else(|| refusal.status.is_some_and(is_good), |code| code < 400) {
         return (Class::Unknown, Basis::Nothing);
     }
-    if let Some(class) = words::precise(refusal.words, unknown) {
-        return (by_code::corrected(class, refusal), Basis::Words);
+    let corrected = |class| by_code::corrected(class, refusal, words);
+    if let Some(class) = words::precise(words, unknown) {
+        return (corrected(class), Basis::Words);
     }
-    if let Some(class) = gist::strong(refusal) {
-        return (by_code::corrected(class, refusal), Basis::Gist);
+    if let Some(class) = gist::strong(refusal.code, words) {
+        return (corrected(class), Basis::Gist);
     }
-    if let Some(class) = words::general(refusal.words, unknown) {
-        return (by_code::corrected(class, refusal), Basis::Words);
+    if let Some(class) = words::general(words, unknown) {
+        return (corrected(class), Basis::Words);
     }
     if let Some(class) = refusal.status.and_then(|status| by_code::of_status(status, refusal.stage))
     {
         return (class, Basis::Status);
     }
-    if let Some(class) = gist::weak(refusal) {
-        return (by_code::corrected(class, refusal), Basis::Hint);
+    if let Some(class) = gist::weak(refusal.code, words) {
+        return (corrected(class), Basis::Hint);
     }
     // A status alone, without a reply, stands for all that it may mean.
     if let Some(class) =

@@ -4,8 +4,8 @@ use smtp::{EnhancedStatus, Stage};
 
 use super::{Class, Refusal};
 
-/// What known words mean together with code, status and stage.
-pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
+/// What known words mean together with code, status and stage. `words` are as they are compared.
+pub(super) fn corrected(class: Class, refusal: &Refusal<'_>, words: &str) -> Class {
     let status = refusal.status.map(|status| (status.subject, status.detail));
     match (class, refusal.stage) {
         // A server that knows its users says so at RCPT. Said after the content, without a status that
@@ -35,11 +35,7 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
             Some(Stage::Connect | Stage::Greeting | Stage::Ehlo),
         ) if refusal.code.is_some_and(|code| code >= 500) => Class::Blocklisted,
         // Resolvers say so of a name server that did not answer, not of a name that is not there.
-        (Class::NoSuchHost, _)
-            if super::plain(refusal.words).contains("host not found, try again") =>
-        {
-            Class::Dns
-        }
+        (Class::NoSuchHost, _) if words.contains("host not found, try again") => Class::Dns,
         // A precise status about an address comes before words that only say no.
         (Class::NotAuthorized, stage) if matches!(status, Some((1, 1..))) => {
             refusal.status.and_then(|status| of_status(status, stage)).unwrap_or(class)
@@ -47,19 +43,14 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>) -> Class {
         // What milters say by default, whatever they found.
         (Class::Syntax, _) if matches!(status, Some((7, _))) => Class::Policy,
         // Hosts that are told to log in are told that they may not relay, too.
-        (Class::RelayDenied, _)
-            if super::plain(refusal.words).contains("turn on smtp authentication") =>
-        {
-            Class::Login
-        }
+        (Class::RelayDenied, _) if words.contains("turn on smtp authentication") => Class::Login,
         // `550 mailbox unavailable` is the very text of RFC 5321 section 4.2.2 for an unknown mailbox; where
         // nothing else is said, and a recipient was asked for, it is that.
         (Class::RecipientRefuses, stage)
             if refusal.code == Some(550)
                 && (stage == Some(Stage::Rcpt) || matches!(status, Some((1 | 5, _))))
                 && !matches!(status, Some((2, _)))
-                && super::plain(refusal.words)
-                    .contains("action not taken: mailbox unavailable") =>
+                && words.contains("action not taken: mailbox unavailable") =>
         {
             Class::NoSuchUser
         }
@@ -211,11 +202,11 @@ mod tests {
     fn unknown_user_after_the_content_is_the_recipients_filter() {
         let refusal = |status, stage| Refusal { status, stage, ..Refusal::default() };
         let bare = refusal(None, Some(Stage::EndOfData));
-        assert_eq!(corrected(Class::NoSuchUser, &bare), Class::RecipientRefuses);
+        assert_eq!(corrected(Class::NoSuchUser, &bare, ""), Class::RecipientRefuses);
         let sure = refusal(Some(EnhancedStatus::new(5, 1, 1)), Some(Stage::EndOfData));
-        assert_eq!(corrected(Class::NoSuchUser, &sure), Class::NoSuchUser);
+        assert_eq!(corrected(Class::NoSuchUser, &sure, ""), Class::NoSuchUser);
         assert_eq!(
-            corrected(Class::NoSuchUser, &refusal(None, Some(Stage::Rcpt))),
+            corrected(Class::NoSuchUser, &refusal(None, Some(Stage::Rcpt)), ""),
             Class::NoSuchUser
         );
     }

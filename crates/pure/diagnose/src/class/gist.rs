@@ -10,7 +10,7 @@ mod strong;
 mod weak;
 
 use self::{strong::STRONG, weak::WEAK};
-use super::{Class, Refusal, words};
+use super::{Class, words};
 
 /// Of longer words than this, where no reply code stands in front, a single word tells nothing: they are a
 /// report's own sentences, which speak of failures and errors whatever happened.
@@ -22,26 +22,24 @@ const GAP_MAX: usize = 60;
 
 type Row = (Class, &'static [&'static str]);
 
-/// The class that one strong word, or a subject with its predicate, stands for.
-pub(super) fn strong(refusal: &Refusal<'_>) -> Option<Class> {
-    let begin = || words::plain(refusal.words).chars().take(LONG_FRONT).collect();
-    let plain = front(refusal).unwrap_or_else(begin);
-    subject(&plain).or_else(|| earliest(STRONG, &reduced(&plain)))
+/// The class that one strong word, or a subject with its predicate, stands for. `words` are as they are
+/// compared; `code` is the one they stand behind.
+pub(super) fn strong(code: Option<u16>, words: &str) -> Option<Class> {
+    let words = front(code, words).unwrap_or_else(|| words::first(words, LONG_FRONT));
+    subject(words).or_else(|| earliest(STRONG, &reduced(words)))
 }
 
 /// The class that a weak word leaves likely.
-pub(super) fn weak(refusal: &Refusal<'_>) -> Option<Class> {
-    let class = pick(WEAK, &reduced(&front(refusal)?))?;
+pub(super) fn weak(code: Option<u16>, words: &str) -> Option<Class> {
+    let class = pick(WEAK, &reduced(front(code, words)?))?;
     // That something failed is what every report says; behind a code it is the server's reason.
-    let is_reason = class != Class::System || refusal.code.is_some();
+    let is_reason = class != Class::System || code.is_some();
     is_reason.then_some(class)
 }
 
 /// The front of the words, where the reason stands; `None` where they are no refusal's own.
-fn front(refusal: &Refusal<'_>) -> Option<String> {
-    let plain = words::plain(refusal.words);
-    let may = refusal.code.is_some() || plain.len() <= SHORT;
-    may.then(|| words::front(&plain).to_owned())
+fn front(code: Option<u16>, words: &str) -> Option<&str> {
+    (code.is_some() || words.len() <= SHORT).then(|| words::front(words))
 }
 
 /// `bob@b.test does not exist` is about a mailbox, `b.test does not exist` about a domain.
@@ -98,8 +96,8 @@ fn reduced(plain: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refusal(code: u16, words: &str) -> Refusal<'_> {
-        Refusal { words, code: Some(code), ..Refusal::default() }
+    fn strong_of(words: &str) -> Option<Class> {
+        strong(Some(550), &words::plain(words))
     }
 
     #[test]
@@ -126,26 +124,29 @@ mod tests {
             ("<bob@b.test>... does not exist", Class::NoSuchUser),
             ("b.test does not exist", Class::NoSuchHost),
         ] {
-            assert_eq!(strong(&refusal(550, words)), Some(class), "{words}");
+            assert_eq!(strong_of(words), Some(class), "{words}");
         }
         // No part of another word, and nothing in a host's name.
         for words in ["see http://quota.example/", "the scriptrunner", "spampot.example took it"] {
-            let found = strong(&refusal(550, words));
-            assert_ne!(found, Some(Class::ReverseName), "{words}");
+            assert_ne!(strong_of(words), Some(Class::ReverseName), "{words}");
         }
     }
 
     #[test]
     fn a_reports_own_sentences_are_not_judged_by_single_words() {
         let words = "An error occurred. ".repeat(20);
-        assert_eq!(weak(&Refusal { words: &words, ..Refusal::default() }), None);
-        assert_eq!(weak(&refusal(550, &words)), Some(Class::System));
-        assert_eq!(weak(&refusal(550, "qwertz")), None);
+        let words = words::plain(&words);
+        assert_eq!(weak(None, &words), None);
+        assert_eq!(weak(Some(550), &words), Some(Class::System));
+        assert_eq!(weak(Some(550), "qwertz"), None);
     }
 
     #[test]
     fn the_stage_tells_whose_trouble_it_is() {
-        let at = |words, stage| super::super::classify(&Refusal { stage, ..refusal(550, words) }).0;
+        let at = |words, stage| {
+            let refusal = super::super::Refusal { words, code: Some(550), status: None, stage };
+            super::super::classify(&refusal).0
+        };
         assert_eq!(at("unknown", Some(smtp::Stage::Mail)), Class::SenderRefused);
         assert_eq!(at("unknown", Some(smtp::Stage::EndOfData)), Class::RecipientRefuses);
         assert_eq!(at("denied here", Some(smtp::Stage::Greeting)), Class::Blocklisted);
@@ -158,6 +159,6 @@ mod tests {
     #[test]
     fn the_reason_stands_before_the_advice() {
         let words = "rejected as junk by our scanner; check your SPF, DKIM and PTR records";
-        assert_eq!(strong(&refusal(554, words)), Some(Class::Spam));
+        assert_eq!(strong_of(words), Some(Class::Spam));
     }
 }

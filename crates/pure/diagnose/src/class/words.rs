@@ -76,11 +76,11 @@ pub(super) fn rows_in(words: &str) -> Vec<&'static str> {
 }
 
 /// The class that a provider's code or a precise phrase stands for, were it not for the rows of `unknown`.
-pub(super) fn precise(words: &str, unknown: &[&str]) -> Option<Class> {
-    let plain = plain(words);
-    let is_said = |code: &&str| holds_code(&plain, code) && !unknown.contains(code);
+/// The words are as they are compared.
+pub(super) fn precise(plain: &str, unknown: &[&str]) -> Option<Class> {
+    let is_said = |code: &&str| holds_code(plain, code) && !unknown.contains(code);
     let by_code = codes::CODES.iter().find(|(_, codes)| codes.iter().any(is_said));
-    by_code.map(|(class, _)| *class).or_else(|| said(PRECISE, &plain, unknown))
+    by_code.map(|(class, _)| *class).or_else(|| said(PRECISE, plain, unknown))
 }
 
 /// Whether the code stands there as a whole word.
@@ -94,8 +94,8 @@ fn holds_code(plain: &str, code: &str) -> bool {
 }
 
 /// The class that a general phrase stands for.
-pub(super) fn general(words: &str, unknown: &[&str]) -> Option<Class> {
-    said(GENERAL, &plain(words), unknown)
+pub(super) fn general(plain: &str, unknown: &[&str]) -> Option<Class> {
+    said(GENERAL, plain, unknown)
 }
 
 fn said(tables: &[Table], plain: &str, unknown: &[&str]) -> Option<Class> {
@@ -109,7 +109,12 @@ fn said(tables: &[Table], plain: &str, unknown: &[&str]) -> Option<Class> {
 
 /// The reason comes first; what stands behind it is advice, which names other reasons too.
 pub(super) fn front(plain: &str) -> &str {
-    let end = plain.char_indices().nth(FRONT).map_or(plain.len(), |(end, _)| end);
+    first(plain, FRONT)
+}
+
+/// At most so many characters.
+pub(super) fn first(plain: &str, count: usize) -> &str {
+    let end = plain.char_indices().nth(count).map_or(plain.len(), |(end, _)| end);
     &plain[..end]
 }
 
