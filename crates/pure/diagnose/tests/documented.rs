@@ -73,6 +73,7 @@ const ROWS: &[(Class, &str)] = &[
     (Class::System, "451 Requested action aborted: local error in processing"),
     (Class::MailboxFull, "550 Benutzer hat das Speichervolumen ueberschritten. / User has exhausted allowed storage space."),
     (Class::NoSuchUser, "550 Benutzer nicht bekannt/User unknown"),
+    (Class::MailboxFull, "550 Benutzer hat zuviele Mails auf dem Server. / User has too many messages on the server."),
     // German providers
     (Class::ReverseName, "450 4.7.1 Client host rejected: cannot find your reverse hostname"),
     (Class::MailboxFull, "422 4.2.2 Quota limit exceeded (Speicherplatz des Kontos ueberschritten)"),
@@ -217,7 +218,6 @@ const READ_OTHERWISE: &[(Class, Class, &str)] = &[
     (Class::SystemFull, Class::MailboxFull, "451 domain.test prohibited. Disk quota exceeded, no space left on device"),
     (Class::RateLimit, Class::TooManyConnections, "421 Max message per connection reached, closing transmission channel"),
     (Class::NoSuchUser, Class::BadReputation, "451 VS1-IP Excessive unknown recipients - possible Open Relay"),
-    (Class::MailboxFull, Class::RateLimit, "550 Benutzer hat zuviele Mails auf dem Server. / User has too many messages on the server."),
     (Class::Syntax, Class::SenderRefused, "504 5.5.2 Sender address rejected: need fully-qualified address"),
     (Class::NoSuchUser, Class::NoSuchHost, "554 5.7.1 unknown domain or unknown recipient (LDAP check)"),
     (Class::SenderRefused, Class::Blocklisted, "551 Sender is on domain's blacklist"),

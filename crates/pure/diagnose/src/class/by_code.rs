@@ -6,55 +6,80 @@ use super::{Class, Refusal};
 
 /// What known words mean together with code, status and stage. `words` are as they are compared.
 pub(super) fn corrected(class: Class, refusal: &Refusal<'_>, words: &str) -> Class {
+    if let Some(class) = at_stage(class, refusal, words) {
+        return class;
+    }
     let status = refusal.status.map(|status| (status.subject, status.detail));
     match (class, refusal.stage) {
-        // A server that knows its users says so at RCPT. Said after the content, without a status that
-        // insists, it is a filter that speaks for the recipient.
-        (Class::NoSuchUser, Some(Stage::EndOfData | Stage::Content))
-            if !matches!(status, Some((1, 0 | 1))) =>
+        // Who says it for good says it over a connection that stands: it is the client that is refused.
+        (Class::Network, _)
+            if refusal.code.is_some_and(|code| code >= 500)
+                && !matches!(status, Some((4, _)))
+                && words.contains("connection refused") =>
         {
-            Class::RecipientRefuses
+            Class::Blocklisted
         }
-        // What is unknown, unavailable or denied at MAIL is the sender.
-        (
-            Class::NoSuchUser
-            | Class::NoSuchHost
-            | Class::NotAuthorized
-            | Class::RecipientRefuses
-            | Class::Suspended,
-            Some(Stage::Mail),
-        ) => Class::SenderRefused,
-        // Before any address was named, a refusal for good can only be about the client.
-        (
-            Class::NoSuchUser
-            | Class::NoSuchHost
-            | Class::NotAuthorized
-            | Class::RecipientRefuses
-            | Class::Policy
-            | Class::System,
-            Some(Stage::Connect | Stage::Greeting | Stage::Ehlo),
-        ) if refusal.code.is_some_and(|code| code >= 500) => Class::Blocklisted,
         // Resolvers say so of a name server that did not answer, not of a name that is not there.
         (Class::NoSuchHost, _) if words.contains("host not found, try again") => Class::Dns,
-        // A precise status about an address comes before words that only say no.
-        (Class::NotAuthorized, stage) if matches!(status, Some((1, 1..))) => {
+        // A precise status about an address comes before words that only say no, or that nobody is left.
+        (Class::NotAuthorized | Class::Syntax, stage) if matches!(status, Some((1, 1..))) => {
             refusal.status.and_then(|status| of_status(status, stage)).unwrap_or(class)
         }
         // What milters say by default, whatever they found.
         (Class::Syntax, _) if matches!(status, Some((7, _))) => Class::Policy,
         // Hosts that are told to log in are told that they may not relay, too.
-        (Class::RelayDenied, _) if words.contains("turn on smtp authentication") => Class::Login,
+        (Class::RelayDenied, _)
+            if ["turn on smtp authentication", "smtp authentication turned on"]
+                .iter()
+                .any(|advice| words.contains(advice)) =>
+        {
+            Class::Login
+        }
         // `550 mailbox unavailable` is the very text of RFC 5321 section 4.2.2 for an unknown mailbox; where
         // nothing else is said, and a recipient was asked for, it is that.
         (Class::RecipientRefuses, stage)
             if refusal.code == Some(550)
                 && (stage == Some(Stage::Rcpt) || matches!(status, Some((1 | 5, _))))
                 && !matches!(status, Some((2, _)))
-                && words.contains("action not taken: mailbox unavailable") =>
+                && words.contains("mailbox unavailable") =>
         {
             Class::NoSuchUser
         }
         _ => class,
+    }
+}
+
+/// What the stage makes of words that leave open whose trouble it is.
+fn at_stage(class: Class, refusal: &Refusal<'_>, words: &str) -> Option<Class> {
+    let code = refusal.code.unwrap_or_default();
+    match refusal.stage? {
+        // A server that knows its users says so at RCPT. Said after the content, without a status that
+        // insists, it is a filter that speaks for the recipient.
+        Stage::EndOfData | Stage::Content => {
+            let insists =
+                refusal.status.is_some_and(|status| status.subject == 1 && status.detail <= 1);
+            (class == Class::NoSuchUser && !insists).then_some(Class::RecipientRefuses)
+        }
+        // What is unknown, unavailable or denied at MAIL is the sender.
+        Stage::Mail => matches!(
+            class,
+            Class::NoSuchUser
+                | Class::NoSuchHost
+                | Class::NotAuthorized
+                | Class::RecipientRefuses
+                | Class::Suspended
+        )
+        .then_some(Class::SenderRefused),
+        // Before any address was named, a refusal can only be about the client, unless it is the server's
+        // own trouble. The text that RFC 5321 section 4.2.2 has for 421 says no more than the code.
+        Stage::Connect | Stage::Greeting | Stage::Ehlo => match class {
+            Class::NotAuthorized | Class::RecipientRefuses | Class::Suspended => code > 0,
+            Class::NoSuchUser | Class::NoSuchHost | Class::Policy => code >= 500,
+            Class::System => code >= 500 || code == 421 && words.contains("service not available"),
+            _ => false,
+        }
+        .then_some(Class::Blocklisted),
+        _ => None,
     }
 }
 
@@ -70,7 +95,6 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
         // Exchange's own directory has no such recipient; elsewhere a null MX (RFC 7505).
         (1, 10) => Class::TakesNoMail,
         (1, 90) => Class::RateLimit,
-        (2, 1) => Class::Suspended,
         (2, 2) => Class::MailboxFull,
         (2, 3) | (3, 4) => Class::TooLarge,
         (2, 4) => Class::Mailer,
@@ -123,21 +147,28 @@ fn of_exchange_online(status: EnhancedStatus) -> Option<Class> {
         (7, 506 | 511 | 606..=649) => Class::Blocklisted,
         (7, 507 | 513) => Class::RecipientRefuses,
         (7, 508 | 705) => Class::RateLimit,
+        (7, 652) => Class::TooManyConnections,
         (7, 509 | 515) => Class::Authentication,
         (7, 510) => Class::TakesNoMail,
         (7, 512) => Class::NotCompliant,
-        (7, 700..=749) => Class::BadReputation,
+        (7, 650 | 651 | 700..=749) => Class::BadReputation,
         _ => return None,
     };
     Some(class)
 }
 
-/// By a status that only names a subject, where no word told more (RFC 3463 section 3).
+/// By a status that only names a subject, or that many servers set beside other words, where no word told more
+/// (RFC 3463 section 3).
 pub(super) fn of_general_status(status: EnhancedStatus) -> Option<Class> {
     match (status.subject, status.detail) {
         (2, 0) => Some(Class::RecipientRefuses),
+        // Seldom of a mailbox that is disabled: `5.2.1 User unknown`.
+        (2, 1) => Some(Class::Suspended),
         (3, 0) => Some(Class::System),
+        (4, 0) => Some(Class::Network),
         (6, 0) => Some(Class::Content),
+        // For now: nothing is wrong with the message, but with who brings it.
+        (7, 1) if status.class == 4 => Some(Class::Blocklisted),
         (7, 0 | 1) => Some(Class::NotAuthorized),
         _ => None,
     }
@@ -161,6 +192,8 @@ pub(super) fn of_code(code: u16, stage: Option<Stage>) -> Option<Class> {
         (451 | 421, _) => Class::System,
         (500..=504, _) => Class::Syntax,
         (521 | 556, _) => Class::TakesNoMail,
+        // Symantec's: the address is none of its customer's.
+        (542, _) => Class::NoSuchUser,
         (523, _) => Class::TooLarge,
         (530 | 534 | 535 | 538, _) => Class::Login,
         (454, Some(Stage::StartTls | Stage::Tls)) => Class::Tls,
@@ -209,5 +242,43 @@ mod tests {
             corrected(Class::NoSuchUser, &refusal(None, Some(Stage::Rcpt)), ""),
             Class::NoSuchUser
         );
+    }
+
+    #[test]
+    fn who_says_no_before_any_address_says_it_to_the_client() {
+        let of = |code, words, stage| {
+            let refusal = Refusal { words, code: Some(code), status: None, stage: Some(stage) };
+            super::super::classify(&refusal).0
+        };
+        let bare = "mx.b.test Service not available, closing transmission channel";
+        for (code, words, stage, class) in [
+            (421, bare, Stage::Greeting, Class::Blocklisted),
+            (421, bare, Stage::EndOfData, Class::System),
+            (421, "Not allowed.", Stage::Greeting, Class::Blocklisted),
+            (421, "Server too busy", Stage::Greeting, Class::System),
+            (550, "IP is hangup", Stage::Connect, Class::Blocklisted),
+            (554, "Connection refused - bad IP profile", Stage::Greeting, Class::Blocklisted),
+            (451, "Connection refused by the back end", Stage::Rcpt, Class::Network),
+        ] {
+            assert_eq!(of(code, words, stage), class, "{code} {words} at {stage:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_and_words_correct_each_other() {
+        for (code, status, words, class) in [
+            (554, "5.1.3", "sorry, no valid recipients", Class::NoSuchUser),
+            (554, "5.5.1", "no valid recipients", Class::Syntax),
+            // Many servers set it, whatever they mean.
+            (550, "5.2.1", "to us that user is unknown", Class::NoSuchUser),
+            (550, "5.2.1", "qwertz", Class::Suspended),
+            (451, "4.7.1", "qwertz", Class::Blocklisted),
+            (451, "4.7.650", "qwertz", Class::BadReputation),
+            (542, "5.0.0", "bob@b.test Rejected", Class::NoSuchUser),
+        ] {
+            let status = status.parse().ok();
+            let refusal = Refusal { words, code: Some(code), status, stage: None };
+            assert_eq!(super::super::classify(&refusal).0, class, "{code} {status:?} {words}");
+        }
     }
 }

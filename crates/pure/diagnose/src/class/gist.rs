@@ -10,7 +10,9 @@ mod strong;
 mod weak;
 
 use self::{strong::STRONG, weak::WEAK};
-use super::{Class, words};
+use smtp::Stage;
+
+use super::{Class, Refusal, words};
 
 /// Of longer words than this, where no reply code stands in front, a single word tells nothing: they are a
 /// report's own sentences, which speak of failures and errors whatever happened.
@@ -20,21 +22,38 @@ const LONG_FRONT: usize = 800;
 /// The longest gap that a `*` stands for.
 const GAP_MAX: usize = 60;
 
+/// What tells that words are about a recipient.
+const RECIPIENTS: [&str; 7] =
+    [" recipient", " user", " mailbox", " address", " account", " destinat", "@"];
+
 type Row = (Class, &'static [&'static str]);
 
 /// The class that one strong word, or a subject with its predicate, stands for. `words` are as they are
 /// compared; `code` is the one they stand behind.
 pub(super) fn strong(code: Option<u16>, words: &str) -> Option<Class> {
     let words = front(code, words).unwrap_or_else(|| words::first(words, LONG_FRONT));
-    subject(words).or_else(|| earliest(STRONG, &reduced(words)))
+    let by_reason = || earliest(STRONG, &reduced(reason(words)?));
+    subject(words).or_else(by_reason).or_else(|| earliest(STRONG, &reduced(words)))
 }
 
 /// The class that a weak word leaves likely.
-pub(super) fn weak(code: Option<u16>, words: &str) -> Option<Class> {
-    let class = pick(WEAK, &reduced(front(code, words)?))?;
+pub(super) fn weak(refusal: &Refusal<'_>, words: &str) -> Option<Class> {
+    let reduced = reduced(front(refusal.code, words)?);
+    // After the content, what is unknown or invalid is a recipient only where one is named.
+    let is_content = matches!(refusal.stage, Some(Stage::Content | Stage::EndOfData))
+        && !RECIPIENTS.iter().any(|word| reduced.contains(word));
+    let mut rows = WEAK.iter().filter(|(class, _)| !(is_content && *class == Class::NoSuchUser));
+    let is_said = |words: &[&str]| words.iter().any(|word| words::within(&reduced, word, GAP_MAX));
+    let class = rows.find(|(_, words)| is_said(words)).map(|(class, _)| *class)?;
     // That something failed is what every report says; behind a code it is the server's reason.
-    let is_reason = class != Class::System || code.is_some();
+    let is_reason = class != Class::System || refusal.code.is_some();
     is_reason.then_some(class)
+}
+
+/// What was done stands in front of why: `rate limited due to IP reputation`.
+fn reason(words: &str) -> Option<&str> {
+    let (_, reason) = ["due to ", "because "].iter().find_map(|link| words.split_once(link))?;
+    Some(reason)
 }
 
 /// The front of the words, where the reason stands; `None` where they are no refusal's own.
@@ -63,11 +82,6 @@ fn subject(plain: &str) -> Option<Class> {
     is_host.then_some(if is_senders { Class::SenderRefused } else { Class::NoSuchHost })
 }
 
-fn pick(rows: &[Row], reduced: &str) -> Option<Class> {
-    let is_said = |words: &[&str]| words.iter().any(|word| words::within(reduced, word, GAP_MAX));
-    rows.iter().find(|(_, words)| is_said(words)).map(|(class, _)| *class)
-}
-
 /// The row that is named first: reasons stand before advice.
 fn earliest(rows: &[Row], reduced: &str) -> Option<Class> {
     let at = |words: &[&str]| {
@@ -78,11 +92,14 @@ fn earliest(rows: &[Row], reduced: &str) -> Option<Class> {
     found.min_by_key(|(at, _)| *at).map(|(_, class)| class)
 }
 
-/// Words parted by one blank each, with one in front and behind; addresses and names stay whole.
+/// Words parted by one blank each, with one in front and behind; addresses and names stay whole. URLs are left
+/// out: their parts are names, not what is said.
 fn reduced(plain: &str) -> String {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '-' | '\'');
     let mut reduced = String::from(" ");
-    for word in plain.split("..").flat_map(|text| text.split(|c| !is_part(c))) {
+    let said = plain.split(' ').filter(|text| !text.contains("://"));
+    for word in said.flat_map(|text| text.split("..")).flat_map(|text| text.split(|c| !is_part(c)))
+    {
         let word = word.trim_matches(['.', '-', '\'']);
         if !word.is_empty() {
             reduced.push_str(word);
@@ -136,9 +153,10 @@ mod tests {
     fn a_reports_own_sentences_are_not_judged_by_single_words() {
         let words = "An error occurred. ".repeat(20);
         let words = words::plain(&words);
-        assert_eq!(weak(None, &words), None);
-        assert_eq!(weak(Some(550), &words), Some(Class::System));
-        assert_eq!(weak(Some(550), "qwertz"), None);
+        let reply = Refusal { code: Some(550), ..Refusal::default() };
+        assert_eq!(weak(&Refusal::default(), &words), None);
+        assert_eq!(weak(&reply, &words), Some(Class::System));
+        assert_eq!(weak(&reply, "qwertz"), None);
     }
 
     #[test]
@@ -148,12 +166,34 @@ mod tests {
             super::super::classify(&refusal).0
         };
         assert_eq!(at("unknown", Some(smtp::Stage::Mail)), Class::SenderRefused);
-        assert_eq!(at("unknown", Some(smtp::Stage::EndOfData)), Class::RecipientRefuses);
+        assert_eq!(at("unknown", Some(smtp::Stage::EndOfData)), Class::Unknown);
+        assert_eq!(
+            at("to us this user is unknown", Some(smtp::Stage::EndOfData)),
+            Class::RecipientRefuses
+        );
         assert_eq!(at("denied here", Some(smtp::Stage::Greeting)), Class::Blocklisted);
         assert_eq!(
             at("Sender a@a.test does not exist", Some(smtp::Stage::Rcpt)),
             Class::SenderRefused
         );
+    }
+
+    #[test]
+    fn the_reason_stands_behind_what_was_done() {
+        let words = "mail is rate limited for some hours due to reputation matters";
+        assert_eq!(strong_of(words), Some(Class::BadReputation));
+        assert_eq!(strong_of("please see http://antispam.b.test/deny?ip=192.0.2.1"), None);
+    }
+
+    #[test]
+    fn after_the_content_nothing_is_unknown_but_a_recipient_that_is_named() {
+        let at = |stage, words| {
+            let refusal = Refusal { words, code: Some(552), status: None, stage: Some(stage) };
+            weak(&refusal, &words::plain(words))
+        };
+        assert_eq!(at(Stage::EndOfData, "MIME/REJECT: Invalid structure"), Some(Class::Content));
+        assert_eq!(at(Stage::EndOfData, "that user is invalid here"), Some(Class::NoSuchUser));
+        assert_eq!(at(Stage::Rcpt, "invalid"), Some(Class::NoSuchUser));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(super) const WEAK: &[Row] = &[
     (
         Class::Mailer,
         &[
+            " procmail ",
             " mailer error ",
             " local delivery ",
             " command died ",
@@ -29,7 +30,6 @@ pub(super) const WEAK: &[Row] = &[
             " locked ",
             " frozen ",
             " inactive ",
-            " account * closed ",
             " account * expired ",
         ],
     ),
@@ -124,6 +124,8 @@ pub(super) const WEAK: &[Row] = &[
     (
         Class::NoSuchUser,
         &[
+            " wrong recipient",
+            " unable to deliver message to ",
             " not * registered ",
             " unbekannt",
             " existiert nicht ",
@@ -180,6 +182,22 @@ pub(super) const WEAK: &[Row] = &[
             " no account ",
         ],
     ),
+    (
+        Class::Suspended,
+        &[
+            " deaktiviert ",
+            " désactivé",
+            " desactivad",
+            " disattivat",
+            " inutilizzo ",
+            " falta de uso ",
+            " inactivo ",
+            " inattiv",
+            " nieaktywn",
+            " zablokowan",
+            " отключен",
+        ],
+    ),
     (Class::Blocklisted, &[" blocked ", " banned ", " listed ", " block "]),
     (
         Class::Content,
@@ -211,6 +229,7 @@ pub(super) const WEAK: &[Row] = &[
         Class::Policy,
         &[" policy ", " policies ", " violation", " violates ", " violate ", " header error "],
     ),
+    (Class::RelayDenied, &[" relaying "]),
     (
         Class::NotAuthorized,
         &[
@@ -230,13 +249,13 @@ pub(super) const WEAK: &[Row] = &[
     (
         Class::Expired,
         &[
+            " giving up ",
             " retry timeout ",
             " retry time ",
             " long time ",
             " been failing ",
             " undelivered ",
             " too long ",
-            " giving up ",
             " in the queue ",
             " attempts ",
             " retries ",
@@ -248,7 +267,7 @@ pub(super) const WEAK: &[Row] = &[
         &[" network ", " timed out ", " timeout ", " unreachable ", " connection ", " no route "],
     ),
     (Class::Dns, &[" dns ", " name server ", " nameserver ", " lookup ", " resolve "]),
-    (Class::SystemFull, &[" disk full ", " no space ", " insufficient "]),
+    (Class::SystemFull, &[" no space ", " insufficient "]),
     (Class::Syntax, &[" syntax ", " sequence ", " command ", " parameter", " not implemented "]),
     (
         Class::System,
@@ -268,4 +287,5 @@ pub(super) const WEAK: &[Row] = &[
             " failure ",
         ],
     ),
+    (Class::NoSuchUser, &[" recipient address rejected ", " recipient rejected "]),
 ];

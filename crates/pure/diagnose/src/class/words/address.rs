@@ -275,6 +275,8 @@ pub(super) const SENDER_REFUSED: &[&str] = &[
     "indirizzo del mittente",
     "remetente * rejeitado",
     "bad outbound sender",
+    "domain may not exist or dns check failed",
+    "from:domain must resolve",
 ];
 
 pub(super) const REVERSE_NAME: &[&str] = &[

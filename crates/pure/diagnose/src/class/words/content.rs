@@ -117,6 +117,7 @@ pub(super) const TOO_LARGE: &[&str] = &[
     "tamanho máximo",
     "dimensione massima",
     "5.3.4 message",
+    "mailsize",
 ];
 
 pub(super) const NOT_COMPLIANT: &[&str] = &[
@@ -188,6 +189,10 @@ pub(super) const NOT_COMPLIANT: &[&str] = &[
     "header too long",
     "header size",
     "instances of a header",
+    "lines too long",
+    "comply with *standard",
+    "conform to *standard",
+    "conform with *standard",
 ];
 
 pub(super) const CONTENT: &[&str] = &[
@@ -235,4 +240,5 @@ pub(super) const CONTENT: &[&str] = &[
     "encrypted attachment",
     "security issue",
     "id=* banned:",
+    "password protected",
 ];

@@ -170,6 +170,8 @@ pub(super) const MAILBOX_FULL: &[&str] = &[
     "skrzynka pełna",
     "schránka * plná",
     "メールボックスに空き",
+    "too many messages on the server",
+    "zuviele mails auf dem server",
 ];
 
 pub(super) const SUSPENDED: &[&str] = &[
@@ -437,4 +439,9 @@ pub(super) const RECIPIENT_REFUSES: &[&str] = &[
     "privacy settings",
     "user is not accepting",
     "refuses to accept",
+    "refused to receive",
+    "refuses to receive",
+    "does not accept email in non-",
+    "rejected by this user",
+    "envelope blocked - user domain",
 ];

@@ -343,6 +343,7 @@ pub(super) const NOT_AUTHORIZED: &[&str] = &[
     "accesso negato",
     "acesso negado",
     "доступ запрещен",
+    "mail refused",
 ];
 
 pub(super) const POLICY: &[&str] = &[

@@ -145,6 +145,8 @@ pub(super) const BLOCKLISTED: &[&str] = &[
     "geoip",
     "esmtp server not available",
     "too many spams",
+    "will be permanently deferred",
+    "dictionary attack",
 ];
 
 pub(super) const BAD_REPUTATION: &[&str] = &[
@@ -317,7 +319,6 @@ pub(super) const RATE_LIMIT: &[&str] = &[
     "too frequent",
     "too many emails",
     "too many mails",
-    "too many messages",
     "too much mail from",
     "unusual rate",
     "you are sending too",

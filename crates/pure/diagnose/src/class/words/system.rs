@@ -190,4 +190,5 @@ pub(super) const SYSTEM: &[&str] = &[
     "technical problem",
     "technical difficulties",
     "temporary lookup failure",
+    "mta failure",
 ];

@@ -399,4 +399,6 @@ pub(super) const NO_SUCH_USER: &[&str] = &[
     "找不到收件人",
     "找不到用户",
     "用户未找到",
+    "user * not ok",
+    "not in route list",
 ];
