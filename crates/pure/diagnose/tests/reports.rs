@@ -21,7 +21,7 @@ type Row = (&'static str, &'static str, &'static str, &'static str, Option<Stage
 
 const DAEMON: &str = "From: MAILER-DAEMON@mx.a.test\nSubject: Undelivered Mail Returned to Sender";
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 22] = [
     (
         "From: postmaster@a.test\nSubject: Undeliverable: Invoice",
         "Delivery has failed to these recipients or groups:\n\nbob@b.test\n\nDiagnostic information for administrators:\n\n\
@@ -190,6 +190,23 @@ const ROWS: [Row; 20] = [
         Class::NoSuchUser,
     ),
     (
+        "From: Postmaster <postmaster@a.test>\nSubject: Undeliverable Mail\nX-Mailer: <SMTP32 v8>",
+        "undeliverable to bob@b.test\n\nMAIL FROM generated following response:\n553 5.1.8 your domain does not exist\n\nOriginal message follows.\n",
+        "imail",
+        "-",
+        Some(Stage::Mail),
+        Class::SenderRefused,
+    ),
+    (
+        "From: InterScan MSS <postmaster@a.test>\nSubject: Mail could not be delivered",
+        "****** Message from InterScan Messaging Security Suite ******\n\nThe following mail could not be delivered.\nReason:  Unable to deliver \
+         message to <bob@b.test> (and other recipients in the same domain).\n\n************************     End of message     **********************\n",
+        "interscan",
+        "-",
+        Some(Stage::Mailbox),
+        Class::NoSuchUser,
+    ),
+    (
         "From: MAILER-DAEMON@mx.a.test\nSubject: Delivery failure",
         "-------server message\n504 Need to authenticate first\n-------SMTP command\nRCPT TO:<bob@b.test>\n",
         "m-filter",
@@ -198,6 +215,17 @@ const ROWS: [Row; 20] = [
         Class::Login,
     ),
 ];
+
+/// What qmail closes with is its own, and no reason: an expired message it is not.
+#[test]
+fn that_qmail_gives_a_host_up_is_no_reason() {
+    let text = "Hi. This is the qmail-send program at mx.a.test.\n\n<bob@b.test>:\n192.0.2.9 failed after I sent the message.\n\
+        Remote host said: 554 qwertz\nGiving up on 192.0.2.9.\n";
+    let read = report("From: MAILER-DAEMON@mx.a.test\nSubject: failure notice", text);
+    let told = &read.reports[0];
+    assert!(told.words.ends_with("554 qwertz"), "{}", told.words);
+    assert_eq!(class_of_testimony(told), Class::Unknown);
+}
 
 #[test]
 fn each_dialect() {

@@ -5,7 +5,7 @@ use smtp::Stage;
 type Rows = [(&'static str, Stage)];
 
 /// What mailers say of a command that was answered, in lower case, and the stage. The precise before the general.
-const COMMANDS: [(&str, Stage); 73] = [
+const COMMANDS: [(&str, Stage); 77] = [
     ("in reply to end of data", Stage::EndOfData),
     ("in reply to rcpt to", Stage::Rcpt),
     ("in reply to mail from", Stage::Mail),
@@ -72,6 +72,10 @@ const COMMANDS: [(&str, Stage); 73] = [
     ("refused to accept your message (data)", Stage::Data),
     ("rcpt to response", Stage::Rcpt),
     ("mail from response", Stage::Mail),
+    ("rcpt to generated following response", Stage::Rcpt),
+    ("mail from generated following response", Stage::Mail),
+    ("helo generated following response", Stage::Ehlo),
+    ("body of message generated response", Stage::EndOfData),
     ("smtp:rcpt host", Stage::Rcpt),
     ("[rcpt_to]", Stage::Rcpt),
     ("[mail_from]", Stage::Mail),
