@@ -276,13 +276,12 @@ fn classify_plain(refusal: &Refusal<'_>, words: &str, unknown: &[&str]) -> (Clas
     {
         return (class, Basis::Status);
     }
-    if let Some(class) = gist::weak(refusal.code, words) {
+    if let Some(class) = gist::weak(refusal, words) {
         return (corrected(class), Basis::Hint);
     }
-    // A status alone, without a reply, stands for all that it may mean.
-    if let Some(class) =
-        refusal.status.filter(|_| refusal.code.is_some()).and_then(by_code::of_general_status)
-    {
+    // A general status alone, without a reply, stands for all that it may mean.
+    let may_tell = |status: &EnhancedStatus| status.detail > 0 || refusal.code.is_some();
+    if let Some(class) = refusal.status.filter(may_tell).and_then(by_code::of_general_status) {
         return (class, Basis::Status);
     }
     match refusal.code.and_then(|code| by_code::of_code(code, refusal.stage)) {

@@ -48,7 +48,11 @@ pub fn score(folder: &Path, misses: &mut Misses) -> Vec<Figure> {
     }
     tally.replies(&folder.join("replies/labelled-public.json"), misses);
     for row in std::mem::take(&mut tally.unseen).rows() {
-        tally.count(FIGURES[13].0, row.is_right_without);
+        if !tally.count(FIGURES[13].0, row.is_right_without) {
+            let file = format!("{} class, without any phrase", row.file);
+            let found = format!("{}: {}", row.found_without, row.shown);
+            misses.note("bounces", file, &row.wanted, found);
+        }
         if !tally.count(FIGURES[12].0, row.is_right) {
             let file = format!("{} class, unseen", row.file);
             misses.note("bounces", file, row.wanted, format!("{}: {}", row.found, row.shown));
@@ -175,11 +179,11 @@ impl Tally {
     }
 
     fn class_of(&mut self, case: &Case<'_>, report: &Testimony, row: &Value, misses: &mut Misses) {
-        let wanted = text(row, "reason");
+        let wanted = reasons::wanted(row, is_void(case.octets, text(row, "smtpcommand")));
         let ours = class::class_of_testimony(report);
         let name = match report.fate {
             Fate::Delivered => "delivered",
-            _ => reasons::of(ours, &report.words),
+            _ => reasons::of_report(ours, report),
         };
         let is_right =
             name == wanted || (report.fate != Fate::Delivered && reasons::is_coarser(ours, wanted));

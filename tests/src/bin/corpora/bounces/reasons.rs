@@ -1,6 +1,17 @@
 //! Our classes beside other tools' words for them. Only the score needs this.
 
-use diagnose::Class;
+use diagnose::{Class, testimony::Testimony};
+use serde_json::Value;
+use smtp::Stage;
+
+/// The reason in a row of sisimai's. Where its command contradicts the report, an unknown user is `filtered` only
+/// because of that.
+pub fn wanted(row: &Value, is_void: bool) -> &str {
+    match row.get("reason").and_then(Value::as_str).unwrap_or("") {
+        "filtered" if is_void => "userunknown",
+        reason => reason,
+    }
+}
 
 /// Sisimai's reason for a class of ours. Where it has several names within one class, the words choose.
 pub fn of(class: Class, words: &str) -> &'static str {
@@ -21,6 +32,19 @@ const BY_WORDS: [(Class, &str, &str); 5] = [
     // A connection that the peer cut counts as a refusal of the client.
     (Class::Network, "reset by peer", "blocked"),
 ];
+
+/// The same of a report. Under a status of the mailbox or of policy sisimai takes the words of an unknown user for
+/// a filter's, unless the report names RCPT.
+pub fn of_report(class: Class, report: &Testimony) -> &'static str {
+    let status = report.reply.as_ref().and_then(|reply| reply.status).or(report.status);
+    let is_others = status.is_some_and(|status| matches!(status.subject, 2 | 7));
+    let is_told = report.stage_is_told && report.stage == Some(Stage::Rcpt);
+    if class == Class::NoSuchUser && is_others && !is_told {
+        "filtered"
+    } else {
+        of(class, &report.words)
+    }
+}
 
 fn by_class(class: Class) -> &'static str {
     match class {

@@ -19,7 +19,8 @@ pub struct Row {
     pub wanted: String,
     pub found: &'static str,
     pub is_right: bool,
-    /// Whether it is right without any phrase at all: by single words, status, code and stage.
+    /// What it is without any phrase at all: by single words, status, code and stage.
+    pub found_without: &'static str,
     pub is_right_without: bool,
     pub shown: String,
 }
@@ -45,14 +46,15 @@ impl Unseen {
         self.cases.into_iter().map(move |(file, report, wanted)| {
             let judge = |unknown: &[&str]| {
                 let (ours, _) = class::classify_testimony_without(&report, unknown);
-                let found = reasons::of(ours, &report.words);
+                let found = reasons::of_report(ours, &report);
                 (found, found == wanted || reasons::is_coarser(ours, &wanted))
             };
             let all = class::phrases_in(&report);
             let own: Vec<&str> = all.iter().copied().filter(|row| only.contains(row)).collect();
-            let ((found, is_right), (_, is_right_without)) = (judge(&own), judge(&all));
+            let (found, is_right) = judge(&own);
+            let (found_without, is_right_without) = judge(&all);
             let shown = shown(&report);
-            Row { file, wanted, found, is_right, is_right_without, shown }
+            Row { file, wanted, found, is_right, found_without, is_right_without, shown }
         })
     }
 }
