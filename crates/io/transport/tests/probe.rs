@@ -127,6 +127,28 @@ fn records_and_hosts_that_are_not_there() {
     });
 }
 
+/// RFC 7489 section 7.1.
+#[test]
+fn reports_to_somebody_who_has_not_agreed_are_told() {
+    run(async {
+        let pair = Pair::new();
+        zone(
+            &pair,
+            &[
+                "_dmarc.b.test TXT \"v=DMARC1; p=reject; rua=mailto:r@c.test,mailto:r@d.test,mailto:r@b.test\"",
+                "b.test._report._dmarc.c.test TXT \"v=DMARC1\"",
+            ],
+        );
+        let report = probed(&pair, &order(None)).await;
+        let dmarc = report.records.iter().find(|record| record.kind == "DMARC").expect("told");
+        let whats: Vec<&str> = dmarc.notices.iter().map(|notice| notice.what.as_str()).collect();
+        assert!(
+            matches!(whats[..], [one] if one.contains("`d.test`, which has not said")),
+            "{whats:?}"
+        );
+    });
+}
+
 #[test]
 fn a_certificate_that_expires_soon_is_told() {
     run(async {

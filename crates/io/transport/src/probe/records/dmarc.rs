@@ -27,8 +27,52 @@ pub(super) async fn look_up(world: &World, domain: &str) -> Record {
     let absent = "publish `v=DMARC1; p=none; rua=mailto:...` to begin with";
     if let Some(text) = record.only((Weight::Fault, absent)) {
         record.notices.extend(check(&text));
+        let of = record.name.trim_start_matches("_dmarc.").to_owned();
+        for elsewhere in elsewhere(&text, &of) {
+            record.notices.extend(consent(world, &of, &elsewhere).await);
+        }
     }
     record
+}
+
+/// So many domains of others are asked whether they take the reports.
+const ELSEWHERE_MAX: usize = 10;
+
+/// The domains of others that reports are to go to. What a domain's own are, is taken by the last two labels:
+/// rather one too few is asked than one accused.
+fn elsewhere(text: &str, of: &str) -> Vec<String> {
+    let registered = |domain: &str| {
+        let labels = domain.trim_end_matches('.').to_ascii_lowercase();
+        let labels: Vec<&str> = labels.rsplit('.').take(2).collect();
+        labels.join(".")
+    };
+    let tags = tags::read(text).unwrap_or_default();
+    let addresses = ["rua", "ruf"].iter().filter_map(|name| tags::value(&tags, name));
+    let mut domains: Vec<String> = addresses
+        .flat_map(|value| value.split(','))
+        .filter_map(|address| address.trim().rsplit_once('@'))
+        // `!10m` at the end bounds a report's size (RFC 7489 section 6.2).
+        .map(|(_, domain)| domain.split('!').next().unwrap_or_default().to_ascii_lowercase())
+        .filter(|domain| !domain.is_empty() && registered(domain) != registered(of))
+        .collect();
+    domains.sort();
+    domains.dedup();
+    domains.truncate(ELSEWHERE_MAX);
+    domains
+}
+
+/// Reports go to another domain only where that has said so (RFC 7489 section 7.1).
+async fn consent(world: &World, of: &str, elsewhere: &str) -> Option<Notice> {
+    let mut there = Record::new("DMARC", format!("{of}._report._dmarc.{elsewhere}"));
+    let is_given = !texts(world, &mut there, "v=DMARC1").await.is_empty();
+    if is_given || !there.notices.is_empty() {
+        return there.notices.pop();
+    }
+    let what = format!(
+        "reports are to go to `{elsewhere}`, which has not said that it takes them: no report comes"
+    );
+    let remedy = format!("`{elsewhere}` has to publish `v=DMARC1` at `{}`", there.name);
+    Some(Notice::new(Weight::Fault, what, remedy))
 }
 
 /// Whether a record asks for quarantine or rejection of all mail, as BIMI wants it.
@@ -101,6 +145,21 @@ pub(super) fn check(text: &str) -> Vec<Notice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_consent_is_asked() {
+        for (text, expected) in [
+            ("v=DMARC1; p=none; rua=mailto:a@b.test,mailto:a@d.b.test", &[][..]),
+            (
+                "v=DMARC1; p=none; rua=mailto:a@Other.example!10m; ruf=mailto:x@other.example",
+                &["other.example"],
+            ),
+            ("v=DMARC1; p=none; rua=mailto:a@", &[]),
+            ("nonsense", &[]),
+        ] {
+            assert_eq!(elsewhere(text, "news.b.test"), expected, "{text}");
+        }
+    }
 
     #[test]
     fn mistakes() {
