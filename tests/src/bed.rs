@@ -254,6 +254,26 @@ kind = "relay"
         run(command.env("MAILWRIGHT_CONFIG", self.config()))
     }
 
+    /// What `why` has to say of a subject, once all of that is in it. Its lines are joined: they are as long as
+    /// a terminal is wide.
+    ///
+    /// # Panics
+    ///
+    /// When it still does not say so after 30 s; what it says instead is told.
+    #[track_caller]
+    pub fn why(&self, subject: &str, expected: &[&str]) -> String {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let told = self.command(&["why", subject, "--full"]).text();
+            let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            if expected.iter().all(|words| told.contains(words)) {
+                return told;
+            }
+            assert!(Instant::now() < until, "{expected:?} are not all in: {told}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Adds [`USER`]; before the start, or a reload must follow.
     ///
     /// # Panics

@@ -96,23 +96,7 @@ fn refused(kdc: &Kdc, bed: &Bed, expected: &[&str]) {
     assert!(maildir::read(&bed.mailbox("bob")).is_empty(), "mail came in without a login");
     // The ticket could not be read, so nobody knows whose it was: the client's address is what there is.
     let words = expected.iter().copied().chain(["AUTH GSSAPI"]);
-    told(bed, "127.0.0.1", &words.collect::<Vec<_>>());
-}
-
-/// What `why` has to say of somebody, once it says that. Its lines are joined: they are as long as a
-/// terminal is wide.
-#[track_caller]
-fn told(bed: &Bed, whom: &str, expected: &[&str]) -> String {
-    let mut last = String::new();
-    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        wait_for("the words", Duration::from_secs(30), || {
-            let told = bed.command(&["why", whom, "--full"]).text();
-            last = told.split_whitespace().collect::<Vec<_>>().join(" ");
-            expected.iter().all(|words| last.contains(words)).then_some(())
-        })
-    }));
-    assert!(found.is_ok(), "{expected:?} are not all in: {last}");
-    last
+    bed.why("127.0.0.1", &words.collect::<Vec<_>>());
 }
 
 #[test]
@@ -155,8 +139,8 @@ fn a_ticket_of_another_realm_is_named() {
     let said = sign_in(&kdc, &bed, &ticket);
     assert!(said.contains("535 5.7.8"), "{said}");
     let cause = format!("its realm `{REALM}` is not in `gssapi.realms`");
-    told(&bed, &format!("anna@{REALM}"), &["535 5.7.8", &cause]);
-    told(&bed, "127.0.0.1", &[&cause]);
+    bed.why(&format!("anna@{REALM}"), &["535 5.7.8", &cause]);
+    bed.why("127.0.0.1", &[&cause]);
     let shown = bed.command(&["door", "logins"]).good();
     assert!(shown.contains(&format!("anna@{}", REALM.to_lowercase())), "it counts: {shown}");
 }
@@ -209,7 +193,7 @@ fn tickets_that_fail_count_and_who_is_locked_stays_out() {
     }
     let said = sign_in(&kdc, &bed, &ticket);
     assert!(said.contains("454 4.7.0 too many failed logins"), "{said}");
-    told(&bed, "anna@here.test", &["AUTH GSSAPI", "anna@here.test is locked for"]);
+    bed.why("anna@here.test", &["AUTH GSSAPI", "anna@here.test is locked for"]);
     bed.command(&["door", "unlock", "anna@here.test"]).good();
     let said = sign_in(&kdc, &bed, &ticket);
     assert!(said.contains("235 2.7.0"), "{said}");
@@ -235,12 +219,6 @@ fn send_on(bed: &Bed) {
     assert!(reply.starts_with("250"), "{reply}");
 }
 
-/// What `why` has to say of the message that went by that route.
-#[track_caller]
-fn why(bed: &Bed, expected: &str) -> String {
-    told(bed, "carol@next.test", &[expected])
-}
-
 /// Our next hop that hands on to a sink.
 fn next_hop(kdc: &Kdc, sink: &Sink, environment: &[(&str, String)]) -> Bed {
     kdc.add_service("smtp/127.0.0.1");
@@ -263,7 +241,7 @@ fn we_log_in_with_a_keytab_or_a_ticket() {
         let bed = client(&kdc, server.submission, auth);
         send_on(&bed);
         sink.wait(number + 1);
-        why(&bed, "AUTH GSSAPI");
+        bed.why("carol@next.test", &["AUTH GSSAPI"]);
         wait_for("the principal in the log", Duration::from_secs(10), || {
             server.log().contains(&format!("{user}@here.test")).then_some(())
         });
@@ -321,12 +299,12 @@ fn what_keeps_us_from_logging_in_is_told() {
     ] {
         let bed = client(&kdc, server.submission, &auth);
         send_on(&bed);
-        why(&bed, expected);
+        bed.why("carol@next.test", &[expected]);
     }
     kdc.stop();
     let bed = client(&kdc, server.submission, &with_keytab(&keytab));
     send_on(&bed);
-    why(&bed, "came to nothing: no KDC of the realm answered");
+    bed.why("carol@next.test", &["came to nothing: no KDC of the realm answered"]);
 }
 
 /// libfaketime, which Debian has in a folder of the architecture.
@@ -354,7 +332,7 @@ fn a_clock_that_is_wrong_is_named() {
     let auth = format!("user = \"mailer@{REALM}\", keytab = \"{}\"", keytab.display());
     let bed = client(&kdc, server.submission, &auth);
     send_on(&bed);
-    why(&bed, "535 5.7.8");
+    bed.why("carol@next.test", &["535 5.7.8"]);
     wait_for("the reason in the server's log", Duration::from_secs(10), || {
         server.log().contains("the clocks of client, server and KDC differ").then_some(())
     });

@@ -27,16 +27,6 @@ fn hand_over(bed: &Bed, recipients: &[&str]) {
     }
 }
 
-/// What `why` says of it, once it says that, in one line.
-#[track_caller]
-fn why(bed: &Bed, subject: &str, expected: &str) -> String {
-    wait_for(expected, Duration::from_secs(20), || {
-        let told = bed.command(&["why", subject, "--full"]).text();
-        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-        told.contains(expected).then_some(told)
-    })
-}
-
 fn route(port: u16, more: &str) -> String {
     format!("[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{port}\"\nconnections_max = 1\n{more}")
 }
@@ -61,7 +51,7 @@ fn a_connection_that_is_used_up_costs_no_wait_and_is_learned() {
     let taken = sink.wait(recipients.len());
     let over = |session| taken.iter().filter(|taken| taken.session == session).count();
     assert!((0..4).all(|session| over(session) <= 2), "{taken:?}");
-    let told = why(&bed, "c@next.test", "no more than 2 messages go over one connection");
+    let told = bed.why("c@next.test", &["no more than 2 messages go over one connection"]);
     assert!(
         told.contains("(quirk `messages-per-connection`)") && told.contains("relayed"),
         "{told}"
@@ -83,7 +73,7 @@ fn words_about_all_our_mail_make_the_site_rest() {
     let sink = Sink::with(Habits { mail: Arc::new(throttled), ..Habits::default() });
     let bed = Bed::start(&route(sink.port, "retry = { first = \"1h\" }\n"));
     hand_over(&bed, &["a@next.test"]);
-    let told = why(&bed, "a@next.test", "nothing is sent there for 1m");
+    let told = bed.why("a@next.test", &["nothing is sent there for 1m"]);
     assert!(told.contains("421 4.7.0 Too many concurrent connections"), "{told}");
     assert!(told.contains("(quirk `too-many-connections`)"), "{told}");
     hand_over(&bed, &["b@next.test"]);
@@ -104,7 +94,7 @@ fn words_about_all_our_mail_make_the_site_rest() {
     assert_eq!(attempts, 1, "the second was not tried");
     // An operator who knows better has his way.
     let start = Instant::now();
-    let id = why(&bed, "b@next.test", "b@next.test").split(' ').next().map(str::to_owned);
+    let id = bed.why("b@next.test", &["b@next.test"]).split(' ').next().map(str::to_owned);
     bed.command(&["queue", "retry", &id.expect("an id")]);
     wait_for("another try", Duration::from_secs(20), || {
         (bed.log().matches("\"message\":\"deferred\"").count() > attempts).then_some(())
@@ -126,7 +116,7 @@ fn what_is_switched_off_is_not_heeded_and_shown() {
     );
     assert!(yahoo.contains("help.yahoo.com") && yahoo.contains("too-many-connections"), "{yahoo}");
     hand_over(&bed, &["a@next.test", "b@next.test", "c@next.test"]);
-    why(&bed, "c@next.test", "452 4.5.0 too many messages");
+    bed.why("c@next.test", &["452 4.5.0 too many messages"]);
     assert_eq!(sink.taken().len(), 2);
     bed.configure("", &format!("{}\n[queue]\nquirks = false\n", route(sink.port, "")));
     assert!(site("mta5.am0.yahoodns.net").contains("none is heeded"));
@@ -156,14 +146,14 @@ fn providers_are_met_as_they_are_known() {
         route("yahoo.test", yahoo.port),
     ));
     hand_over(&bed, &["a@gmail.test"]);
-    let told = why(&bed, "a@gmail.test", "nothing is sent there for 10m");
+    let told = bed.why("a@gmail.test", &["nothing is sent there for 10m"]);
     assert!(told.contains("(quirk `google-rate`)"), "{told}");
     let recipients = ["b@yahoo.test"; 21];
     hand_over(&bed, &recipients);
     let taken = yahoo.wait(recipients.len());
     let over = |session| taken.iter().filter(|taken| taken.session == session).count();
     assert_eq!((over(0), over(1)), (20, 1));
-    let told = why(&bed, "b@yahoo.test", "relayed");
+    let told = bed.why("b@yahoo.test", &["relayed"]);
     let quirk = "at most 20 messages over one connection (quirk `yahoo-messages`)";
     assert!(told.contains(quirk), "{told}");
 }

@@ -10,7 +10,7 @@ use harness::{
     sink::{Habits, Sink},
 };
 
-use crate::{STRANGER, hand_over, listener, log_in, route, why};
+use crate::{STRANGER, hand_over, listener, log_in, route};
 
 #[test]
 fn etrn_starts_the_queue_of_a_domain_for_those_who_may() {
@@ -28,7 +28,7 @@ fn etrn_starts_the_queue_of_a_domain_for_those_who_may() {
         hand_over(&mut client, "MAIL FROM:<anna@here.test>", &[&rcpt]);
     }
     // The other one may share the fate of its site without a try of its own.
-    why(&bed, "carol@next.test", "refused");
+    bed.why("carol@next.test", &["refused"]);
     let sink = Sink::at(dead, Habits::default());
     // A stranger does not see it, and starts nothing; nor does the listener that has no friends.
     let mut stranger = Client::from(STRANGER, port).expect("the server answers");
@@ -87,7 +87,7 @@ fn atrn_hands_the_mail_to_its_owner_and_to_nobody_else() {
         let kept = maildir::wait(&mailbox(name), 1);
         let kept = String::from_utf8_lossy(&kept[0]);
         assert!(kept.starts_with("Return-Path: <sender@from.test>\r\n"), "{kept}");
-        let told = why(&provider, &format!("{name}@customer.test"), "relayed");
+        let told = provider.why(&format!("{name}@customer.test"), &["relayed"]);
         assert!(told.contains("fetched by its owner (ATRN)"), "{told}");
     }
     let mut again = Client::hello(port);

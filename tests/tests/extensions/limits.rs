@@ -7,7 +7,7 @@ use harness::{
     sink::{Habits, Sink},
 };
 
-use crate::{CONTENT, hand_over, listener, route, why};
+use crate::{CONTENT, hand_over, listener, route};
 
 #[test]
 fn ours_are_said_and_kept() {
@@ -44,6 +44,6 @@ fn theirs_are_respected_over_as_many_connections_as_it_takes() {
     let mut sessions: Vec<_> = taken.iter().map(|taken| taken.session).collect();
     sessions.dedup();
     assert_eq!(sessions.len(), 3, "one transaction over a connection");
-    let told = why(&bed, "e@next.test", "relayed");
+    let told = bed.why("e@next.test", &["relayed"]);
     assert!(told.contains("LIMITS: 2 of 5 recipients"), "{told}");
 }

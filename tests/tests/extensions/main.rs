@@ -12,12 +12,9 @@ mod promises;
 mod require_tls;
 mod trust;
 
-use std::{panic, time::Duration};
-
 use harness::{
-    bed::{Bed, PASSWORD, USER},
+    bed::{PASSWORD, USER},
     client::Client,
-    program::wait_for,
 };
 
 const CONTENT: &[u8] =
@@ -69,19 +66,4 @@ fn hand_over(client: &mut Client, mail: &str, rcpt: &[&str]) -> String {
     client.expect("DATA", "354");
     client.write(CONTENT).expect("the server reads");
     client.expect(".", "250")
-}
-
-/// What `why` says of it, once it says that, in one line.
-#[track_caller]
-fn why(bed: &Bed, subject: &str, expected: &str) -> String {
-    // Told in lines of a terminal's width: they are joined before they are compared.
-    let joined = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut last = String::new();
-    let found = panic::catch_unwind(panic::AssertUnwindSafe(|| {
-        wait_for(expected, Duration::from_secs(20), || {
-            last = joined(bed.command(&["why", subject, "--full"]).text());
-            last.contains(expected).then(|| last.clone())
-        })
-    }));
-    found.unwrap_or_else(|_| panic!("`{expected}` is not in: {last}"))
 }

@@ -16,10 +16,7 @@ use harness::{
     sink::Sink,
 };
 
-use crate::{
-    require_tls::{STRICT, send},
-    why,
-};
+use crate::require_tls::{STRICT, send};
 
 /// Whose policy is what; each domain `NAME.open` has the one MX host `mx.NAME.open`.
 const DOMAINS: [(&str, &str); 7] = [
@@ -164,7 +161,7 @@ fn mail_as_the_policy_has_it(world: &World) {
         ("moved", "relayed", "redirects are not followed"),
         ("plain", "relayed", "no MTA-STS"),
     ] {
-        let told = why(&world.bed, &format!("carol@{name}.open"), outcome);
+        let told = world.bed.why(&format!("carol@{name}.open"), &[outcome]);
         assert!(told.contains(words), "{name}: no `{words}` in {told}");
         match outcome {
             "relayed" => drop(maildir::wait(&world.mailbox(name), 1)),
@@ -187,7 +184,7 @@ fn an_operators_next_hop(world: &World) {
         (world.bed.command(&["queue", "reroute", &id, &hop]).status() == 0).then_some(())
     });
     maildir::wait(&world.mailbox("wrong"), had + 1);
-    let told = why(&world.bed, &id, "relayed");
+    let told = world.bed.why(&id, &["relayed"]);
     assert!(told.contains(&format!("next hop set by the operator: {hop}")), "{told}");
 }
 
@@ -221,7 +218,7 @@ fn what_probe_shows(world: &World) {
 fn requiretls(world: &World) {
     send(&world.bed, STRICT, &["carol@enforce.open"], "");
     maildir::wait(&world.mailbox("enforce"), 2);
-    let told = why(&world.bed, "carol@enforce.open", "C: MAIL FROM:<anna@here.test>");
+    let told = world.bed.why("carol@enforce.open", &["C: MAIL FROM:<anna@here.test>"]);
     let mail = told.split("C: MAIL FROM:").nth(1).and_then(|rest| rest.split(" S: ").next());
     assert!(mail.is_some_and(|mail| mail.contains(" REQUIRETLS ")), "{told}");
     // Without a policy in force nobody vouches for the host's name; and Postfix does not offer REQUIRETLS.

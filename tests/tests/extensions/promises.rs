@@ -9,7 +9,7 @@ use harness::{
     sink::{Habits, Sink},
 };
 
-use crate::{CONTENT, hand_over, listener, log_in, route, why};
+use crate::{CONTENT, hand_over, listener, log_in, route};
 
 /// Mail by users, who sign in in clear.
 fn submission(port: u16) -> String {
@@ -87,7 +87,7 @@ fn what_is_held_is_released_in_time_and_not_before_a_restart_or_not() {
     let taken = sink.wait(1).remove(0);
     let after = taken.at.duration_since(start);
     assert!((8.0..25.0).contains(&after.as_secs_f32()), "{after:?}");
-    why(&bed, id, "relayed");
+    bed.why(id, &["relayed"]);
     // Only for users, and not without end.
     Client::hello(port).expect("MAIL FROM:<anna@here.test> HOLDFOR=8", "530");
     user(port).expect("MAIL FROM:<anna@here.test> HOLDFOR=604801", "501");
@@ -116,7 +116,7 @@ fn the_higher_priority_goes_first_and_is_passed_on() {
     client.expect("MAIL FROM:<anna@here.test> MT-PRIORITY=9", "250 2.3.6 4 is");
     // Who is in a hurry there is nobody's business who has not signed in.
     Client::hello(bed.mx).expect("MAIL FROM:<anna@here.test> MT-PRIORITY=1", "555");
-    why(&bed, "carol@next.test", "refused");
+    bed.why("carol@next.test", &["refused"]);
     let habits = Habits::offering(&["MT-PRIORITY"]);
     let sink = Sink::at(dead, habits);
     Client::hello(etrn).expect("ETRN next.test", "253 2.0.0 3 messages");

@@ -8,8 +8,6 @@ use harness::{
     sink::Sink,
 };
 
-use crate::why;
-
 /// STARTTLS, and then what is asked for: Python has TLS at hand.
 const SEND: &str = r#"
 import smtplib, ssl, sys
@@ -65,7 +63,7 @@ fn it_goes_on_only_where_it_is_kept() {
     let kept = maildir::wait(&far.data().join("mail/far.test/carol"), 1);
     let kept = String::from_utf8_lossy(&kept[0]);
     assert!(kept.contains("with ESMTPS") && kept.contains("text\r\n"), "{kept}");
-    let told = why(&bed, "carol@far.test", "relayed");
+    let told = bed.why("carol@far.test", &["relayed"]);
     assert!(told.contains("REQUIRETLS"), "{told}");
 
     send(&bed, STRICT, &["carol@old.test"], "");
@@ -105,7 +103,7 @@ fn dnssec_has_to_vouch_for_the_host_and_dane_does_for_its_certificate() {
     let bed = Bed::start(&format!("[dns]\nservers = [\"{}\"]\n{}", unbound.at, tables.concat()));
     send(&bed, STRICT, &["carol@far.test"], "");
     maildir::wait(&far.data().join("mail/far.test/carol"), 1);
-    let told = why(&bed, "carol@far.test", "relayed");
+    let told = bed.why("carol@far.test", &["relayed"]);
     assert!(told.contains("by DANE-EE") && told.contains("REQUIRETLS"), "{told}");
     send(&bed, STRICT, &["carol@far.open"], "");
     let report = maildir::wait(&bed.mailbox("anna"), 1);
