@@ -9,62 +9,50 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 pub use arbitrary;
 
-#[path = "../../fuzz/fuzz_targets/address.rs"]
-mod address;
-#[path = "../../fuzz/fuzz_targets/capture.rs"]
-mod capture;
-#[path = "../../fuzz/fuzz_targets/client.rs"]
-mod client;
-#[path = "../../fuzz/fuzz_targets/compare.rs"]
-mod compare;
-#[path = "../../fuzz/fuzz_targets/config.rs"]
-mod config;
-#[path = "../../fuzz/fuzz_targets/dovecot_line.rs"]
-mod dovecot_line;
-#[path = "../../fuzz/fuzz_targets/dsn.rs"]
-mod dsn;
-#[path = "../../fuzz/fuzz_targets/evidence.rs"]
-mod evidence;
-#[path = "../../fuzz/fuzz_targets/follower.rs"]
-mod follower;
-#[path = "../../fuzz/fuzz_targets/greylist.rs"]
-mod greylist;
-#[path = "../../fuzz/fuzz_targets/header.rs"]
-mod header;
-#[path = "../../fuzz/fuzz_targets/inspect.rs"]
-mod inspect;
-#[path = "../../fuzz/fuzz_targets/jwt.rs"]
-mod jwt;
-#[path = "../../fuzz/fuzz_targets/ldap.rs"]
-mod ldap;
-#[path = "../../fuzz/fuzz_targets/log.rs"]
-mod log;
-#[path = "../../fuzz/fuzz_targets/logins.rs"]
-mod logins;
-#[path = "../../fuzz/fuzz_targets/mailbox.rs"]
-mod mailbox;
-#[path = "../../fuzz/fuzz_targets/mta_sts.rs"]
-mod mta_sts;
-#[path = "../../fuzz/fuzz_targets/ndr.rs"]
-mod ndr;
-#[path = "../../fuzz/fuzz_targets/notation.rs"]
-mod notation;
-#[path = "../../fuzz/fuzz_targets/reply.rs"]
-mod reply;
-#[path = "../../fuzz/fuzz_targets/sasl_client.rs"]
-mod sasl_client;
-#[path = "../../fuzz/fuzz_targets/sasl_server.rs"]
-mod sasl_server;
-#[path = "../../fuzz/fuzz_targets/segment.rs"]
-mod segment;
-#[path = "../../fuzz/fuzz_targets/server.rs"]
-mod server;
-#[path = "../../fuzz/fuzz_targets/seven_bit.rs"]
-mod seven_bit;
-#[path = "../../fuzz/fuzz_targets/transcript.rs"]
-mod transcript;
-#[path = "../../fuzz/fuzz_targets/users.rs"]
-mod users;
+type Run = fn(&[u8]);
+
+/// Each target as a module, and its name beside what runs it.
+macro_rules! targets {
+    ($($name:ident)*) => {
+        #[path = "../../fuzz/fuzz_targets"]
+        mod target {
+            $(pub mod $name;)*
+        }
+
+        const TARGETS: &[(&str, Run)] = &[$((stringify!($name), target::$name::run)),*];
+    };
+}
+
+targets! {
+    address
+    capture
+    client
+    compare
+    config
+    dovecot_line
+    dsn
+    evidence
+    follower
+    greylist
+    header
+    inspect
+    jwt
+    ldap
+    log
+    logins
+    mailbox
+    mta_sts
+    ndr
+    notation
+    reply
+    sasl_client
+    sasl_server
+    segment
+    server
+    seven_bit
+    transcript
+    users
+}
 
 // Behind the modules: so they have it by its path, as they have the fuzzer's.
 /// What libfuzzer-sys has under that name, as a function.
@@ -80,39 +68,6 @@ macro_rules! fuzz_target {
         }
     };
 }
-
-type Run = fn(&[u8]);
-
-const TARGETS: &[(&str, Run)] = &[
-    ("address", address::run),
-    ("capture", capture::run),
-    ("client", client::run),
-    ("compare", compare::run),
-    ("config", config::run),
-    ("dovecot_line", dovecot_line::run),
-    ("dsn", dsn::run),
-    ("evidence", evidence::run),
-    ("follower", follower::run),
-    ("greylist", greylist::run),
-    ("header", header::run),
-    ("inspect", inspect::run),
-    ("jwt", jwt::run),
-    ("ldap", ldap::run),
-    ("log", log::run),
-    ("logins", logins::run),
-    ("mailbox", mailbox::run),
-    ("mta_sts", mta_sts::run),
-    ("ndr", ndr::run),
-    ("notation", notation::run),
-    ("reply", reply::run),
-    ("sasl_client", sasl_client::run),
-    ("sasl_server", sasl_server::run),
-    ("segment", segment::run),
-    ("server", server::run),
-    ("seven_bit", seven_bit::run),
-    ("transcript", transcript::run),
-    ("users", users::run),
-];
 
 fn fuzz() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz"))

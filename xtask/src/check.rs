@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::shell::{self, Outcome};
+use crate::{
+    fuzz,
+    shell::{self, Outcome},
+};
 
 /// Longest function of production code, in lines: beyond it, split by state or stage.
 const FUNCTION_LENGTH_MAX: usize = 70;
@@ -12,6 +15,9 @@ const FILE_LENGTH_MAX: usize = 600;
 /// Everything.
 pub fn run(_arguments: &[String]) -> Outcome {
     shell::run(&mut shell::command("cargo", &["fmt", "--all", "--check"]))?;
+    // They are no members of the workspace.
+    let targets = fuzz::files("fuzz/fuzz_targets", "rs").map_err(|error| error.to_string())?;
+    shell::run(shell::command("rustfmt", &["--edition", "2024", "--check"]).args(targets))?;
     let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
     shell::run(&mut shell::command("cargo", &clippy))?;
     one_crypto_provider()?;

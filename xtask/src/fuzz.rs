@@ -100,7 +100,8 @@ fn seed(target: &str, seeds: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn files(folder: &str, extension: &str) -> std::io::Result<Vec<PathBuf>> {
+/// The files of that kind in a folder of the project.
+pub fn files(folder: &str, extension: &str) -> std::io::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(shell::root().join(folder))?;
     let paths = entries.flatten().map(|entry| entry.path());
     Ok(paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
