@@ -6,8 +6,6 @@
 //! It is small because it trusts replies: what a command may be is the server's to say, what follows from its
 //! `250` is not.
 
-#![allow(dead_code)] // each test uses its part
-
 use std::collections::VecDeque;
 
 /// A message that the client was told is kept.
@@ -16,7 +14,6 @@ pub struct Promise {
     pub reverse_path: String,
     pub recipients: Vec<String>,
     pub content: Vec<u8>,
-    pub in_tls: bool,
     pub by_user: bool,
 }
 
@@ -278,8 +275,8 @@ impl Witness {
         let count = recipients.len();
         let reverse_path = self.reverse_path.take().expect("there is a transaction");
         if code == 250 {
-            let (in_tls, by_user) = (self.in_tls, self.is_user);
-            self.promises.push(Promise { reverse_path, recipients, content, in_tls, by_user });
+            let by_user = self.is_user;
+            self.promises.push(Promise { reverse_path, recipients, content, by_user });
         }
         self.forget();
         if self.terms.lmtp && count > 1 {
