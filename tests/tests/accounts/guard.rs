@@ -110,14 +110,13 @@ fn a_restart_opens_no_lock() {
 #[test]
 fn a_telephone_with_the_old_password_locks_nobody() {
     let port = ports::free();
-    let bed = bed(port, "per_client = 5\nper_user = 5\ndelay = \"0s\"");
+    let _bed = bed(port, "per_client = 5\nper_user = 5\ndelay = \"0s\"");
     for _ in 0..30 {
         let mut phone = connect("127.0.0.51", port);
         assert!(say(&mut phone, &plain(USER, "of last year")).starts_with("535 5.7.8"));
     }
     let mut phone = connect("127.0.0.51", port);
     assert!(say(&mut phone, &plain(USER, PASSWORD)).starts_with("235"));
-    drop(bed);
 }
 
 /// Whoever it was, and whatever was wrong.
@@ -175,7 +174,7 @@ fn nobody_can_tell_by_the_time_who_exists() {
     let port = ports::free();
     let off = "per_client = 0\nper_network = 0\nper_user = 0\n";
     // Without the delay that would hide it: the work itself has to be the same.
-    let bed = bed(port, &format!("{off}delay = \"0s\""));
+    let _bed = bed(port, &format!("{off}delay = \"0s\""));
     // Ten failures end a session.
     let fresh = || connect("127.0.0.61", port);
     let mut number = 0;
@@ -214,5 +213,4 @@ fn nobody_can_tell_by_the_time_who_exists() {
     assert_eq!(nobody, salt("nobody@here.test"));
     assert_ne!(nobody, salt("nobody2@here.test"));
     assert_eq!(nobody.len(), salt(USER).len(), "as long, and with as many iterations");
-    drop(bed);
 }
