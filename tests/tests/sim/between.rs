@@ -101,10 +101,8 @@ impl Between {
     ) -> io::Result<()> {
         match mode {
             Mode::Passes | Mode::Strips => {
-                let lines = {
-                    server.write(format!("{line}\r\n").as_bytes()).await?;
-                    server.lines().await?
-                };
+                server.write(format!("{line}\r\n").as_bytes()).await?;
+                let lines = server.lines().await?;
                 pass(&mut client, &lines).await?;
             }
             Mode::Injects => {

@@ -17,14 +17,9 @@ pub fn of_machine(number: u32, random: &mut fastrand::Rng) -> Errand {
         5 => format!("s{number}@c.test"),
         _ => format!("s{number}@{}", random.choice(DOMAINS).expect("there are some")),
     };
-    let body = body(random);
-    let manner = manner(body, random);
-    let hold = (random.u32(..10) == 0).then(|| random.u64(60..20_000));
-    let by = (random.u32(..10) == 0).then(|| random.u64(600..80_000));
-    let content = content(number, body, random);
-    let (wishes, wishes_of_each) = (String::new(), "");
-    let mail = Mail { reverse_path, hold, by, wishes, wishes_of_each, body, recipients, content };
-    Errand { number, mail, manner, tricks: Vec::new() }
+    let mut errand = begun(number, recipients, reverse_path, random);
+    errand.mail.content = content(number, errand.mail.body, random);
+    errand
 }
 
 /// Of users: mostly to those who were promised TLS, with wishes of every kind.
@@ -33,10 +28,7 @@ pub fn of_user(number: u32, random: &mut fastrand::Rng) -> Errand {
     let recipients = recipients(number, domains, random);
     let null = random.u32(..10) == 0;
     let reverse_path = if null { String::new() } else { format!("s{number}@d.test") };
-    let body = body(random);
-    let manner = manner(body, random);
-    let hold = (random.u32(..10) == 0).then(|| random.u64(60..20_000));
-    let by = (random.u32(..10) == 0).then(|| random.u64(600..80_000));
+    let mut errand = begun(number, recipients, reverse_path, random);
     let mut wishes = String::new();
     for (wish, one_in) in [
         (" REQUIRETLS", 5),
@@ -50,13 +42,28 @@ pub fn of_user(number: u32, random: &mut fastrand::Rng) -> Errand {
             wishes.push_str(wish);
         }
     }
-    let content = content(number, body, random);
-    let wishes_of_each = match random.u32(..12) {
+    errand.mail.content = content(number, errand.mail.body, random);
+    errand.mail.wishes = wishes;
+    errand.mail.wishes_of_each = match random.u32(..12) {
         0 => " RRVS=2014-04-03T23:01:00Z",
         1 => " RRVS=2014-04-03T23:01:00Z;C NOTIFY=FAILURE",
         _ => "",
     };
-    let mail = Mail { reverse_path, hold, by, wishes, wishes_of_each, body, recipients, content };
+    errand
+}
+
+/// All but the content and the wishes.
+fn begun(
+    number: u32,
+    recipients: Vec<String>,
+    reverse_path: String,
+    random: &mut fastrand::Rng,
+) -> Errand {
+    let body = body(random);
+    let manner = manner(body, random);
+    let hold = (random.u32(..10) == 0).then(|| random.u64(60..20_000));
+    let by = (random.u32(..10) == 0).then(|| random.u64(600..80_000));
+    let mail = Mail { reverse_path, hold, by, body, recipients, ..Mail::default() };
     Errand { number, mail, manner, tricks: Vec::new() }
 }
 

@@ -32,11 +32,12 @@ pub struct Inner {
     pub require_tls: BTreeSet<u32>,
     /// When the MTA-STS policy was last handed over, since its reader last lost its power.
     pub policy_since: Option<u64>,
-    /// What boxed.test took when whatever was in its way was long gone: all messages, and those in chunks.
+    /// What came to boxed.test when whatever was in its way was long gone: messages, once for each recipient, and
+    /// chunks.
     pub unboxed: [usize; 2],
     /// Logins that were taken.
     pub logins: usize,
-    /// Messages that a peer took inside TLS.
+    /// What peers took inside TLS, once for each recipient.
     pub sealed: usize,
     /// The number of the newest message.
     number: u32,
@@ -65,7 +66,7 @@ pub struct Inner {
 }
 
 /// A message as a client sent it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Mail {
     pub reverse_path: String,
     /// Seconds that it is to be held back for (RFC 4865).

@@ -106,6 +106,10 @@ fn run(seed: u64, days: u64, with_course: bool) -> (u64, u64) {
         judgement.acknowledged > 10 && judgement.crashes > 2,
         "seed {seed}: next to nothing happened"
     );
+    assert!(
+        judgement.logins > 0 && judgement.sealed > 0,
+        "seed {seed}: nobody signed in, or nothing went in TLS"
+    );
     end.course
 }
 

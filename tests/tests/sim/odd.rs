@@ -515,16 +515,7 @@ impl Odd {
         let now = self.ledger.now();
         if code == 250 {
             self.ledger.note(&format!("message {number} of somebody odd acknowledged: {line}"));
-            let mail = Mail {
-                reverse_path,
-                hold: None,
-                by: None,
-                wishes: String::new(),
-                wishes_of_each: "",
-                body: Body::Seven,
-                recipients,
-                content,
-            };
+            let mail = Mail { reverse_path, recipients, content, ..Mail::default() };
             let mut inner = self.ledger.lock();
             inner.acknowledged.insert(number, mail);
             inner.turned_away.remove(&number);

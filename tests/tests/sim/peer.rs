@@ -375,7 +375,7 @@ impl Session {
         self.peer.ledger.breaks(format!("{} {how}", self.peer.name));
     }
 
-    /// By PLAIN, or by LOGIN.
+    /// By PLAIN with an initial response; LOGIN is offered and never chosen.
     async fn sign_in(&mut self, line: &str) -> io::Result<()> {
         let [.., (user, password, _)] = USERS;
         let plain = STANDARD.encode(format!("\0{user}\0{password}"));

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
-use world::sim::{SimWorld, disk::SimDisk, net::Conditions};
+use world::{
+    World,
+    sim::{SimWorld, disk::SimDisk, net::Conditions},
+};
 
 use super::{
     End,
@@ -18,7 +21,7 @@ use super::{
     operator::Operator,
     peer::{Peer, Temper},
     policy_host,
-    tls::{NAMES as HOSTS, PAPERS, Tls},
+    tls::{PAPERS, Tls},
     trouble::harm,
     user::{Approach, HONEST, OTHERS, Visitor},
 };
@@ -138,12 +141,7 @@ fn settle_between(sim: &SimWorld, tls: &Arc<Tls>, ledger: &Ledger, random: &mut 
         tokio::spawn(between.work(SocketAddr::from((ip, MAIL)), random.fork()));
     }
     sim.net.listen_in(eavesdropper::listens(ledger.clone(), promised));
-    for host in HOSTS {
-        let record = format!("_25._tcp.{host} TLSA {}", PAPERS.tlsa);
-        if host.ends_with("dane.test") {
-            sim.dns.add(&record).expect("a record");
-        }
-    }
+    sim.dns.add(&format!("_25._tcp.mx.dane.test TLSA {}", PAPERS.tlsa)).expect("a record");
     let world = sim.world_for(POLICY_HOST.into(), Arc::new(SimDisk::new(0)));
     tokio::spawn(policy_host::serve(world, tls.clone(), ledger.clone()));
 }
@@ -188,9 +186,13 @@ async fn weather(sim: Arc<SimWorld>, ledger: Ledger, mut random: fastrand::Rng, 
     }
 }
 
+/// Two machines of clients: one in the network that may relay, and one elsewhere.
+fn inside_and_outside(sim: &SimWorld, host: u8) -> [World; 2] {
+    [1, 2].map(|network| sim.world_for([10, network, 0, host].into(), Arc::new(SimDisk::new(0))))
+}
+
 async fn send(sim: &Arc<SimWorld>, ledger: &Ledger, random: &mut fastrand::Rng, until: u64) {
-    let known = sim.world_for([10, 1, 0, 7].into(), Arc::new(SimDisk::new(0)));
-    let stranger = sim.world_for([10, 2, 0, 7].into(), Arc::new(SimDisk::new(0)));
+    let [known, stranger] = inside_and_outside(sim, 7);
     while ledger.now() < until {
         // In bursts, so that connections, groups and limits are shared.
         sleep(Duration::from_secs(random.u64(60..3_600))).await;
@@ -226,8 +228,7 @@ async fn send(sim: &Arc<SimWorld>, ledger: &Ledger, random: &mut fastrand::Rng, 
 
 /// Somebody of the clients' network who starts alpha's queue by ETRN (RFC 1985), and strangers who try.
 async fn start_queues(sim: Arc<SimWorld>, ledger: Ledger, mut random: fastrand::Rng, until: u64) {
-    let known = sim.world_for([10, 1, 0, 7].into(), Arc::new(SimDisk::new(0)));
-    let stranger = sim.world_for([10, 2, 0, 7].into(), Arc::new(SimDisk::new(0)));
+    let [known, stranger] = inside_and_outside(&sim, 7);
     let nodes = ["good.test", "busy.test", "@test", "lmtp.test", "#mx.busy.test", "gone.test"];
     while ledger.now() < until {
         sleep(Duration::from_secs(random.u64(600..10_000))).await;
@@ -246,8 +247,7 @@ async fn submit(
     mut random: fastrand::Rng,
     until: u64,
 ) {
-    let home = sim.world_for([10, 1, 0, 8].into(), Arc::new(SimDisk::new(0)));
-    let abroad = sim.world_for([10, 2, 0, 8].into(), Arc::new(SimDisk::new(0)));
+    let [home, abroad] = inside_and_outside(&sim, 8);
     while ledger.now() < until {
         sleep(Duration::from_secs(random.u64(60..3_600))).await;
         for _ in 0..random.u32(1..4) {
@@ -289,8 +289,7 @@ async fn babble(
     mut random: fastrand::Rng,
     until: u64,
 ) {
-    let known = sim.world_for([10, 1, 0, 9].into(), Arc::new(SimDisk::new(0)));
-    let stranger = sim.world_for([10, 2, 0, 9].into(), Arc::new(SimDisk::new(0)));
+    let [known, stranger] = inside_and_outside(&sim, 9);
     while ledger.now() < until {
         sleep(Duration::from_secs(random.u64(60..2_400))).await;
         for _ in 0..random.u32(1..4) {

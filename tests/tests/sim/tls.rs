@@ -22,7 +22,7 @@ use tokio_rustls::{
 };
 
 /// Every host of the world that proves its name.
-pub const NAMES: [&str; 8] = [
+const NAMES: [&str; 8] = [
     "mx.d.test",
     "mx.sealed.test",
     "mx.named.test",
