@@ -3,7 +3,7 @@
 //! It runs in the real world and, many at a time, in the simulated one: nothing here knows which.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -63,6 +63,14 @@ pub struct Agent {
 struct Open {
     door: Arc<ArcSwap<Door>>,
     gone: watch::Sender<bool>,
+}
+
+/// One address that is to be listened on.
+struct Wanted {
+    at: Endpoint,
+    door: Arc<Door>,
+    /// Unless it is open already.
+    bound: Option<Listener>,
 }
 
 /// Why it does not start.
@@ -160,7 +168,8 @@ impl Agent {
             closing: watch::Sender::new(false),
             open: Mutex::default(),
         });
-        agent.open_listeners(identity, &accounts).await?;
+        let wanted = agent.bind(&queue.context.config(), identity, &accounts)?;
+        agent.open_listeners(wanted);
         let closing = agent.closing.subscribe();
         queue.context.tasks.spawn(tls_reports::run(queue.clone(), closing.clone()));
         queue.context.tasks.spawn(refresh_mta_sts(queue.clone(), closing));
@@ -189,60 +198,69 @@ impl Agent {
         let compiled = Compiled::new(config, users)?;
         let accounts = prepare_accounts(&self.queue.context.world, &compiled).await?;
         let set = door_settings(&self.queue.context.world, &compiled.config)?;
+        let wanted = self.bind(&compiled, identity, &accounts)?;
+        // From here on nothing fails but the first, which then has changed nothing.
         self.queue.context.policy.reconfigure(set)?;
         self.queue.context.reconfigure(compiled, tls);
         self.queue.forget_ways();
-        self.open_listeners(identity, &accounts).await?;
+        self.open_listeners(wanted);
         Ok(waiting)
     }
 
-    /// Brings the open listeners in line with the configuration.
-    async fn open_listeners(
+    /// Listens wherever that configuration wants and nobody listens yet. Nothing else is changed, so that what
+    /// fails leaves everything as it was.
+    fn bind(
         &self,
+        config: &Compiled,
         identity: Option<Identity>,
         accounts: &Accounts,
-    ) -> Result<(), StartError> {
-        let context = &self.queue.context;
-        let config = context.config();
-        let mut wanted = BTreeMap::new();
+    ) -> Result<Vec<Wanted>, StartError> {
+        let mut wanted = Vec::new();
         for (listener, _) in &config.listeners {
             let issuers = listener.client_ca.as_deref();
             let tls = identity.as_ref().map(|identity| identity.asking(issuers));
-            let door = Arc::new(Door::new(&config, listener, tls, accounts));
+            let door = Arc::new(Door::new(config, listener, tls, accounts));
             for &address in &listener.address {
-                wanted.insert(Endpoint::Ip(address), (door.clone(), 0));
+                wanted.push(self.bind_one(Endpoint::Ip(address), 0, &door)?);
             }
             if let Some(path) = &listener.socket {
                 let mode = listener.socket_mode.bits();
-                wanted.insert(Endpoint::Unix(path.as_path().into()), (door.clone(), mode));
+                wanted.push(self.bind_one(Endpoint::Unix(path.as_path().into()), mode, &door)?);
             }
         }
-        let known: Vec<_> = self.open().keys().cloned().collect();
-        for address in known {
-            match wanted.remove(&address) {
-                Some((door, _)) => self
-                    .open()
-                    .get(&address)
-                    .into_iter()
-                    .for_each(|open| open.door.store(door.clone())),
-                None => drop(self.open().remove(&address).map(|open| open.gone.send_replace(true))),
+        Ok(wanted)
+    }
+
+    fn bind_one(&self, at: Endpoint, mode: u32, door: &Arc<Door>) -> Result<Wanted, StartError> {
+        let net = &self.queue.context.world.net;
+        let bound = match &at {
+            _ if self.open().contains_key(&at) => Ok(None),
+            Endpoint::Ip(address) => net.listen(*address).map(Some),
+            Endpoint::Unix(path) => net.listen_unix(path, mode).map(Some),
+        };
+        let (address, name) = (place(&at), door.name.clone());
+        let bound = bound.map_err(|source| StartError::Listen { address, name, source })?;
+        Ok(Wanted { at, door: door.clone(), bound })
+    }
+
+    /// Brings the open listeners in line with what is wanted.
+    fn open_listeners(&self, wanted: Vec<Wanted>) {
+        let stays: BTreeSet<_> = wanted.iter().map(|wanted| wanted.at.clone()).collect();
+        self.open().retain(|at, open| {
+            let stays = stays.contains(at);
+            if !stays {
+                open.gone.send_replace(true);
+            }
+            stays
+        });
+        for Wanted { at, door, bound } in wanted {
+            match bound {
+                Some(listener) => self.start_listener(at, listener, door),
+                None => {
+                    self.open().get(&at).into_iter().for_each(|open| open.door.store(door.clone()))
+                }
             }
         }
-        for (address, (door, mode)) in wanted {
-            let name = door.name.clone();
-            let net = &context.world.net;
-            let listener = match &address {
-                Endpoint::Ip(address) => net.listen(*address),
-                Endpoint::Unix(path) => net.listen_unix(path, mode),
-            };
-            let listener = listener.map_err(|source| StartError::Listen {
-                address: place(&address),
-                name,
-                source,
-            })?;
-            self.start_listener(address, listener, door);
-        }
-        Ok(())
     }
 
     fn start_listener(&self, asked: Endpoint, listener: Listener, door: Arc<Door>) {
