@@ -85,9 +85,9 @@ impl Problem {
         page
     }
 
-    /// All of them on one line, for a log or an answer.
+    /// All of them on one line, for a log or an answer: `FILE:LINE: MESSAGE (help: ...)`.
     pub fn in_short(&self) -> String {
-        self.0.iter().map(|shown| shown.message.as_str()).collect::<Vec<_>>().join("; ")
+        self.0.iter().map(Shown::in_short).collect::<Vec<_>>().join("; ")
     }
 
     /// Writes them to standard error.
@@ -95,6 +95,18 @@ impl Problem {
         for shown in self.0 {
             eprintln!("{:?}", miette::Report::new(shown));
         }
+    }
+}
+
+impl Shown {
+    fn in_short(&self) -> String {
+        let place = self.source.as_ref().zip(self.span.as_ref()).map(|(source, span)| {
+            let before = source.inner().as_bytes().get(..span.offset()).unwrap_or_default();
+            let line = 1 + before.iter().filter(|&&octet| octet == b'\n').count();
+            format!("{}:{line}: ", source.name())
+        });
+        let help = self.help.as_ref().map(|help| format!(" (help: {help})"));
+        format!("{}{}{}", place.unwrap_or_default(), self.message, help.unwrap_or_default())
     }
 }
 
