@@ -140,6 +140,15 @@ impl Done<'_> {
     }
 }
 
+/// What became of entries that were to be forgotten.
+pub fn forgotten(count: u64, notes: Vec<String>, as_json: bool) {
+    let line = match count {
+        1 => "1 entry forgotten".to_owned(),
+        count => format!("{count} entries forgotten"),
+    };
+    Done { done: "forgotten", count, notes }.tell(as_json, &line);
+}
+
 /// What an order came to: `3 jobs held`.
 pub fn count(count: u64, what: &str, done: &str) -> String {
     match count {

@@ -121,14 +121,13 @@ impl Greylist {
         let text = self.text.unwrap_or_default();
         let request = Request::Greylist { text, forget: self.forget, count_max: Some(self.most) };
         let mut entries = Vec::new();
-        let (count, _) = self.place.ask(&request, |response| {
+        let (count, notes) = self.place.ask(&request, |response| {
             if let Response::Greylisted(entry) = response {
                 entries.push(*entry);
             }
         })?;
         match (self.forget, self.json) {
-            (true, _) if count == 1 => crate::output::say!("1 entry forgotten"),
-            (true, _) => crate::output::say!("{count} entries forgotten"),
+            (true, as_json) => output::forgotten(count, notes, as_json),
             (false, true) => entries.iter().for_each(output::json),
             (false, false) => {
                 let now = world::Clock::Real.now();

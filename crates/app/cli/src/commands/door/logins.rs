@@ -35,6 +35,9 @@ pub(super) struct Unlock {
     all: bool,
     #[command(flatten)]
     place: Place,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Logins {
@@ -59,17 +62,13 @@ impl Logins {
 impl Unlock {
     pub(super) fn run(self) -> Result<(), Problem> {
         let text = self.who.unwrap_or_default();
-        let (count, _) = self.place.ask(&Request::Unlock { text: text.clone() }, |_| {})?;
-        match count {
-            0 if self.all => crate::output::say!("nobody's failed logins were remembered"),
-            0 => {
-                let help = "`mailwright door logins` shows of whom there are";
-                let message = format!("no failed logins of `{text}` are remembered");
-                return Err(Problem::new(message).help(help));
-            }
-            1 => crate::output::say!("1 entry forgotten"),
-            count => crate::output::say!("{count} entries forgotten"),
+        let (count, notes) = self.place.ask(&Request::Unlock { text: text.clone() }, |_| {})?;
+        if count == 0 && !self.all {
+            let help = "`mailwright door logins` shows of whom there are";
+            let message = format!("no failed logins of `{text}` are remembered");
+            return Err(Problem::new(message).help(help));
         }
+        output::forgotten(count, notes, self.json);
         Ok(())
     }
 }
