@@ -218,6 +218,7 @@ impl<'a> Session<'a> {
                 self.say("221 2.0.0 bye")?;
                 return Ok(None);
             }
+            "XEXCH50" => self.say("504 Need to authenticate first")?,
             _ => self.say("250 2.0.0 ok")?,
         }
         Ok(Some(()))

@@ -9,7 +9,6 @@ use harness::{
     program::{is_root, run, skip, wait_for},
     sink::Sink,
 };
-use rustix::process::Signal;
 
 const SMALL: &[u8] = b"Subject: small\r\nMessage-ID: <small@from.test>\r\n\r\nsmall\r\n";
 
@@ -115,31 +114,6 @@ fn send_hands_a_message_to_the_server() {
     let refused =
         bed.command(&["send", "-s", "127.0.0.1", "-p", &port, "-t", "nobody@here.test", "-b", "x"]);
     assert_eq!(refused.status(), 69, "{}", refused.text());
-}
-
-#[test]
-fn reload_keeps_connections() {
-    let bed = Bed::start("");
-    let mut open = greeted(&bed);
-    let refused = greeted(&bed).transaction("sender@from.test", &["x@new.test"], SMALL);
-    assert!(refused.as_ref().is_ok_and(|reply| reply.starts_with("550")), "{refused:?}");
-    bed.configure("", "[domains.\"new.test\"]\n");
-    bed.signal(Signal::HUP);
-    wait_for("the new domain", Duration::from_secs(10), || {
-        let reply = greeted(&bed).transaction("sender@from.test", &["x@new.test"], SMALL).ok()?;
-        reply.starts_with("250").then_some(())
-    });
-    let reply = open.transaction("sender@from.test", &["anna@here.test"], SMALL);
-    assert!(
-        reply.as_ref().is_ok_and(|reply| reply.starts_with("250")),
-        "the open session: {reply:?}"
-    );
-    // A broken file changes nothing, and is told.
-    bed.configure("nonsense = 1", "");
-    let told = bed.command(&["reload", "--data", &bed.data().display().to_string()]);
-    assert_ne!(told.status(), 0, "{}", told.text());
-    assert!(open.say("NOOP").is_ok_and(|reply| reply.starts_with("250")));
-    assert!(greeted(&bed).say("NOOP").is_ok());
 }
 
 #[test]
