@@ -383,6 +383,26 @@ proptest! {
     }
 }
 
+/// What the fuzzer has found, by variant: the witness and the machine tell the same of it.
+#[test]
+fn what_was_fuzzed_stays_mended() {
+    let rows: [(&str, &[u8]); 1] = [
+        // More than one space in front of a number of octets.
+        (
+            "everything",
+            b"EHLO c.example\r\nAUTH PLAIN AHRlc3RlckBleGFtcGxlLnRlc3QAc2VjcmV0\r\n\
+              MAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.test>\r\nXEXCH50  2\r\nNOOP\r\n",
+        ),
+    ];
+    for (words, octets) in rows {
+        let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
+        let mut observed = Observed::new(&words);
+        observed.send(octets, usize::MAX);
+        observed.client_closes();
+        observed.compare();
+    }
+}
+
 #[test]
 fn an_idle_session_is_small() {
     let size = size_of::<smtp::server::Server<server_driver::Receipt>>();

@@ -199,7 +199,9 @@ impl Witness {
                 self.awaited = Awaited::Handshake;
             }
             "XEXCH50" if code == 354 => {
-                let length = upper.split(' ').nth(1).and_then(|length| length.parse().ok());
+                // How many spaces there are is the server's affair.
+                let length = upper.split_ascii_whitespace().nth(1);
+                let length = length.and_then(|length| length.parse().ok());
                 self.awaited = Awaited::Blob(length.expect("it said how many"));
             }
             "XCLIENT" if good => {
