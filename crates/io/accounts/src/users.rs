@@ -14,7 +14,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -154,19 +154,29 @@ pub fn hash_password(password: &str) -> Result<String, HashError> {
     hash.map(|hash| hash.to_string()).map_err(|error| HashError(error.to_string()))
 }
 
+/// A hash that opens nothing, of what a hash costs: one for the process, or each reload would take the time of a login.
+fn decoy() -> Result<&'static str, HashError> {
+    static DECOY: OnceLock<String> = OnceLock::new();
+    match DECOY.get() {
+        Some(decoy) => Ok(decoy),
+        None => {
+            hash_password("nobody has this one").map(|hash| DECOY.get_or_init(|| hash).as_str())
+        }
+    }
+}
+
 /// The users in effect, ready to be asked.
 pub struct Users {
     users: BTreeMap<String, User>,
     /// Checked for names that don't exist.
-    decoy: String,
+    decoy: &'static str,
     remembered: Remembered,
 }
 
 impl Users {
-    /// Makes them ready; this hashes once.
+    /// Makes them ready; the first time this hashes once.
     pub fn new(users: BTreeMap<String, User>) -> Result<Self, HashError> {
-        let decoy = hash_password("nobody has this one")?;
-        Ok(Self { users, decoy, remembered: Remembered::new()? })
+        Ok(Self { users, decoy: decoy()?, remembered: Remembered::new()? })
     }
 
     /// Whether there is any.
@@ -252,7 +262,7 @@ impl Users {
     /// The user if name and password are right. Slow unless remembered.
     fn verify(&self, name: &str, password: &[u8]) -> Option<Account> {
         let user = self.users.get(name);
-        let hash = user.map_or(&self.decoy, |user| &user.password);
+        let hash = user.map_or(self.decoy, |user| &user.password);
         let mark = self.remembered.mark(hash, password);
         if user.is_some() && self.remembered.has(&mark) {
             return self.account(name);
