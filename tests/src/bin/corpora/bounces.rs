@@ -179,7 +179,7 @@ impl Tally {
     }
 
     fn class_of(&mut self, case: &Case<'_>, report: &Testimony, row: &Value, misses: &mut Misses) {
-        let wanted = reasons::wanted(row, is_void(case.octets, text(row, "smtpcommand")));
+        let wanted = text(row, "reason");
         let ours = class::class_of_testimony(report);
         let name = match report.fate {
             Fate::Delivered => "delivered",

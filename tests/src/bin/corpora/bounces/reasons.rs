@@ -1,17 +1,7 @@
 //! Our classes beside other tools' words for them. Only the score needs this.
 
 use diagnose::{Class, testimony::Testimony};
-use serde_json::Value;
 use smtp::Stage;
-
-/// The reason in a row of sisimai's. Where its command contradicts the report, an unknown user is `filtered` only
-/// because of that.
-pub fn wanted(row: &Value, is_void: bool) -> &str {
-    match row.get("reason").and_then(Value::as_str).unwrap_or("") {
-        "filtered" if is_void => "userunknown",
-        reason => reason,
-    }
-}
 
 /// Sisimai's reason for a class of ours. Where it has several names within one class, the words choose.
 pub fn of(class: Class, words: &str) -> &'static str {
