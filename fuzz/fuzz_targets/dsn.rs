@@ -98,6 +98,7 @@ fuzz_target!(|input: (Vec<Said<'_>>, &str, &[u8], bool)| {
                 attempts: 3,
                 retry_until: None,
                 explanation: Some(&explanation),
+                passed_on: smtp::client::Features::NONE,
             }
         })
         .collect();
@@ -114,6 +115,7 @@ fuzz_target!(|input: (Vec<Said<'_>>, &str, &[u8], bool)| {
         unique: "2K8PZ9",
         boundary: "=_mailwright.2K8PZ9",
         envelope: &envelope,
+        deliver_by: None,
         content: Content { head: original, length: original.len() as u64, whole_length_max: 5_000 },
         queue_id: "2K8PZ4",
         arrived: Timestamp(1_795_168_700_000),

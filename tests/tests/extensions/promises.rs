@@ -52,19 +52,66 @@ fn deliver_by_is_passed_on_with_what_is_left_or_ended() {
     let left = mail.split("BY=").nth(1).and_then(|by| by.split(';').next()?.parse::<u32>().ok());
     assert!(left.is_some_and(|left| (100..=120).contains(&left)), "{mail}");
     assert!(mail.contains(";NT"), "{mail}");
-    // With R it must not go where nobody heeds it (RFC 2852 section 4.1.4), with N it may.
+    // T has each relay tell, even where DSN goes on (RFC 2852 section 4.1.4).
+    told(&bed, 1, &["Action: relayed", "carol@next.test", "Deliver-By-Date: "]);
+    // With R it must not go where nobody heeds it, with N it may, and that is told.
     hand_over(&mut client, "MAIL FROM:<anna@here.test> BY=120;R", &["RCPT TO:<carol@plain.test>"]);
-    let report = maildir::wait(&bed.mailbox("anna"), 1);
-    assert!(String::from_utf8_lossy(&report[0]).contains("Status: 5.4.7"));
-    hand_over(&mut client, "MAIL FROM:<anna@here.test> BY=120;N", &["RCPT TO:<carol@plain.test>"]);
+    told(&bed, 2, &["Action: failed", "Status: 5.4.7", "carol@plain.test"]);
+    hand_over(&mut client, "MAIL FROM:<anna@here.test> BY=120;N", &["RCPT TO:<dora@plain.test>"]);
     assert!(!plain.wait(1)[0].mail.contains("BY="));
+    told(&bed, 3, &["Action: relayed", "dora@plain.test", "does not watch the time"]);
+    let never = "RCPT TO:<emma@plain.test> NOTIFY=NEVER";
+    hand_over(&mut client, "MAIL FROM:<anna@here.test> BY=120;NT", &[never]);
+    hand_over(&mut client, "MAIL FROM:<anna@here.test>", &["RCPT TO:<emma@plain.test>"]);
+    plain.wait(3);
     // Its time runs out while nobody is there.
     hand_over(&mut client, "MAIL FROM:<anna@here.test> BY=3;R", &["RCPT TO:<carol@dead.test>"]);
-    let reports = maildir::wait(&bed.mailbox("anna"), 2);
-    let all = reports.iter().map(|report| String::from_utf8_lossy(report)).collect::<String>();
-    assert!(all.contains("carol@dead.test") && plain.taken().len() == 1, "{all}");
+    told(&bed, 4, &["Action: failed", "Status: 5.4.7", "carol@dead.test"]);
+    assert_eq!(plain.taken().len(), 3);
     let mut strict = user(port);
     strict.expect("MAIL FROM:<anna@here.test> BY=0;R", "501");
+}
+
+/// Waits for so many reports to anna; the newest, as the numbers of their files tell nothing, is the one that
+/// has all of this.
+#[track_caller]
+fn told(bed: &Bed, count: usize, expected: &[&str]) {
+    let reports = maildir::wait(&bed.mailbox("anna"), count);
+    let texts: Vec<_> = reports.iter().map(|report| String::from_utf8_lossy(report)).collect();
+    let has_all = |text: &str| expected.iter().all(|line| text.contains(line));
+    assert!(texts.len() == count && texts.iter().any(|text| has_all(text)), "{texts:#?}");
+}
+
+/// A site that is down is tried by one message now and then. The others behind it have their promises all the
+/// same.
+#[test]
+fn what_waits_for_a_dead_site_is_told_and_returned_in_time() {
+    let port = ports::free();
+    let dead = route("next.test", ports::free()).replace("1s", "1h");
+    let bed = bed(&dead, port);
+    let mut client = user(port);
+    hand_over(&mut client, "MAIL FROM:<anna@here.test>", &["RCPT TO:<first@next.test>"]);
+    bed.why("first@next.test", &["refused"]);
+    for (by, name) in [("2;N", "late"), ("2;R", "strict")] {
+        let mail = format!("MAIL FROM:<anna@here.test> BY={by}");
+        hand_over(&mut client, &mail, &[&format!("RCPT TO:<{name}@next.test>")]);
+    }
+    let reports = maildir::wait(&bed.mailbox("anna"), 2);
+    assert_eq!(reports.len(), 2);
+    told(&bed, 2, &["Action: delayed", "late@next.test", "Will-Retry-Until"]);
+    told(&bed, 2, &["Action: failed", "Status: 5.4.7", "strict@next.test"]);
+}
+
+/// What a route keeps off the wire is not the next hop's business.
+#[test]
+fn a_report_of_success_is_ours_where_dsn_is_not_used() {
+    let sink = Sink::start();
+    let port = ports::free();
+    let bed = bed(&format!("{}avoid = [\"DSN\"]\n", route("next.test", sink.port)), port);
+    let notify = format!("{TO_NEXT} NOTIFY=SUCCESS");
+    hand_over(&mut user(port), "MAIL FROM:<anna@here.test>", &[&notify]);
+    assert!(!sink.wait(1)[0].rcpt[0].contains("NOTIFY"));
+    told(&bed, 1, &["Action: relayed", "carol@next.test"]);
 }
 
 #[test]

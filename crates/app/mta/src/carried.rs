@@ -101,6 +101,27 @@ impl Carried {
         Some((from.after(Duration::from_secs(seconds)), by.mode))
     }
 
+    /// When the originator is to hear that it is late, if anybody wants to and nobody has told: at the end of
+    /// BY= with N, which is his own word on it (RFC 2852 section 4.1.3); else after `notice`.
+    pub fn notice_due(&self, arrived: Timestamp, notice: Duration) -> Option<Timestamp> {
+        let wanted = self.envelope.recipients.iter().any(|recipient| recipient.notify.delay);
+        if self.delay_told || self.envelope.reverse_path.is_none() || !wanted {
+            return None;
+        }
+        match self.deliver_by(arrived) {
+            Some((at, ByMode::Notify)) => Some(at),
+            _ => (!notice.is_zero()).then(|| self.released(arrived).after(notice)),
+        }
+    }
+
+    /// The next moment at which there is something to be told or done for it, wherever it waits: the end of
+    /// BY=, or the notice of a delay.
+    pub fn speaks_at(&self, arrived: Timestamp, notice: Duration) -> Option<Timestamp> {
+        let returned = self.deliver_by(arrived).filter(|(_, mode)| *mode == ByMode::Return);
+        let told = self.notice_due(arrived, notice);
+        returned.map(|(at, _)| at).into_iter().chain(told).min()
+    }
+
     /// The envelope as the next hop is to see it now: BY= with what is left of its time (RFC 2852
     /// section 4.1.4).
     pub fn envelope_at(&self, now: Timestamp, arrived: Timestamp) -> Arc<Envelope> {
@@ -259,6 +280,35 @@ mod tests {
         assert_eq!(carried.deliver_by(arrived), Some((Timestamp(1_160_000), ByMode::Return)));
         let seen = carried.envelope_at(Timestamp(1_120_500), arrived);
         assert_eq!(seen.deliver_by.map(|by| by.seconds), Some(40));
+    }
+
+    #[test]
+    fn a_delay_is_told_once_and_by_the_originators_own_time() {
+        let mut carried = carried();
+        let (arrived, notice) = (Timestamp(1_000_000), Duration::from_secs(600));
+        let told = |carried: &Carried, notice| {
+            let at = carried.notice_due(arrived, notice);
+            let speaks = carried.speaks_at(arrived, notice);
+            (at.map(|at| at.0), speaks.map(|at| at.0))
+        };
+        assert_eq!(told(&carried, notice), (Some(1_600_000), Some(1_600_000)));
+        assert_eq!(told(&carried, Duration::ZERO), (None, None));
+        let by = |carried: &mut Carried, seconds, mode| {
+            let by = DeliverBy { seconds, mode, trace: false };
+            Arc::make_mut(&mut carried.envelope).deliver_by = Some(by);
+        };
+        by(&mut carried, 3_600, ByMode::Notify);
+        assert_eq!(told(&carried, notice), (Some(4_600_000), Some(4_600_000)), "not before");
+        by(&mut carried, -5, ByMode::Notify);
+        assert_eq!(told(&carried, Duration::ZERO), (Some(1_000_000), Some(1_000_000)));
+        by(&mut carried, 60, ByMode::Return);
+        assert_eq!(told(&carried, notice), (Some(1_600_000), Some(1_060_000)));
+        carried.delay_told = true;
+        assert_eq!(told(&carried, notice), (None, Some(1_060_000)));
+        by(&mut carried, 60, ByMode::Notify);
+        carried.delay_told = false;
+        Arc::make_mut(&mut carried.envelope).recipients[0].notify = smtp::Notify::NEVER;
+        assert_eq!(told(&carried, notice), (None, None));
     }
 
     #[test]

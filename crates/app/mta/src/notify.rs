@@ -9,10 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use message::dsn::{self, Dsn, Explanation, Fate, Original, Report};
 use smtp::{
-    Address, Attempt, Cause, EnhancedStatus, Envelope, Outcome, Recipient, Reply, Stage, Timestamp,
-    Trouble,
+    Address, Attempt, ByMode, Cause, EnhancedStatus, Envelope, Outcome, Recipient, Reply, Stage,
+    Timestamp, Trouble,
 };
 use spool::{Arrival, KeepError, NewContent};
+use transport::Features;
 
 use crate::{
     carried::Carried,
@@ -58,6 +59,8 @@ pub struct Told {
     pub outcome: Outcome,
     /// With all its evidence.
     pub attempt: Arc<Attempt>,
+    /// What the next hop knew that took it over.
+    pub passed_on: Features,
 }
 
 impl Told {
@@ -73,7 +76,13 @@ impl Told {
             action,
             outcome: outcome.clone(),
             attempt: attempt.clone(),
+            passed_on: Features::NONE,
         }
+    }
+
+    /// The same of a next hop that knew that much.
+    pub fn passed_on(self, passed_on: Features) -> Self {
+        Self { passed_on, ..self }
     }
 }
 
@@ -132,6 +141,7 @@ pub async fn compose(context: &Context, job: &Taken, way: &Way, told: &[Told]) -
         unique: &unique,
         boundary: &boundary,
         envelope: &job.carried.envelope,
+        deliver_by: job.carried.deliver_by(job.arrived).map(|(at, _)| at),
         content: dsn::Content {
             head: &head,
             length: transport::Content::len(&original),
@@ -207,20 +217,28 @@ fn fate<'a>(
         Action::Relayed => dsn::Action::Relayed,
         Action::Delivered => dsn::Action::Delivered,
     };
+    // It is returned when its time is over (RFC 2852), or when it is too old.
+    let released = job.carried.released(job.arrived);
+    let returned = job.carried.deliver_by(job.arrived).filter(|(_, mode)| *mode == ByMode::Return);
+    let gives_up = released.after(way.retry.give_up);
+    let gives_up = returned.map_or(gives_up, |(at, _)| at.min(gives_up));
     Fate {
         recipient: &told.recipient,
         action,
-        status: status(told),
+        status: status(told, job.is_late(now)),
+        passed_on: told.passed_on,
         attempt: Some(&told.attempt),
         attempted: Some(now),
         attempts: job.attempts + 1,
-        retry_until: (told.action == Action::Delayed).then(|| job.arrived.after(way.retry.give_up)),
+        retry_until: (told.action == Action::Delayed).then_some(gives_up),
         explanation: explanation.as_ref(),
     }
 }
 
-fn status(told: &Told) -> EnhancedStatus {
+/// `is_late`: BY= has it returned, whatever the last attempt met.
+fn status(told: &Told, is_late: bool) -> EnhancedStatus {
     match (&told.outcome, told.action) {
+        (Outcome::Deferred(_), Action::Expired) if is_late => EnhancedStatus::new(5, 4, 7),
         (Outcome::Relayed(reply), _) => reply.status.unwrap_or(EnhancedStatus::new(2, 0, 0)),
         (Outcome::Failed(cause), _) => cause.status(true),
         // A transient status tells what was the matter all the time; where there is none, RFC 3463 has

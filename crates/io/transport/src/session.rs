@@ -243,6 +243,11 @@ impl Session {
         self.driver.client.extensions()
     }
 
+    /// What of that its transactions use where they need it.
+    pub fn usable(&self) -> Features {
+        self.driver.client.usable()
+    }
+
     /// Whom we are connected to.
     pub fn target(&self) -> &Target {
         &self.target

@@ -9,8 +9,8 @@ use std::{path::PathBuf, time::Duration};
 use diagnose::{Finding, examine};
 use message::dsn::{self, Action, Content, Dsn, Explanation, Fate, Original, Report};
 use smtp::{
-    Address, Attempt, BodyType, Cause, EnhancedStatus, Envelope, Outcome, Party, Recipient, Reply,
-    Ret, Stage, Timestamp, Transcript, Trouble,
+    Address, Attempt, BodyType, ByMode, Cause, DeliverBy, EnhancedStatus, Envelope, Outcome, Party,
+    Recipient, Reply, Ret, Stage, Timestamp, Transcript, Trouble, client::Features,
 };
 
 const ORIGINAL: &[u8] = b"Received: from client.a.test ([192.0.2.1])\r\n\tby mx.a.test (Mailwright) with ESMTPSA\r\n\
@@ -177,6 +177,7 @@ fn report<'a>(envelope: &'a Envelope, to: &'a Address, fates: &'a [Fate<'a>]) ->
         unique: "2K8PZ9",
         boundary: "=_mailwright.2K8PZ9",
         envelope,
+        deliver_by: None,
         content: Content {
             head: ORIGINAL,
             length: ORIGINAL.len() as u64,
@@ -210,6 +211,7 @@ fn fate<'a>(
         attempts: 1,
         retry_until: (action == Action::Delayed).then_some(Timestamp(ARRIVED.0 + 432_000_000)),
         explanation: Some(explanation),
+        passed_on: Features::NONE,
     }
 }
 
@@ -332,6 +334,26 @@ fn dsn_relayed() {
     let fates = [fate(&bob, &attempt, &none)];
     let dsn = dsn::write(&report(&envelope, &alice, &fates));
     check("dsn-relayed.md", &dsn_page("Passed on to a server without DSN", &dsn, ORIGINAL));
+}
+
+/// Asked for by BY=, of a server that has DSN and does not watch the time (RFC 2852).
+#[test]
+fn dsn_relayed_by() {
+    let dialogue = format!(
+        "{UP_TO_RCPT}S: 250 2.1.5 ok\nC: DATA\nS: 354 go on\nC: .\nS: 250 2.0.0 queued as 77"
+    );
+    let attempt =
+        attempt(&dialogue, &[("bob@b.test", Outcome::Relayed(reply("250 2.0.0 queued as 77")))]);
+    let bob = Recipient::new(address("bob@b.test"));
+    let by = DeliverBy { seconds: 3_600, mode: ByMode::Notify, trace: false };
+    let envelope = Envelope { deliver_by: Some(by), ..envelope(vec![bob.clone()]) };
+    let alice = address("alice@a.test");
+    let none = Explanation::default();
+    let fates = [Fate { passed_on: Features::DSN, ..fate(&bob, &attempt, &none) }];
+    let deliver_by = Some(Timestamp(ARRIVED.0 + 3_600_000));
+    let report = Report { deliver_by, ..report(&envelope, &alice, &fates) };
+    let page = dsn_page("Passed on to a server without DELIVERBY", &dsn::write(&report), ORIGINAL);
+    check("dsn-relayed-by.md", &page);
 }
 
 /// A DSN that could not be delivered itself: nobody is addressed as its author.

@@ -18,6 +18,7 @@ mod status;
 
 use smtp::{
     Address, Attempt, BodyType, Cause, EnhancedStatus, Envelope, Outcome, Recipient, Timestamp,
+    client::Features,
 };
 
 use crate::{date, encoded_word, wrap};
@@ -40,8 +41,10 @@ pub struct Report<'a> {
     /// MIME boundary: 1 to 60 letters, digits or `=_.-` that no line of the original begins with
     /// (behind `--`); a random one of 20 letters does.
     pub boundary: &'a str,
-    /// The original's envelope: ENVID, RET and SMTPUTF8 are read.
+    /// The original's envelope: ENVID, RET, BY and SMTPUTF8 are read.
     pub envelope: &'a Envelope,
+    /// When BY= is over (RFC 2852), counted from its arrival or release.
+    pub deliver_by: Option<Timestamp>,
     /// The original.
     pub content: Content<'a>,
     /// Its queue id here.
@@ -84,6 +87,8 @@ pub struct Fate<'a> {
     pub retry_until: Option<Timestamp>,
     /// What it means and what to do.
     pub explanation: Option<&'a Explanation>,
+    /// For [`Action::Relayed`]: what the server knew that took it over. With DSN, reports may follow from there.
+    pub passed_on: Features,
 }
 
 /// The Action field (RFC 3464 section 2.3.3).

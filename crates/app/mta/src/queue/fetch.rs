@@ -60,7 +60,7 @@ async fn deliver(queue: &Arc<Queue>, session: &mut Session, job: Taken) {
     let mut done = Transacted::new(&job, began);
     // It has no quirks, and is not reused: whatever came of it stands in the outcomes.
     let _ended = done.transact(session, &way, &Kept(content), false).await;
-    let around = Around { began: Some(began), passes_dsn_on: done.passes_dsn_on, rest: None };
+    let around = Around { began: Some(began), passed_on: done.passed_on, rest: None };
     // The customer opened this connection, and no other one leads there.
     let attempt: Attempt = done.ended(&way);
     queue.settle(job, &Arc::new(way), attempt, around).await;

@@ -191,22 +191,23 @@ impl Queue {
             return;
         }
         let now = self.context.world.clock.now();
-        let mut expired = Vec::new();
+        let mut told = Vec::new();
         {
             let mut inner = self.lock();
             if inner.closing {
                 return;
             }
             for (id, lane) in due {
-                if let Some(over) = self.send_on(&mut inner, id, lane, now) {
-                    expired.push(over);
+                if let Some(news) = self.send_on(&mut inner, id, lane, now) {
+                    told.push(news);
                 }
             }
         }
-        self.expire_at_down_site(expired);
+        self.tell_at_down_site(told);
     }
 
-    /// One job of [`Queue::dispatch`]; gives it back if its site is down and its time is over.
+    /// One job of [`Queue::dispatch`]; gives it back if its site is down and its originator is to
+    /// hear of it.
     fn send_on(
         self: &Arc<Self>,
         inner: &mut Inner,
@@ -250,10 +251,10 @@ impl Queue {
             Push::Down(down) => {
                 let entry = state.job(id)?;
                 let taken = Taken::from(entry);
-                if taken.is_over(now, way.retry.give_up) {
+                if taken.is_over(now, way.retry.give_up) || taken.is_to_be_told(now, &way) {
                     return Some((taken, way, down));
                 }
-                state.postpone(id, &down, now);
+                state.postpone(id, &down, way.retry.delay_notice, now);
                 self.bell.notify_one();
                 None
             }
@@ -290,9 +291,9 @@ impl Queue {
         }
     }
 
-    /// Jobs whose time ran out while their site was down: the site's trouble is what their originators
-    /// hear.
-    fn expire_at_down_site(self: &Arc<Self>, jobs: Vec<(Taken, Arc<Way>, Down)>) {
+    /// Jobs whose time ran out, or that are late, while their site was down: the site's trouble is what their
+    /// originators hear. It was no attempt.
+    fn tell_at_down_site(self: &Arc<Self>, jobs: Vec<(Taken, Arc<Way>, Down)>) {
         if jobs.is_empty() {
             return;
         }
@@ -310,7 +311,8 @@ impl Queue {
                         &smtp::Outcome::Deferred(down.cause.clone()),
                     ),
                 };
-                queue.settle(job, &way, attempt, Around::default()).await;
+                let around = Around { rest: Some(down.until), ..Around::default() };
+                queue.settle(job, &way, attempt, around).await;
             }
         });
     }
@@ -362,6 +364,12 @@ impl Taken {
     pub fn is_late(&self, now: Timestamp) -> bool {
         let promised = self.carried.deliver_by(self.arrived);
         promised.is_some_and(|(at, mode)| mode == smtp::ByMode::Return && now >= at)
+    }
+
+    /// Whether the originator is to hear by now that it is late.
+    pub fn is_to_be_told(&self, now: Timestamp, way: &Way) -> bool {
+        let notice = self.carried.notice_due(self.arrived, way.retry.delay_notice);
+        notice.is_some_and(|at| now >= at)
     }
 
     /// How long it could have been sent on.

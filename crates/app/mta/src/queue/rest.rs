@@ -36,7 +36,7 @@ impl Queue {
         let down = Down { until, times: times + 1, cause: cause.clone(), next_hop };
         let waiting = inner.state.site_rests(&way.site, down.clone());
         for &id in &waiting {
-            inner.state.postpone(id, &down, now);
+            inner.state.postpone(id, &down, way.retry.delay_notice, now);
         }
         drop(inner);
         self.bell.notify_one();

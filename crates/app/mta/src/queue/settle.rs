@@ -1,9 +1,9 @@
 //! From what an attempt brought to what is recorded: finished, tried again, or told to the originator.
 //!
 //! | outcome of a recipient      | spool              | originator (null reverse-path: never)     |
-//! | relayed                     | finished           | DSN if NOTIFY=SUCCESS and nobody else will|
+//! | relayed                     | finished           | DSN if it is asked for, and nobody else will|
 //! | failed                      | finished           | DSN unless NOTIFY excludes it             |
-//! | deferred, time left         | deferred           | once, after `delay_notice`: DSN `delayed` |
+//! | deferred, time left         | deferred           | once, when it is late: DSN `delayed`      |
 //! | deferred, too old           | finished           | DSN, with the last cause                  |
 //!
 //! A job's end and the DSN that reports it are one group: a crash leaves both or neither.
@@ -11,17 +11,31 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use smtp::{
-    Attempt, ByMode, Cause, EnhancedStatus, ForwardPath, Outcome, Recipient, Stage, Timestamp,
-    Trouble,
+    Attempt, ByMode, Cause, EnhancedStatus, ForwardPath, Notify, Outcome, Recipient, Stage,
+    Timestamp, Trouble,
 };
 use spool::{Job, Op};
+use transport::Features;
 
 use super::{Queue, Taken, Way, entry, packed};
 use crate::{
     carried::{Carried, LastTrouble},
     evidence::Decision,
-    notify::{self, Told},
+    notify::{self, Action, Told},
 };
+
+/// Whether the originator hears that a recipient's copy was handed over: if NOTIFY asks for that and the next
+/// hop won't tell it; or if BY= has every relay tell (T), or nobody watches its time any more, as the next hop
+/// does not know it (N; RFC 2852 section 4.1.4). With R it would not have gone there.
+fn tells_success(job: &Taken, recipient: &Recipient, action: Action, passed_on: Features) -> bool {
+    let notify = recipient.notify;
+    if notify.success && !passed_on.has(Features::DSN) {
+        return true;
+    }
+    let Some(by) = job.carried.envelope.deliver_by else { return false };
+    let is_watched = by.mode == ByMode::Return || passed_on.has(Features::DELIVERBY);
+    action == Action::Relayed && notify != Notify::NEVER && (by.trace || !is_watched)
+}
 
 /// The same outcome for every recipient of a job.
 pub fn alike(carried: &Carried, outcome: &Outcome) -> Vec<(ForwardPath, Outcome)> {
@@ -45,8 +59,8 @@ pub fn is_strain(outcome: &Outcome) -> bool {
 pub struct Around {
     /// When it began.
     pub began: Option<Timestamp>,
-    /// The next hop offered DSN: what NOTIFY asks for on success is its business now.
-    pub passes_dsn_on: bool,
+    /// What the next hop knew: with DSN, what NOTIFY asks for on success is its business now.
+    pub passed_on: Features,
     /// The site is left alone until then: what it said was not about this job, which waits no longer than
     /// that, and its own schedule does not move.
     pub rest: Option<Timestamp>,
@@ -119,7 +133,6 @@ impl Queue {
         around: &Around,
     ) -> Sorted {
         let mut sorted = Sorted::default();
-        let age = job.age(now);
         let is_too_old = job.is_over(now, way.retry.give_up);
         for recipient in &job.carried.envelope.recipients {
             let found = attempt.outcomes.iter().find(|(path, _)| *path == recipient.forward_path);
@@ -133,20 +146,20 @@ impl Queue {
             };
             match &outcome {
                 Outcome::Relayed(_) => {
-                    sorted.told.extend(tell(
-                        notify.success && !around.passes_dsn_on,
-                        way.success_action(),
-                    ));
+                    let action = way.success_action();
+                    let wanted = tells_success(job, recipient, action, around.passed_on);
+                    let told = tell(wanted, action);
+                    sorted.told.extend(told.map(|told| told.passed_on(around.passed_on)));
                 }
                 Outcome::Failed(_) => {
-                    sorted.told.extend(tell(tell_failure, notify::Action::Failed));
+                    sorted.told.extend(tell(tell_failure, Action::Failed));
                     sorted.untold.extend((!tell_failure).then(|| recipient.forward_path.clone()));
                 }
                 Outcome::Deferred(cause) => {
                     let next_hop = attempt.next_hop.as_str().into();
                     sorted.last = Some(LastTrouble { at: now, next_hop, cause: cause.clone() });
                     if is_too_old {
-                        sorted.told.extend(tell(tell_failure, notify::Action::Expired));
+                        sorted.told.extend(tell(tell_failure, Action::Expired));
                         sorted.expired.push(recipient.forward_path.clone());
                         sorted
                             .untold
@@ -157,18 +170,13 @@ impl Queue {
                 }
             }
         }
-        let notice = way.retry.delay_notice;
-        // RFC 2852 section 4.1.3: with N, the end of the time is told as a delay.
-        let promised = job.carried.deliver_by(job.arrived);
-        let too_late = promised.is_some_and(|(at, mode)| mode == ByMode::Notify && now >= at);
-        let late = too_late || (!notice.is_zero() && age >= notice);
-        if late && !job.carried.delay_told {
+        if job.is_to_be_told(now, way) {
             let delayed = sorted.left.iter().filter(|recipient| recipient.notify.delay);
             let told: Vec<_> = delayed
                 .filter_map(|recipient| {
                     let (_, outcome) =
                         attempt.outcomes.iter().find(|(p, _)| *p == recipient.forward_path)?;
-                    Some(Told::new(recipient, notify::Action::Delayed, outcome, attempt))
+                    Some(Told::new(recipient, Action::Delayed, outcome, attempt))
                 })
                 .collect();
             sorted.told.extend(told);
@@ -198,7 +206,7 @@ impl Queue {
     ) {
         let mut carried = job.carried.left_with(sorted.left);
         carried.last = sorted.last.or(carried.last);
-        carried.delay_told |= sorted.told.iter().any(|told| told.action == notify::Action::Delayed);
+        carried.delay_told |= sorted.told.iter().any(|told| told.action == Action::Delayed);
         let op = match next {
             None => Op::Finish { id: job.id, revision: job.revision },
             Some(due) => Op::Defer(Job {
@@ -297,7 +305,7 @@ impl Queue {
             match outcome {
                 Outcome::Relayed(reply) => {
                     match way.success_action() {
-                        notify::Action::Delivered => self.context.metrics.delivered.increment(),
+                        Action::Delivered => self.context.metrics.delivered.increment(),
                         _ => self.context.metrics.relayed.increment(),
                     }
                     tracing::info!(id = %job.id, to = %recipient, next_hop = %attempt.next_hop, reply = %reply,

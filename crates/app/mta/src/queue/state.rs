@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use smtp::{Cause, Timestamp};
@@ -21,7 +22,7 @@ use crate::carried::{LastTrouble, Parcel};
 pub type SiteKey = Arc<str>;
 
 /// How long after its last trouble a site's record of failures counts for the next one.
-const DOWN_REMEMBERED: std::time::Duration = std::time::Duration::from_secs(3600);
+const DOWN_REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Octets of content that wait in memory for their first attempt, at most.
 const IN_MEMORY_MAX: u64 = 64 << 20;
@@ -180,8 +181,9 @@ impl State {
     }
 
     /// Lets a job wait for a site that is down, with the site's trouble as its own. That is no attempt,
-    /// and nothing the spool need know: after a restart the job is tried at once.
-    pub fn postpone(&mut self, id: JobId, down: &Down, now: Timestamp) {
+    /// and nothing the spool need know: after a restart the job is tried at once. It waits no longer than until
+    /// there is something to be told of it; `notice` is after how long that is a delay.
+    pub fn postpone(&mut self, id: JobId, down: &Down, notice: Duration, now: Timestamp) {
         let Some(entry) = self.jobs.get_mut(&id) else { return };
         self.in_memory = self.in_memory.saturating_sub(held_in_memory(entry));
         let mut carried = entry.carried.open().as_ref().clone();
@@ -192,7 +194,8 @@ impl State {
         });
         entry.carried = Parcel::Packed(carried.to_octets().as_ref().into());
         entry.content = None;
-        entry.due = down.until;
+        let speaks = carried.speaks_at(entry.arrived, notice).map(|at| at.max(now));
+        entry.due = speaks.map_or(down.until, |at| at.min(down.until));
         entry.place = Place::Waiting;
         self.waiting.insert((entry.due, id));
     }

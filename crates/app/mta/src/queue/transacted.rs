@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use smtp::{Attempt, Cause, Envelope, Outcome, Recipient, Stage, Timestamp, Trouble};
-use transport::{Learned, Mail, Session};
+use transport::{Features, Learned, Mail, Session};
 
 use super::{Taken, Way};
 use crate::{kept::Kept, quirks::Quirk};
@@ -25,8 +25,8 @@ pub(super) struct Transacted {
     attempt: Option<Attempt>,
     /// What broke.
     pub(super) learned: Learned,
-    /// The next hop offered DSN.
-    pub(super) passes_dsn_on: bool,
+    /// What every next hop that took it on knew: of the features that hand a promise on.
+    pub(super) passed_on: Features,
     envelope: Arc<Envelope>,
     /// Recipients of the envelope who were too many, and what was said of them.
     left: Vec<(Recipient, Outcome)>,
@@ -38,7 +38,7 @@ impl Transacted {
         Self {
             attempt: None,
             learned: Learned::default(),
-            passes_dsn_on: false,
+            passed_on: Features::NONE,
             envelope: job.carried.envelope_at(now, job.arrived),
             left: Vec::new(),
         }
@@ -69,7 +69,11 @@ impl Transacted {
             first = false;
             self.learned.reasons.extend(relayed.learned.reasons);
             self.learned.avoid = self.learned.avoid.with(relayed.learned.avoid);
-            self.passes_dsn_on = session.extensions().has("DSN");
+            let usable = session.usable();
+            self.passed_on = match &self.attempt {
+                Some(_) => self.passed_on.of(usable),
+                None => usable,
+            };
             let attempt = self.attempt.get_or_insert_with(|| way.attempt_at(session));
             if attempt.transcript.is_empty() {
                 attempt.transcript = relayed.transcript;

@@ -189,8 +189,8 @@ impl Line {
                     Ok(session) => self.session = Some(session),
                     Err(failures) if done.is_begun() => {
                         done.cannot_go_on(failed_to_open(&self.way, &job, &failures));
-                        let passes_dsn_on = done.passes_dsn_on;
-                        let around = Around { began: Some(began), passes_dsn_on, rest: None };
+                        let passed_on = done.passed_on;
+                        let around = Around { began: Some(began), passed_on, rest: None };
                         return queue.settle(job, &self.way, done.ended(&self.way), around).await;
                     }
                     Err(failures) => return self.could_not_open(queue, job, failures).await,
@@ -220,10 +220,10 @@ impl Line {
             }
             self.sour |= done.outcomes().any(|outcome| matches!(outcome, Outcome::Deferred(_)));
             self.note(queue, &job, &done);
-            let passes_dsn_on = done.passes_dsn_on;
+            let passed_on = done.passed_on;
             let attempt = done.ended(&self.way);
             let rest = queue.rest_if_asked(&self.way, &job, &attempt);
-            let around = Around { began: Some(began), passes_dsn_on, rest };
+            let around = Around { began: Some(began), passed_on, rest };
             return queue.settle(job, &self.way, attempt, around).await;
         }
     }
@@ -342,7 +342,7 @@ impl Line {
         let down = Down { until, times, cause, next_hop: attempt.next_hop.as_str().into() };
         let waiting = inner.state.site_is_down(&self.way.site, down.clone());
         for &id in &waiting {
-            inner.state.postpone(id, &down, now);
+            inner.state.postpone(id, &down, self.way.retry.delay_notice, now);
         }
         drop(inner);
         queue.bell.notify_one();

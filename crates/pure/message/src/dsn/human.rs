@@ -6,7 +6,7 @@
 
 mod dialogue;
 
-use smtp::{Cause, Outcome, Reply, Stage, Trouble};
+use smtp::{Cause, Outcome, Reply, Stage, Trouble, client::Features};
 
 use super::{Action, Explanation, Fate, Report, field, returned::Returned, status};
 use crate::{date, quoted_printable, wrap};
@@ -89,7 +89,7 @@ fn write_group(report: &Report<'_>, returned: &Returned, fates: &[&Fate<'_>], ou
     }
     match fate.action {
         Action::Failed | Action::Delayed => write_trouble(report, fate, out),
-        Action::Relayed => write_relayed(fate, out),
+        Action::Relayed => write_relayed(report, fate, out),
         Action::Delivered => {}
     }
 }
@@ -263,14 +263,26 @@ fn again(report: &Report<'_>, fate: &Fate<'_>) -> String {
     }
 }
 
-fn write_relayed(fate: &Fate<'_>, out: &mut String) {
+fn write_relayed(report: &Report<'_>, fate: &Fate<'_>, out: &mut String) {
     let Some(peer) = status::remote(fate) else { return };
+    let watched = report.envelope.deliver_by.is_none() || fate.passed_on.has(Features::DELIVERBY);
+    let then = match (fate.passed_on.has(Features::DSN), watched) {
+        (true, true) => "What becomes of it there is for that server to report.",
+        (true, false) => {
+            "It does not watch the time that was set for it (BY), and won't say when that is over."
+        }
+        (false, _) => {
+            "It sends no reports of its own about what becomes of it, so this is the last that we can \
+             tell you."
+        }
+    };
     out.push('\n');
-    let text = format!(
-        "The server {peer} took it over. It sends no reports of its own about what becomes of it, so \
-         this is the last that we can tell you. It said:"
+    wrap::paragraph(
+        out,
+        &format!("The server {peer} took it over. {then} It said:"),
+        "",
+        WIDTH,
     );
-    wrap::paragraph(out, &text, "", WIDTH);
     if let Some(Outcome::Relayed(reply)) = fate.outcome() {
         out.push('\n');
         write_words(reply, out);

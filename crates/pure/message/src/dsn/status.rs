@@ -27,6 +27,10 @@ pub(super) fn write(report: &Report<'_>, out: &mut Vec<u8>) {
         field(out, "Received-From-MTA", &format!("dns; {}", printable(name, false)));
     }
     write_date(out, "Arrival-Date", report.arrived, report.offset);
+    if let Some(at) = report.deliver_by {
+        // RFC 2852 section 5.
+        write_date(out, "Deliver-By-Date", at, report.offset);
+    }
     for fate in report.fates {
         out.extend_from_slice(b"\r\n");
         write_fate(report, fate, global, out);

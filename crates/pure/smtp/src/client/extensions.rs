@@ -12,6 +12,7 @@ pub struct Extensions {
     lines: String,
     offered: Features,
     size_max: Option<u64>,
+    deliver_by_min: Option<i64>,
     limits: Limits,
 }
 
@@ -34,13 +35,16 @@ impl Extensions {
             extensions.lines.push_str(&String::from_utf8_lossy(text));
             extensions.lines.push('\n');
         }
-        let (mut offered, mut size_max) = (Features::EHLO, None);
+        let (mut offered, mut size_max, mut deliver_by_min) = (Features::EHLO, None, None);
         let mut limits = Limits::default();
         for (keyword, parameters) in extensions.iter() {
             let feature = Features::by_name(keyword).unwrap_or_default();
             offered = offered.with(feature);
             if feature == Features::LIMITS {
                 limits.read(parameters);
+            }
+            if feature == Features::DELIVERBY {
+                deliver_by_min = deliver_by_min.or(parameters.trim().parse().ok());
             }
             if feature == Features::SIZE {
                 // RFC 1870 section 4: no number and 0 both say that there is no fixed limit.
@@ -56,7 +60,7 @@ impl Extensions {
                 () => Features::NONE,
             });
         }
-        Self { offered, size_max, limits, ..extensions }
+        Self { offered, size_max, deliver_by_min, limits, ..extensions }
     }
 
     /// Each keyword with its parameters, as sent and in that order.
@@ -80,6 +84,11 @@ impl Extensions {
     /// The largest message in octets, where the next hop set a limit (RFC 1870).
     pub fn size_max(&self) -> Option<u64> {
         self.size_max
+    }
+
+    /// The shortest time that BY= with R may leave, in seconds (RFC 2852 section 4); 0 where none is named.
+    pub fn deliver_by_min(&self) -> i64 {
+        self.deliver_by_min.unwrap_or(0)
     }
 
     /// The limits that LIMITS names; none without it.

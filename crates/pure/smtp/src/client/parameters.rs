@@ -22,6 +22,8 @@ pub(super) struct Terms<'e> {
     /// TLS stands, and the certificate is what was asked for.
     pub(super) verified: bool,
     pub(super) protocol: Protocol,
+    /// The shortest time that it takes in BY= with R.
+    pub(super) deliver_by_min: i64,
     /// The classes of solicitation that it lists.
     pub(super) no_soliciting: &'e str,
 }
@@ -77,9 +79,9 @@ fn check_promises(transaction: &Transaction, terms: &Terms<'_>) -> Result<(), Un
     if relayed && envelope.require_tls && !terms.usable.has(Features::REQUIRETLS) {
         return unfit((5, 7, 30), "REQUIRETLS, and the next hop does not offer it");
     }
-    let returned = envelope.deliver_by.is_some_and(|by| by.mode == ByMode::Return);
-    if relayed && returned && !terms.usable.has(Features::DELIVERBY) {
-        return unfit((5, 4, 7), "BY with R, and the next hop does not offer DELIVERBY");
+    if relayed && let Some(by) = envelope.deliver_by.filter(|by| by.mode == ByMode::Return) {
+        // RFC 2852 section 4.1.4.
+        check_time(by.seconds, terms)?;
     }
     match &envelope.solicit {
         Some(solicit) if no_soliciting::is_refused(terms.no_soliciting, solicit) => {
@@ -87,6 +89,20 @@ fn check_promises(transaction: &Transaction, terms: &Terms<'_>) -> Result<(), Un
         }
         Some(solicit) if !no_soliciting::is_valid(solicit) => {
             unfit((5, 5, 4), "SOLICIT has an octet that no command line can carry")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is left of BY= with R.
+fn check_time(left: i64, terms: &Terms<'_>) -> Result<(), Unfit> {
+    if !terms.usable.has(Features::DELIVERBY) {
+        return unfit((5, 4, 7), "BY with R, and the next hop does not offer DELIVERBY");
+    }
+    match terms.deliver_by_min.max(1) {
+        least if left < least => {
+            let text = format!("BY with R, {left}s are left, and the next hop takes {least}s");
+            unfit((5, 4, 7), format!("{text} or more"))
         }
         _ => Ok(()),
     }

@@ -83,6 +83,7 @@ impl Client {
             size_max: self.size_max(),
             verified,
             protocol: self.plan.protocol,
+            deliver_by_min: self.extensions.deliver_by_min(),
             no_soliciting: listed.next().map_or("", |(_, classes)| classes),
         }
     }
