@@ -46,7 +46,11 @@ pub(crate) fn learn(used: Features, without_ehlo: bool, outcomes: &mut [Outcome]
         Stage::Other => feature.to_string(),
         stage => stage.to_string(),
     };
-    learned.add(feature, format!("the dialogue broke at {place}: {}", cause.trouble));
+    let why = format!("the dialogue broke at {place}: {}", cause.trouble);
+    match cause.trouble {
+        Trouble::Reply(_) => learned.was_refused(feature, why),
+        _ => learned.broke(feature, why),
+    }
     for outcome in outcomes {
         if let Outcome::Failed(cause) = outcome
             && suspect_of_refusal(used, cause).is_some()
@@ -109,7 +113,7 @@ mod tests {
 
     fn learned(used: Features, without_ehlo: bool, stage: Stage, trouble: Trouble) -> Features {
         let mut outcomes = [Outcome::Deferred(Cause { stage, trouble })];
-        learn(used, without_ehlo, &mut outcomes).avoid
+        learn(used, without_ehlo, &mut outcomes).avoid()
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub async fn open(
         format!("STARTTLS: {reason}; once more, in clear"),
     );
     let mut learned = Learned::default();
-    learned.add(Features::STARTTLS, reason);
+    learned.broke(Features::STARTTLS, reason);
     match opening.once(Features::STARTTLS).await {
         Ok(mut session) => {
             session.before = before;

@@ -86,10 +86,19 @@ pub enum TlsLevel {
 /// What one try taught about a site, for the caller to remember and put into [`Plan::avoid`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learned {
-    /// Features that broke.
-    pub avoid: Features,
-    /// What was seen, a line for each feature.
-    pub reasons: Vec<String>,
+    /// One for each feature that broke.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why to do without a feature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Which.
+    pub feature: Features,
+    /// What was seen.
+    pub why: String,
+    /// The peer said so, in whatever words; a dialogue that only broke may have done so by chance.
+    pub is_said: bool,
 }
 
 /// One server to try.
@@ -213,10 +222,19 @@ impl Plan {
 }
 
 impl Learned {
+    /// All features that broke.
+    pub fn avoid(&self) -> Features {
+        self.reasons.iter().fold(Features::NONE, |all, reason| all.with(reason.feature))
+    }
+
     /// Adds a feature that broke, and how.
-    pub(crate) fn add(&mut self, feature: Features, reason: impl Into<String>) {
-        self.avoid = self.avoid.with(feature);
-        self.reasons.push(reason.into());
+    pub(crate) fn broke(&mut self, feature: Features, why: impl Into<String>) {
+        self.reasons.push(Reason { feature, why: why.into(), is_said: false });
+    }
+
+    /// Adds a feature that the peer won't have.
+    pub(crate) fn was_refused(&mut self, feature: Features, why: impl Into<String>) {
+        self.reasons.push(Reason { feature, why: why.into(), is_said: true });
     }
 }
 

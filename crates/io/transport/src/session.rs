@@ -195,7 +195,7 @@ impl Session {
         let without_ehlo = self.tls().is_none() && !used.has(Features::AUTH);
         let mut learned = interference::learn(used, without_ehlo, &mut outcomes);
         if let Some((feature, reply)) = self.driver.client.take_refusal() {
-            learned.add(feature, format!("it is offered and was refused: {reply}"));
+            learned.was_refused(feature, format!("it is offered and was refused: {reply}"));
         }
         Relayed { too_many: too_many(&outcomes), outcomes, transcript: self.transcript(), learned }
     }

@@ -297,7 +297,7 @@ fn lost_pipelined_answers_are_learned() {
         let tls = trust(&pair);
         let mut session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("open");
         let relayed = session.relay(&mail(&envelope(&["b@b.test"]), &memory("x\r\n"))).await;
-        assert!(relayed.learned.avoid.has(Features::PIPELINING), "{relayed:?}");
+        assert!(relayed.learned.avoid().has(Features::PIPELINING), "{relayed:?}");
         peer.abort();
     });
 }
@@ -312,7 +312,7 @@ fn a_failed_handshake_goes_on_in_clear_if_it_may() {
         let tls = trust(&pair);
         let peer = pair.play(None, &[closed, clear]);
         let session = open(&pair.ours, &tls, &pair.target(), &plan()).await.expect("in clear");
-        assert!(session.tls().is_none() && session.learned().avoid.has(Features::STARTTLS));
+        assert!(session.tls().is_none() && session.learned().avoid().has(Features::STARTTLS));
         let text = said(&session.quit().await);
         assert!(text.contains("once more, in clear\n-: connected"), "{text}");
         peer.await.expect("played");

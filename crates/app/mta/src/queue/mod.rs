@@ -7,6 +7,7 @@
 
 mod fetch;
 mod lanes;
+mod lessons;
 mod limit;
 mod operate;
 mod ready;
@@ -319,14 +320,13 @@ impl Queue {
 
     /// Remembers what broke at a site, so that later attempts go without it.
     fn learned(&self, site: &SiteKey, job: &Taken, learned: &Learned) {
-        const REMEMBER: Duration = Duration::from_secs(24 * 3600);
         let now = self.context.world.clock.now();
-        let until = now.after(REMEMBER);
-        self.lock().state.learn(site, learned.avoid, until);
         for reason in &learned.reasons {
-            tracing::warn!(id = %job.id, %site, reason, "switched a feature off for this site");
-            let change = format!("{} is not used", learned.avoid);
-            self.context.evidence.learned(now, site, job, &change, reason, until);
+            let Some(until) = self.lock().state.learn(site, reason, now) else { continue };
+            let why = reason.why.as_str();
+            tracing::warn!(id = %job.id, %site, feature = %reason.feature, why, "switched a feature off for this site");
+            let change = format!("{} is not used", reason.feature);
+            self.context.evidence.learned(now, site, job, &change, why, until);
         }
     }
 

@@ -13,9 +13,9 @@ use std::{
 use smtp::{Cause, Timestamp};
 use spool::{Content, JobId, Revision};
 use tokio::sync::Notify;
-use transport::Features;
+use transport::{Features, Reason};
 
-use super::{lanes::Lanes, limit::Limit, ready::Ready};
+use super::{lanes::Lanes, lessons::Lessons, limit::Limit, ready::Ready};
 use crate::carried::{LastTrouble, Parcel};
 
 /// Names a site: see [`super::way::Way::site`].
@@ -86,8 +86,8 @@ pub struct Site {
     pub down: Option<Down>,
     /// Since when and why it is left alone: it asked for less.
     pub rest: Option<Down>,
-    /// Features that broke here, until when they are avoided.
-    pub learned: Option<(Features, Timestamp)>,
+    /// Features that broke here.
+    pub lessons: Lessons,
     /// Messages that it takes over one connection, until when that is believed.
     pub messages_max: Option<(u32, Timestamp)>,
 }
@@ -360,6 +360,7 @@ impl State {
         if let Some(site) = self.sites.get_mut(key) {
             site.limit.grow();
             site.down = None;
+            site.lessons.works();
         }
     }
 
@@ -422,18 +423,14 @@ impl State {
         self.sites.get(key).and_then(|site| site.down.as_ref()).map_or(0, |down| down.times)
     }
 
-    /// Remembers features that broke at a site.
-    pub fn learn(&mut self, key: &SiteKey, avoid: Features, until: Timestamp) {
-        if let Some(site) = self.sites.get_mut(key) {
-            let known = site.learned.map_or(avoid, |(known, _)| known.with(avoid));
-            site.learned = Some((known, until));
-        }
+    /// Remembers a feature that broke at a site; until when, if it is done without from now on.
+    pub fn learn(&mut self, key: &SiteKey, reason: &Reason, now: Timestamp) -> Option<Timestamp> {
+        self.sites.get_mut(key)?.lessons.learn(reason, now)
     }
 
     /// What is to be avoided at a site.
     pub fn avoid(&self, key: &SiteKey, now: Timestamp) -> Features {
-        let learned = self.sites.get(key).and_then(|site| site.learned);
-        learned.filter(|&(_, until)| now < until).map_or(Features::NONE, |(avoid, _)| avoid)
+        self.sites.get(key).map_or(Features::NONE, |site| site.lessons.avoided(now))
     }
 
     /// Forgets sites that have nothing to do and nothing left to remember.
@@ -442,7 +439,7 @@ impl State {
             let is_remembered = |down: &Down| now < down.until.after(DOWN_REMEMBERED);
             site.down = site.down.take().filter(is_remembered);
             site.rest = site.rest.take().filter(is_remembered);
-            site.learned = site.learned.filter(|&(_, until)| now < until);
+            site.lessons.sweep(now);
             site.messages_max = site.messages_max.filter(|&(_, until)| now < until);
             site.workers > 0 || !site.ready.is_empty() || !site.has_nothing_to_remember()
         });
@@ -474,7 +471,7 @@ impl Site {
             limit: Limit::new(cap),
             down: None,
             rest: None,
-            learned: None,
+            lessons: Lessons::default(),
             messages_max: None,
         }
     }
@@ -482,7 +479,7 @@ impl Site {
     fn has_nothing_to_remember(&self) -> bool {
         self.down.is_none()
             && self.rest.is_none()
-            && self.learned.is_none()
+            && self.lessons.is_empty()
             && self.messages_max.is_none()
     }
 }

@@ -68,7 +68,6 @@ impl Transacted {
             }
             first = false;
             self.learned.reasons.extend(relayed.learned.reasons);
-            self.learned.avoid = self.learned.avoid.with(relayed.learned.avoid);
             let usable = session.usable();
             self.passed_on = match &self.attempt {
                 Some(_) => self.passed_on.of(usable),
