@@ -9,7 +9,7 @@ use super::Sight;
 
 /// Domains that are counted on one day; further ones are not.
 const DOMAINS_MAX: usize = 20_000;
-/// Policies of one domain, and kinds of failures under one policy.
+/// Policies of one domain, and kinds of failures that are listed under one policy.
 const POLICIES_MAX: usize = 16;
 const FAILURES_MAX: usize = 100;
 
@@ -42,8 +42,11 @@ pub struct Counted {
     pub mx: Vec<String>,
     /// Sessions as the policy has them.
     pub successes: u64,
-    /// The others.
+    /// The others, by kind.
     pub failures: Vec<Failure>,
+    /// Failures of so many kinds that they are only counted.
+    #[serde(default)]
+    pub unlisted: u64,
 }
 
 /// Sessions that failed alike.
@@ -83,7 +86,7 @@ impl Day {
         let full = counted.failures.len() >= FAILURES_MAX;
         match counted.failures.iter_mut().find(alike) {
             Some(known) => known.count += 1,
-            None if full => {}
+            None if full => counted.unlisted += 1,
             None => counted.failures.push(Failure {
                 result,
                 host: sight.host.to_owned(),
@@ -93,6 +96,13 @@ impl Day {
                 count: 1,
             }),
         }
+    }
+}
+
+impl Counted {
+    /// Sessions that failed, listed or not.
+    pub(super) fn failed(&self) -> u64 {
+        self.failures.iter().map(|failure| failure.count).sum::<u64>() + self.unlisted
     }
 }
 
@@ -116,7 +126,47 @@ impl DomainDay {
             mx: published.mx.clone(),
             successes: 0,
             failures: Vec::new(),
+            unlisted: 0,
         });
         self.policies.last_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transport::policy::PublishedKind;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_listed_is_counted() {
+        let published = Published {
+            kind: PublishedKind::None,
+            domain: "b.test".to_owned(),
+            lines: Vec::new(),
+            mx: Vec::new(),
+        };
+        let mut day = Day::default();
+        for number in 0..150 {
+            let host = format!("mx{number}.b.test");
+            let (address, from) = (None, None);
+            let result = Some(TlsResult::StarttlsNotSupported);
+            let why = "";
+            let sight = Sight {
+                domain: "b.test",
+                published: &published,
+                host: &host,
+                address,
+                from,
+                result,
+                why,
+            };
+            day.count(&sight);
+            day.count(&sight);
+        }
+        let counted = &day.domains["b.test"].policies[0];
+        let listed: u64 = counted.failures.iter().map(|failure| failure.count).sum();
+        assert_eq!((counted.failures.len(), listed, counted.unlisted), (100, 200, 100));
+        assert_eq!(counted.failed(), 300);
     }
 }

@@ -51,7 +51,6 @@ pub(super) fn packed(about: &About<'_>, counted: &DomainDay) -> io::Result<Vec<u
 pub fn json(about: &About<'_>, counted: &DomainDay) -> Value {
     let About { organization, contact, day, domain } = about;
     let policies = counted.policies.iter().map(|policy| {
-        let failed: u64 = policy.failures.iter().map(|failure| failure.count).sum();
         let details = policy.failures.iter().map(|failure| {
             let mut detail = json!({
                 "result-type": failure.result,
@@ -80,7 +79,7 @@ pub fn json(about: &About<'_>, counted: &DomainDay) -> Value {
             "policy": own,
             "summary": {
                 "total-successful-session-count": policy.successes,
-                "total-failure-session-count": failed,
+                "total-failure-session-count": policy.failed(),
             },
             "failure-details": details.collect::<Vec<_>>(),
         })
@@ -134,6 +133,7 @@ mod tests {
             lines: lines.map(str::to_owned).to_vec(),
             mx: vec!["*.mail.company-y.example".to_owned()],
             successes: 5_326,
+            unlisted: 0,
             failures: vec![
                 failure(TlsResult::CertificateExpired, "mx1.mail.company-y.example", None, 100),
                 failure(
