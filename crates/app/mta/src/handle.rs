@@ -312,6 +312,8 @@ pub struct Sending {
     pub tls_names: Vec<String>,
     /// Issuers, own certificate and oldest version.
     pub tls_settings: ClientSettings,
+    /// The same for whatever has no route: a web server with an MTA-STS policy.
+    pub tls_general: ClientSettings,
     /// TLS before the greeting.
     pub implicit_tls: bool,
     /// The message was sent with REQUIRETLS.

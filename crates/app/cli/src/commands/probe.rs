@@ -125,8 +125,8 @@ impl Probe {
         let config = |problem| Failed { problem, status: EX_CONFIG };
         let settings = Settings { servers: self.dns.clone(), ..Settings::default() };
         let world = outside::world(&settings).map_err(config)?;
-        let order = self.order(&world)?;
-        let answer = block_on(self.look(&world, &order)).map_err(config)?;
+        let (order, general) = self.order(&world)?;
+        let answer = block_on(self.look(&world, &order, &general)).map_err(config)?;
         match self.json {
             true => output::json(&answer),
             false => crate::output::put_text(show::page(&answer, self.dialogue, output::width())),
@@ -138,20 +138,26 @@ impl Probe {
         })
     }
 
-    async fn look(&self, world: &World, order: &Order) -> Result<Answer, Problem> {
+    /// `general` is what is trusted where no route has its own word: by web servers with policies, too.
+    async fn look(
+        &self,
+        world: &World,
+        order: &Order,
+        general: &ClientSettings,
+    ) -> Result<Answer, Problem> {
         let tls = match &self.ca {
             Some(file) => ClientTls::with_authorities(world, file),
-            None => ClientTls::new(world),
+            None => ClientTls::with(world, general),
         };
         let tls = tls.map_err(|error| Problem::from_error(&error))?;
-        let tls = order.plan.tls_own.as_ref().unwrap_or(&tls);
-        let report = probe(world, tls, order).await;
+        let report = probe(world, &tls, order).await;
         let own = self.address.or(report.local_address());
         let lists = lists::ask(world, &self.lists, self.address, own).await;
         Ok(Answer { report, lists })
     }
 
-    fn order(&self, world: &World) -> Result<Order, Failed> {
+    /// What to look at, and whom to trust there.
+    fn order(&self, world: &World) -> Result<(Order, ClientSettings), Failed> {
         if let Some(id) = &self.queued {
             let config = |problem| Failed { problem, status: EX_CONFIG };
             let context = queued::ask(&self.place, id).map_err(config)?;
@@ -165,11 +171,15 @@ impl Probe {
             )));
         }
         let order = self.general_order(subject, port)?;
-        Ok(Order { trial: self.trial()?, ..order })
+        Ok((Order { trial: self.trial()?, ..order }, ClientSettings::default()))
     }
 
     /// What was said on the command line goes before what the message's route says.
-    fn order_of(&self, world: &World, context: queued::Context) -> Result<Order, Failed> {
+    fn order_of(
+        &self,
+        world: &World,
+        context: queued::Context,
+    ) -> Result<(Order, ClientSettings), Failed> {
         let mut order = self.general_order(context.subject, Some(context.port))?;
         let sending = context.sending;
         let plan = &mut order.plan;
@@ -179,7 +189,7 @@ impl Probe {
         if self.source.is_empty() {
             plan.source = context.source;
         }
-        if self.ca.is_none() && sending.tls_settings != ClientSettings::default() {
+        if self.ca.is_none() && sending.tls_settings != sending.tls_general {
             let tls = ClientTls::with(world, &sending.tls_settings);
             let tls = tls.map_err(|error| Failed {
                 problem: Problem::from_error(&error),
@@ -196,7 +206,7 @@ impl Probe {
         }
         plan.avoid = plan.avoid.with(features("avoid", &sending.avoid)?);
         plan.allow = plan.allow.with(features("use", &sending.allow)?);
-        Ok(Order { trial: Some(context.trial), ..order })
+        Ok((Order { trial: Some(context.trial), ..order }, sending.tls_general))
     }
 
     fn general_order(&self, subject: Subject, port: Option<u16>) -> Result<Order, Failed> {

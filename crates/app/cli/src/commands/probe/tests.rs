@@ -40,9 +40,8 @@ fn played(script: &str, zone: &str, words: &[&str]) -> (String, Option<Weight>) 
         let server = server.expect("a free port");
         let port = server.local().expect("bound").port();
         tokio::spawn(async move { server.run().await });
-        let order =
-            Order { port, ..probe.order(&world).unwrap_or_else(|_| panic!("good arguments")) };
-        let mut answer = probe.look(&world, &order).await?;
+        let (order, general) = probe.order(&world).unwrap_or_else(|_| panic!("good arguments"));
+        let mut answer = probe.look(&world, &Order { port, ..order }, &general).await?;
         answer.report.port = 25;
         for visit in &mut answer.report.visits {
             visit.connect = visit.connect.map(|_| Duration::from_millis(1));

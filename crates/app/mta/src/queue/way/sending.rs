@@ -46,6 +46,7 @@ pub fn sending(
         tls: level(&plan, envelope.tls_optional),
         tls_names: plan.tls_names.clone(),
         tls_settings: settings(&config.config, route),
+        tls_general: settings(&config.config, &Route::default()),
         implicit_tls: plan.implicit_tls,
         require_tls: envelope.require_tls,
         avoid: names(plan.avoid.with(learned)),
