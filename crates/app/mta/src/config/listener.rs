@@ -1,11 +1,13 @@
 //! `[[listener]]`: where clients connect, and what they may do there.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
+use sasl::Mechanism;
 use serde::{Deserialize, Serialize};
 use smtp::{
     client::Features,
@@ -157,6 +159,20 @@ pub struct Auth {
     /// Take NTLM's version 1, too. Whoever hears one login has what is as good as the password, for good: only
     /// for clients that can't do better, inside TLS. Needs `NTLM` in `mechanisms`.
     pub ntlm_v1: bool,
+    /// Further names under which mechanisms are offered, for clients that know them by no other: `SPA` and
+    /// `MSN` are NTLM.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
+}
+
+impl Auth {
+    /// The further names, in capitals. The check of the configuration refuses mechanisms that are none.
+    pub fn further_names(&self) -> Vec<(Box<str>, Mechanism)> {
+        let known = |(name, of): (&String, &String)| {
+            Some((name.to_ascii_uppercase().into(), Mechanism::by_name(of)?))
+        };
+        self.names.iter().filter_map(known).collect()
+    }
 }
 
 /// What to do with a bare LF or CR in content. Neither lets one end a message: that would be smuggling.

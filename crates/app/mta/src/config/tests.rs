@@ -183,6 +183,10 @@ fn errors_say_where_and_what_would_be_right() {
              `auth.ntlm_v1`",
         ),
         (
+            "[[listener]]\naddress = '127.0.0.1:25'\nauth = { names = { plain = 'NTLM' } }",
+            "3: `plain` is a mechanism by itself; name it in `auth.mechanisms`",
+        ),
+        (
             "[[listener]]\naddress = '127.0.0.1:25'\nrole = 'relay'",
             "3: a `relay` listener that trusts no networks; name them in `networks`, like `networks = [\"192.0.2.0/24\"]`",
         ),

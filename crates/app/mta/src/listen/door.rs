@@ -398,6 +398,7 @@ pub fn offer(
             (true, false) => AuthOffer::inside_tls(mechanisms),
             (true, true) => AuthOffer::always(mechanisms),
         },
+        auth_names: listener.auth.further_names(),
         auth_required: listener.requires_auth(),
         tls_available: tls_available && listener.tls == ListenerTls::StartTls,
         tls_required: listener.require_tls,

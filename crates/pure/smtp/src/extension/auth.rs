@@ -30,7 +30,7 @@ pub(super) fn invites(ground: &Ground<'_>) -> bool {
 
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
     if is_offered(ground) && invites(ground) {
-        lines.push(format!("AUTH {}", ground.mechanisms()));
+        lines.push(format!("AUTH {}", ground.mechanism_names()));
     }
 }
 

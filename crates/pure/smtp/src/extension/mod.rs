@@ -124,6 +124,13 @@ impl Ground<'_> {
         self.offer.auth.mechanisms(self.tls, self.bindable, self.certificate)
     }
 
+    /// Their names as EHLO lists them, and whatever else they are called here.
+    pub(crate) fn mechanism_names(&self) -> String {
+        let offered = self.mechanisms();
+        let others = self.offer.auth_names.iter().filter(|(_, of)| offered.has(*of));
+        others.fold(offered.to_string(), |names, (name, _)| format!("{names} {name}"))
+    }
+
     /// Whether TLS can be started by the verb of that feature. RFC 3207 section 4.2: not inside TLS.
     pub(crate) fn may_start_tls(&self, verb: Features) -> bool {
         self.offer.tls_available && !self.tls && self.features.has(verb)

@@ -19,7 +19,7 @@ pub(super) const ROW: Extension = Extension {
 fn advertise(ground: &Ground<'_>, lines: &mut Lines) {
     let offered = ground.features.has(Features::X_EXPS) && is_offered(ground);
     if offered && auth::invites(ground) {
-        lines.push(format!("X-EXPS {}", ground.mechanisms()));
+        lines.push(format!("X-EXPS {}", ground.mechanism_names()));
     }
 }
 

@@ -30,7 +30,7 @@ impl<P: Proof> Server<P> {
     pub(super) fn hear_auth(&mut self, now: Duration, word: &str, argument: &str) {
         let (mechanism, rest) = argument.split_once(' ').unwrap_or((argument, ""));
         // RFC 4422 section 3.1: capitals. What does not look like a mechanism might be a password.
-        let known = Mechanism::by_name(mechanism).is_some();
+        let known = self.mechanism_called(mechanism).is_some();
         let capital =
             |o: u8| o.is_ascii_uppercase() || o.is_ascii_digit() || o == b'-' || o == b'_';
         let shown = known || (mechanism.len() <= 20 && mechanism.bytes().all(capital));
@@ -92,10 +92,21 @@ impl<P: Proof> Server<P> {
         }
     }
 
+    /// The mechanism of that name, or of that further name.
+    fn mechanism_called(&self, name: &str) -> Option<Mechanism> {
+        let others = || {
+            let mut names = self.offer.auth_names.iter();
+            names
+                .find(|(other, _)| other.eq_ignore_ascii_case(name))
+                .map(|&(_, mechanism)| mechanism)
+        };
+        Mechanism::by_name(name).or_else(others)
+    }
+
     /// The mechanism of that name, if this client is offered it now.
     fn mechanism(&self, name: &str) -> Result<Mechanism, Reply> {
         let offered = self.mechanisms();
-        match Mechanism::by_name(name) {
+        match self.mechanism_called(name) {
             Some(mechanism) if offered.has(mechanism) => Ok(mechanism),
             Some(mechanism)
                 if self.offer.auth.inside_tls.has(mechanism) && self.tls().is_none() =>

@@ -44,6 +44,8 @@ pub struct Offer {
     pub discard_length_max: usize,
     /// Whether AUTH is offered, and what of it.
     pub auth: AuthOffer,
+    /// Further names of mechanisms, in capitals: offered and taken like their own.
+    pub auth_names: Vec<(Box<str>, Mechanism)>,
     /// MAIL needs AUTH first (RFC 6409 section 4.3).
     pub auth_required: bool,
     /// There is a certificate: STARTTLS can be offered.
@@ -187,6 +189,7 @@ impl Offer {
             command_length_max: 2_048,
             discard_length_max: 256 * 1024,
             auth: AuthOffer::NEVER,
+            auth_names: Vec::new(),
             auth_required: false,
             tls_available: false,
             tls_required: false,

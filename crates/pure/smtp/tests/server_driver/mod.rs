@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use sasl::Mechanisms;
+use sasl::{Mechanism, Mechanisms};
 use smtp::{
     Proof, Recipient, Reply, Timestamp, TlsFacts,
     extension::{Features, TABLE, etrn::Node},
@@ -84,6 +84,9 @@ pub fn offer(words: &[String]) -> Offer {
             "every-mechanism" => {
                 offer.tls_available = true;
                 offer.auth = AuthOffer::always(Mechanisms::that(|_| true));
+            }
+            "other-names" => {
+                offer.auth_names = vec![("SPA".into(), Mechanism::Ntlm)];
             }
             "auth" => offer.auth = AuthOffer::always(Mechanisms::BY_PASSWORD),
             "plain" => offer.features = Features::NONE,

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use sasl::{Mechanism, Mechanisms};
+
 use super::Found;
-use crate::config::{Accounts, Config, Own};
+use crate::config::{Accounts, Auth, Config, Own};
 
 impl Found<'_, '_> {
     pub(super) fn accounts(&mut self, config: &Config) {
@@ -30,13 +32,7 @@ impl Found<'_, '_> {
                 let known: Vec<&str> = names.iter().copied().collect();
                 self.error(&at("accounts"), message, &format!("there are {}", known.join(", ")));
             }
-            for name in &listener.auth.mechanisms {
-                if let Err(error) = name.parse::<sasl::Mechanism>() {
-                    let known = sasl::Mechanisms::that(|_| true);
-                    let help = format!("there are {known}");
-                    self.error(&at("auth"), error.to_string(), &help);
-                }
-            }
+            self.mechanisms(&at("auth"), &listener.auth);
             if let Some(file) = &listener.client_ca {
                 self.pem(&at("client_ca"), file, "CERTIFICATE");
             }
@@ -57,6 +53,27 @@ impl Found<'_, '_> {
         if config.scram_iterations < sasl::scram::ITERATIONS {
             let help = "RFC 7677 section 4 has 4096 as the least";
             self.error(&["scram_iterations"], "too few iterations", help);
+        }
+    }
+
+    fn mechanisms(&mut self, at: &[&str], auth: &Auth) {
+        for name in auth.mechanisms.iter().chain(auth.names.values()) {
+            if let Err(error) = name.parse::<Mechanism>() {
+                let help = format!("there are {}", Mechanisms::that(|_| true));
+                self.error(at, error.to_string(), &help);
+            }
+        }
+        for name in auth.names.keys() {
+            // RFC 4422 section 3.1; in a configuration small letters do as well.
+            let fits = |o: u8| o.is_ascii_alphanumeric() || b"-_".contains(&o);
+            if !(1..=20).contains(&name.len()) || !name.bytes().all(fits) {
+                let help = "up to 20 letters, digits, `-` and `_`, such as `SPA`";
+                self.error(at, format!("`{name}` can't be the name of a mechanism"), help);
+            }
+            if Mechanism::by_name(name).is_some() {
+                let help = "name it in `auth.mechanisms`";
+                self.error(at, format!("`{name}` is a mechanism by itself"), help);
+            }
         }
     }
 }
