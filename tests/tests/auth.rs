@@ -295,6 +295,36 @@ fn we_bring_a_token_to_postfix_with_dovecot() {
     assert!(web.asked() >= 4, "Dovecot asked about {} tokens", web.asked());
 }
 
+/// Dovecot tells in a challenge why a token won't do: whoever goes then has failed as well.
+#[test]
+fn a_token_that_dovecot_refuses_counts_though_the_client_goes() {
+    let web = Web::start(|_: &str| Some(r#"{"active":false}"#.to_owned()));
+    let url = format!("http://127.0.0.1:{}/introspect", web.port);
+    let knows = Knows {
+        mechanisms: "oauthbearer xoauth2",
+        user: ("nobody", "none"),
+        tokens: Some(&url),
+        ..Knows::default()
+    };
+    let Some(dovecot) = DovecotAuth::start(knows) else { return };
+    let port = ports::free();
+    let bed = Bed::start(&format!(
+        "[door.logins]\nper_client = 2\n[[accounts]]\nkind = \"dovecot\"\nsocket = \"{}\"\n\
+         [[listener]]\nname = \"own\"\naddress = \"127.0.0.1:{port}\"\nrole = \"submission\"\ntls = \"none\"\n\
+         auth = {{ without_tls = true, mechanisms = [\"OAUTHBEARER\"] }}\n",
+        dovecot.socket().display()
+    ));
+    // `n,a=anna@here.test,^Aauth=Bearer ya29.stale^A^A`
+    let token = "AUTH OAUTHBEARER bixhPWFubmFAaGVyZS50ZXN0LAFhdXRoPUJlYXJlciB5YTI5LnN0YWxlAQE=";
+    for _ in 0..2 {
+        Client::hello(port).expect(token, "334 eyJ");
+    }
+    Client::hello(port).expect(token, "454 4.7.0 too many failed logins");
+    assert_eq!(web.asked(), 2);
+    let shown = bed.command(&["status"]).good();
+    assert!(shown.contains("login-rate 1"), "{shown}");
+}
+
 #[test]
 fn we_sign_in_at_exim() {
     let sink = Sink::start();

@@ -127,6 +127,13 @@ impl Dovecot {
 }
 
 impl Relay {
+    /// Whether a challenge means that what the client brought is refused: a token is all that it has to say, and
+    /// is told why it won't do (RFC 7628 section 3.2.3).
+    pub fn refuses_by_challenge(&self, challenge: &[u8]) -> bool {
+        let by_token = matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2);
+        by_token && !challenge.is_empty()
+    }
+
     /// About to begin.
     pub fn new(dovecot: Arc<Dovecot>, mechanism: Mechanism, visit: Visit) -> Self {
         Self { dovecot, mechanism, visit, way: None }

@@ -203,6 +203,12 @@ impl Login {
     async fn relayed(&mut self, at: &At<'_>, relay: Box<Relay>, step: dovecot::Step) -> Outcome {
         match step {
             dovecot::Step::Challenge(octets) => {
+                // Nobody says yet whom it was to be. The client may hang up now, and it has failed all the same.
+                if relay.refuses_by_challenge(&octets)
+                    && let Some(looked_at) = &mut self.looked_at
+                {
+                    looked_at.count(at).await;
+                }
                 self.way = Some(Way::Dovecot(relay));
                 Outcome::plain(SaslAnswer::Challenge(octets))
             }
