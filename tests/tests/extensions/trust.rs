@@ -62,6 +62,38 @@ fn a_client_without_an_address_and_one_on_the_deny_list_are_not_the_proxy() {
     });
 }
 
+/// Whoever comes by a proxy has no more connections than who comes himself; and none less for having named himself
+/// in two commands.
+#[test]
+fn whom_a_proxy_names_is_counted_among_the_connections() {
+    let port = ports::free();
+    let own = "xclient = [\"127.0.0.0/8\"]\ntls = \"none\"";
+    let limits = "[limits]\nconnections_per_client_max = 2\n";
+    let bed = Bed::start(&format!("{limits}{}", listener(port, own)));
+    let proxied = |from: &str, client: &str, reply: &str| {
+        let mut proxy = Client::from(from, port).expect("the server answers");
+        proxy.expect(&format!("XCLIENT ADDR={client}"), reply);
+        proxy
+    };
+    let mut first = proxied("127.0.0.81", "192.0.2.99", "220");
+    first.expect("XCLIENT ADDR=192.0.2.99 HELO=client.example", "220");
+    let second = proxied("127.0.0.82", "192.0.2.99", "220");
+    proxied("127.0.0.83", "192.0.2.99", "421 4.7.0");
+    proxied("127.0.0.83", "192.0.2.98", "220");
+    // A client without a known address is nobody in particular.
+    let unknown = ["127.0.0.84", "127.0.0.85", "127.0.0.86"];
+    let _unknown = unknown.map(|from| proxied(from, "[UNAVAILABLE]", "220"));
+    drop(second);
+    wait_for("the place that was given back", Duration::from_secs(10), || {
+        let mut proxy = Client::from("127.0.0.87", port).ok()?;
+        let reply = proxy.say("XCLIENT ADDR=192.0.2.99").ok()?;
+        reply.starts_with("220").then_some(())
+    });
+    wait_for("the refusal in the log", Duration::from_secs(10), || {
+        bed.log().contains("\"rule\":\"connections\"").then_some(())
+    });
+}
+
 #[test]
 fn a_strangers_xclient_and_xforward_change_nothing() {
     let port = ports::free();

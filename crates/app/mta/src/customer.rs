@@ -111,7 +111,8 @@ async fn reverse(entrance: &Entrance, config: &Arc<Compiled>, odmr: &Odmr, mut s
     let began = Instant::now();
     let machine = Server::new(door.offer.clone(), peer, began.elapsed());
     tracing::info!(provider, "ODMR: the roles are swapped");
-    let session = Session::new(entrance.queue.clone(), door, wire, machine, began);
+    let session =
+        Session::new(entrance.queue.clone(), entrance.census.clone(), door, wire, machine, began);
     session.run(entrance.closing.clone()).await;
 }
 

@@ -10,6 +10,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use policy::Refusal;
+use smtp::Reply;
+
 use crate::config::Limits;
 
 /// All connections.
@@ -26,6 +29,8 @@ struct Counts {
 /// A connection's place; given back when dropped.
 pub struct Place {
     census: Arc<Census>,
+    /// Places of all that it takes: none, where the connection has one already.
+    share: u32,
     client: u64,
     network: u64,
 }
@@ -39,6 +44,17 @@ pub enum Full {
     Client,
     /// Of this client's network.
     Network,
+}
+
+impl Full {
+    /// What the client hears.
+    pub fn refusal(self) -> Refusal {
+        Refusal {
+            rule: "connections",
+            reply: Reply::too_many_connections(),
+            why: format!("too many are open {self}"),
+        }
+    }
 }
 
 impl fmt::Display for Full {
@@ -70,13 +86,22 @@ fn network(address: IpAddr) -> u64 {
 impl Census {
     /// A place, or which limit is reached.
     pub fn enter(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Place, Full> {
+        self.take(address, limits, 1)
+    }
+
+    /// A place for whom a connection speaks that has one of its own.
+    pub fn stand_by(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Place, Full> {
+        self.take(address, limits, 0)
+    }
+
+    fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits, share: u32) -> Result<Place, Full> {
         let (client, network) = (client(address), network(address));
         let mut counts = self.lock();
         let over = |count: u32, limit: u32| limit > 0 && count >= limit;
         let of = |counts: &HashMap<u64, u32, ahash::RandomState>, key| {
             counts.get(&key).copied().unwrap_or(0)
         };
-        if counts.all >= limits.connections_max {
+        if share > 0 && counts.all >= limits.connections_max {
             return Err(Full::All);
         }
         if over(of(&counts.clients, client), limits.connections_per_client_max) {
@@ -85,10 +110,10 @@ impl Census {
         if over(of(&counts.networks, network), limits.connections_per_network_max) {
             return Err(Full::Network);
         }
-        counts.all += 1;
+        counts.all += share;
         *counts.clients.entry(client).or_default() += 1;
         *counts.networks.entry(network).or_default() += 1;
-        Ok(Place { census: self.clone(), client, network })
+        Ok(Place { census: self.clone(), share, client, network })
     }
 
     /// Connections in all.
@@ -104,7 +129,7 @@ impl Census {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.census.lock();
-        counts.all = counts.all.saturating_sub(1);
+        counts.all = counts.all.saturating_sub(self.share);
         leave(&mut counts.clients, self.client);
         leave(&mut counts.networks, self.network);
     }
@@ -142,6 +167,12 @@ mod tests {
         assert_eq!(enter("198.51.100.1").err(), Some(Full::All));
         drop(first);
         assert!(enter("192.0.2.1").is_ok());
+        // Whom a connection speaks for has limits of his own, and takes nothing of the whole.
+        let stand_by = |text: &str| census.stand_by(text.parse().unwrap(), &limits);
+        let named: Vec<_> = (0..2).map(|_| stand_by("203.0.113.1").unwrap()).collect();
+        assert_eq!((stand_by("203.0.113.1").err(), census.all()), (Some(Full::Client), 3));
+        drop(named);
+        assert!(stand_by("203.0.113.1").is_ok());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use transport::Wire;
 use world::net::{Listener, Stream};
 
 pub use self::{
-    census::Census,
+    census::{Census, Full, Place},
     door::{Door, Teaser, mechanisms, offer},
 };
 use crate::{
@@ -90,11 +90,7 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let place = entrance.census.enter(client, &door.limits);
     let case = door.case(&config, client);
     let refusal = match &place {
-        Err(full) => Some(Refusal {
-            rule: "connections",
-            reply: Reply::too_many_connections(),
-            why: format!("too many are open {full}"),
-        }),
+        Err(full) => Some(full.refusal()),
         Ok(_) => context.policy.connection(&case).refusal,
     };
     let mut wire = match door.implicit_tls && refusal.is_none() {
@@ -133,7 +129,8 @@ async fn admit(entrance: Entrance, door: Arc<Door>, stream: Stream) {
     let closing = entrance.closing.clone();
     // Boxed, as the handshakes above are, so that who waits for the greeting takes no room for what comes
     // after it.
-    let session = Session::new(entrance.queue.clone(), door, wire, machine, began);
+    let census = entrance.census.clone();
+    let session = Session::new(entrance.queue.clone(), census, door, wire, machine, began);
     Box::pin(session.run(closing)).await;
     drop(place);
 }

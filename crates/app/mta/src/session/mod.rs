@@ -29,7 +29,7 @@ use self::{
     login::Login,
 };
 use crate::{
-    listen::Door,
+    listen::{Census, Door, Full, Place},
     queue::{self, Queue},
 };
 
@@ -47,6 +47,9 @@ thread_local! {
 /// A connection and all that it needs.
 pub struct Session {
     queue: Arc<Queue>,
+    census: Arc<Census>,
+    /// The place of whom a proxy named (XCLIENT); the proxy keeps its own.
+    named: Option<Place>,
     door: Arc<Door>,
     /// None only while a TLS handshake is under way.
     wire: Option<Wire>,
@@ -68,6 +71,7 @@ impl Session {
     /// A connection that was accepted at `door`; `machine` has its greeting ready.
     pub fn new(
         queue: Arc<Queue>,
+        census: Arc<Census>,
         door: Arc<Door>,
         wire: Wire,
         machine: Server<Receipt>,
@@ -76,6 +80,8 @@ impl Session {
         let keeping = Keeping::default();
         Self {
             queue,
+            census,
+            named: None,
             door,
             wire: Some(wire),
             machine,
@@ -337,11 +343,23 @@ impl Session {
 
     /// A proxy has said whom it speaks for: who is not let in when he comes himself, isn't so either.
     fn introduce(&mut self, claim: &Claim) -> io::Result<()> {
-        let Self { queue, door, machine, login, began, .. } = self;
+        let Self { queue, census, named, door, machine, login, began, .. } = self;
         let peer = inform::client(door, machine.peer(), claim);
         let context = &queue.context;
-        let case = door.case(&context.config(), peer.address.ip());
-        let refusal = context.policy.connection(&case).refusal;
+        let address = peer.address.ip();
+        let full = match address {
+            // A proxy may say the rest of him in another command; and of an unknown one nothing is counted.
+            _ if address == machine.peer().address.ip() => None,
+            _ if address.is_unspecified() => None,
+            _ => {
+                *named = None;
+                let place =
+                    census.stand_by(address, &door.limits).map(|place| *named = Some(place));
+                place.err().map(Full::refusal)
+            }
+        };
+        let case = door.case(&context.config(), address);
+        let refusal = full.or_else(|| context.policy.connection(&case).refusal);
         let refused = refusal.as_ref().map(|refusal| refusal.reply.clone());
         machine.answer(began.elapsed(), Answer::Client { peer, refused });
         login.is_elsewhere(door, machine.user());
