@@ -466,6 +466,15 @@ fn policies_are_kept_renewed_and_outlive_what_blocks_them() {
             "Testing",
             "the new one can't be had: the old one counts"
         );
+        let served = web(&pair.theirs, &server, vec![policy_answer(POLICY)]);
+        assert_eq!(
+            mode(again.find(&pair.ours, &tls, "b.test").await),
+            "Testing",
+            "and for minutes nobody is asked for the new one"
+        );
+        tokio::time::sleep(Duration::from_secs(301)).await;
+        assert_eq!(mode(again.find(&pair.ours, &tls, "b.test").await), "Enforce");
+        assert_eq!(served.await.unwrap().len(), 1);
         tokio::time::sleep(Duration::from_secs(604_801)).await;
         assert_eq!(
             mode(again.find(&pair.ours, &tls, "b.test").await),

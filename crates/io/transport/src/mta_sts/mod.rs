@@ -9,7 +9,7 @@
 //! | fresh         | has another id                | fetched; if that fails, the cached one          |
 //! | fresh         | is not there                  | the cached one, until it expires (section 3.3)  |
 //!
-//! A fetch that failed is not tried again for some minutes. What was fetched is kept in [`Store`], on
+//! A fetch that failed is not tried again for some minutes, whether an older policy is known or not. What was fetched is kept in [`Store`], on
 //! disk too: an attacker who can block the fetch shall have to block it for as long as `max_age`.
 
 mod fetch;

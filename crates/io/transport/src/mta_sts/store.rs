@@ -42,8 +42,19 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Held {
-    Policy { policy: Arc<StsPolicy>, id: String, fetched: Timestamp },
-    Failed { id: String, why: String, result: TlsResult, until: Timestamp },
+    Policy {
+        policy: Arc<StsPolicy>,
+        id: String,
+        fetched: Timestamp,
+        /// A newer one that can't be had: its id, and when it is asked for again.
+        missed: Option<(String, Timestamp)>,
+    },
+    Failed {
+        id: String,
+        why: String,
+        result: TlsResult,
+        until: Timestamp,
+    },
 }
 
 /// The first line of a file.
@@ -69,7 +80,9 @@ impl Store {
                 Ok((head, policy)) => {
                     let fetched = Timestamp(head.fetched);
                     let policy = Arc::new(policy);
-                    held.insert(domain.to_owned(), Held::Policy { policy, id: head.id, fetched });
+                    let (id, missed) = (head.id, None);
+                    let policy = Held::Policy { policy, id, fetched, missed };
+                    held.insert(domain.to_owned(), policy);
                 }
                 Err(error) => unreadable.push((domain.to_owned(), error.to_string())),
             }
@@ -102,6 +115,11 @@ impl Store {
             }
             Some(Held::Failed { id: known, why, result, .. }) if fresh && known == id => {
                 StsFound::Failed { why, result }
+            }
+            Some(Held::Policy { policy, missed: Some((of, again)), .. })
+                if fresh && of == id && now < again =>
+            {
+                StsFound::Policy(policy)
             }
             Some(Held::Policy { policy, .. }) if fresh => {
                 match self.renew(world, tls, domain, id).await {
@@ -159,17 +177,19 @@ impl Store {
                 // In memory it is known all the same; a disk that refuses tells so by other ways.
                 let _ = write(world, &self.directory, domain, &head, &text).await;
                 let found = StsFound::Policy(Arc::clone(&policy));
-                (Held::Policy { policy, id, fetched: now }, found)
+                (Held::Policy { policy, id, fetched: now, missed: None }, found)
             }
             Err(error) => {
                 let (why, result) = (error.to_string(), error.result());
+                let until = now.after(FAILURE_KEPT);
                 // What is known still counts, though nothing newer can be had.
-                if let Some(Held::Policy { policy, fetched, .. }) = self.lock().get(domain)
+                if let Some(Held::Policy { policy, fetched, missed, .. }) =
+                    self.lock().get_mut(domain)
                     && now < fetched.after(policy.max_age)
                 {
+                    *missed = Some((id, until));
                     return StsFound::Failed { why, result };
                 }
-                let until = now.after(FAILURE_KEPT);
                 (
                     Held::Failed { id, why: why.clone(), result, until },
                     StsFound::Failed { why, result },
