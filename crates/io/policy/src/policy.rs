@@ -307,8 +307,8 @@ impl Policy {
         verdict
     }
 
-    /// Writes greylist and failed logins soon after they change, and looks now and then whether the files of names have
-    /// changed; until it is dropped. `blocking`: disk calls go to threads of their own.
+    /// Writes greylist and failed logins soon after they change, and looks now and then whether the files of
+    /// names have changed; until it is dropped. `blocking`: disk calls go to threads of their own.
     pub async fn keep(self: Arc<Self>, blocking: bool) {
         let mut look = tokio::time::Instant::now() + FILES_EVERY;
         loop {

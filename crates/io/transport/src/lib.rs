@@ -32,7 +32,8 @@ pub mod wire;
 pub use content::Content;
 pub use open::{open, over};
 pub use plan::{
-    Credentials, Endpoint, Features, Learned, Plan, Protocol, Reason, Target, Tickets, Timeouts, TlsLevel,
+    Credentials, Endpoint, Features, Learned, Plan, Protocol, Reason, Target, Tickets, Timeouts,
+    TlsLevel,
 };
 pub use policy::{Demand, Policy, TlsResult};
 pub use rustls::ServerConfig;

@@ -3,7 +3,7 @@
 
 use ::gss::{Tickets, Trouble};
 use sasl::{client::Context, gss, scram::Salting};
-use world::{World, net::Net};
+use world::World;
 
 use crate::{drive::Driver, plan::Target};
 
@@ -29,13 +29,9 @@ pub(crate) fn sign_in(world: &World, target: &Target, driver: &mut Driver) {
     }
 }
 
-/// Answers [`smtp::client::Output::Salt`]: on a thread of its own, but where threads would make no course
-/// of events.
+/// Answers [`smtp::client::Output::Salt`].
 pub(crate) async fn salt(world: &World, driver: &mut Driver, salting: Salting) {
-    let salted = match world.net {
-        Net::Sim(_) => Ok(salting.work()),
-        Net::Real => tokio::task::spawn_blocking(move || salting.work()).await,
-    };
+    let salted = world.aside(move || salting.work()).await;
     let now = driver.now();
     match salted {
         Ok(salted) => driver.client.salted(now, &salted),

@@ -277,12 +277,7 @@ fn write_relayed(report: &Report<'_>, fate: &Fate<'_>, out: &mut String) {
         }
     };
     out.push('\n');
-    wrap::paragraph(
-        out,
-        &format!("The server {peer} took it over. {then} It said:"),
-        "",
-        WIDTH,
-    );
+    wrap::paragraph(out, &format!("The server {peer} took it over. {then} It said:"), "", WIDTH);
     if let Some(Outcome::Relayed(reply)) = fate.outcome() {
         out.push('\n');
         write_words(reply, out);

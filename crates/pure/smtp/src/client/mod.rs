@@ -7,7 +7,8 @@
 //!   what can still be read was fed, as the reason often stands there;
 //! - after each call: write and clear [`commands`](Client::commands), then [`poll`](Client::poll) until
 //!   `None`; call [`expire`](Client::expire) once [`deadline`](Client::deadline) has passed;
-//! - on [`Output::SignIn`], [`Output::Gss`], [`Output::Salt`]: `sign_in`, `gss_answered`, `salted`; nothing is awaited meanwhile;
+//! - on [`Output::SignIn`], [`Output::Gss`], [`Output::Salt`]: `sign_in`, `gss_answered`, `salted`; nothing is
+//!   awaited meanwhile;
 //! - on [`Output::Content`]: what is in `commands` is written first, then the content through
 //!   [`frame`](Client::frame) piece by piece, then [`content_sent`](Client::content_sent). While content is
 //!   under way, what the peer says is still fed: it may end the transaction early;
@@ -215,8 +216,9 @@ impl Client {
         &self.extensions
     }
 
-    /// What can be used here: offered, not to be avoided, not refused before, and allowed where it needs that. Before `begin`, the caller sees here
-    /// whether the content must be converted (8BITMIME, BINARYMIME with CHUNKING, SMTPUTF8).
+    /// What can be used here: offered, not to be avoided, not refused before, and allowed where it needs that.
+    /// Before `begin`, the caller sees here whether the content must be converted (8BITMIME, BINARYMIME with
+    /// CHUNKING, SMTPUTF8).
     pub fn usable(&self) -> Features {
         let barred = Features::OPT_IN.without(self.plan.allow);
         self.extensions.offered().without(self.plan.avoid).without(barred).without(self.refused)
