@@ -35,6 +35,8 @@ pub enum Does {
     /// Such a reply is about all our mail, not about this message: the site is left alone for so long,
     /// and twice as long each time it says so again within an hour; then one connection begins.
     Rest(Says, Duration),
+    /// The same for such a reply with a code 5yz, which does not mean it: the message waits, too.
+    RestThough(Says, Duration),
     /// Such a reply to MAIL, after mail went over the same connection, ends that connection only: the
     /// message goes over a new one at once, and later connections end before.
     NewConnection(Says),
@@ -42,7 +44,7 @@ pub enum Does {
     Always(&'static str),
 }
 
-/// Replies that are meant, of those with a code 4yz.
+/// Replies that are meant; of those with a code 4yz, where nothing else is said.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Says {
     /// Enhanced statuses, subject and detail from and to; RFC 3463 has no meaning for most of these.
@@ -89,14 +91,25 @@ impl Quirks {
     /// The one by which a cause is the whole site's, and for how long it is left alone if it said so
     /// `times` in a row before.
     pub fn rest(&self, cause: &Cause, times: u32) -> Option<(&'static Quirk, Duration)> {
-        let reply = temporary(cause)?;
+        let Trouble::Reply(reply) = &cause.trouble else { return None };
         self.iter().find_map(|quirk| match &quirk.does {
-            Does::Rest(says, wait) if says.is(reply) => {
-                let wait = wait.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX));
-                Some((quirk, wait.min(REST_MAX)))
+            Does::Rest(says, wait) if reply.is_transient() && says.is(reply) => {
+                Some((quirk, longer(*wait, times)))
             }
+            Does::RestThough(says, wait) if says.is(reply) => Some((quirk, longer(*wait, times))),
             _ => None,
         })
+    }
+
+    /// Puts off what is only said to be for good.
+    pub fn soften(&self, outcomes: &mut [Outcome]) {
+        for outcome in outcomes {
+            if let Outcome::Failed(cause) = outcome
+                && self.rest(cause, 0).is_some()
+            {
+                *outcome = Outcome::Deferred(cause.clone());
+            }
+        }
     }
 
     /// The same for the first of these outcomes that means the site.
@@ -137,6 +150,13 @@ impl Quirk {
             Does::Rest(says, wait) => {
                 format!("the site rests for {}m when it says {}", wait.as_secs() / 60, says.told())
             }
+            Does::RestThough(says, wait) => {
+                let minutes = wait.as_secs() / 60;
+                format!(
+                    "mail waits and the site rests for {minutes}m when it says, with 5yz, {}",
+                    says.told()
+                )
+            }
             Does::NewConnection(says) => {
                 format!("on with a new connection when MAIL is answered with {}", says.told())
             }
@@ -148,8 +168,9 @@ impl Quirk {
 impl Says {
     fn is(&self, reply: &Reply) -> bool {
         let status = reply.status.map(|status| (status.subject, status.detail));
-        // A mailbox that has too much to do says nothing of the site (RFC 3463 section 3.3).
-        if status.is_some_and(|(subject, _)| subject == 2) {
+        // A mailbox that has too much to do says nothing of the site (RFC 3463 section 3.3), nor does one domain
+        // whose mail is not authenticated (RFC 7372; 4.7.30 and the next are Gmail's).
+        if let Some((2, _) | (7, 20..=24 | 26 | 27 | 30..=32)) = status {
             return false;
         }
         let by_status = status.is_some_and(|(subject, detail)| {
@@ -170,9 +191,13 @@ impl Says {
     }
 }
 
+fn longer(wait: Duration, times: u32) -> Duration {
+    wait.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(REST_MAX)
+}
+
 fn temporary(cause: &Cause) -> Option<&Reply> {
     match &cause.trouble {
-        Trouble::Reply(reply) if reply.code / 100 == 4 => Some(reply),
+        Trouble::Reply(reply) if reply.is_transient() => Some(reply),
         _ => None,
     }
 }

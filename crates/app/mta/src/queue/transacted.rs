@@ -57,7 +57,8 @@ impl Transacted {
         loop {
             let envelope = self.envelope.clone();
             let before = session.transactions();
-            let relayed = session.relay(&Mail { envelope, content }).await;
+            let mut relayed = session.relay(&Mail { envelope, content }).await;
+            way.quirks.soften(&mut relayed.outcomes);
             if let Some((quirk, cause)) =
                 is_full(way, &relayed.outcomes).filter(|_| before > 0 && first)
             {

@@ -279,7 +279,9 @@ impl Line {
                     }
                     return Ok(session);
                 }
-                Err(failure) => {
+                Err(mut failure) => {
+                    let asks_for_rest = self.way.quirks.rest(&failure.cause, 0).is_some();
+                    failure.permanent &= !asks_for_rest;
                     if !failure.learned.reasons.is_empty() {
                         queue.learned(&self.way.site, job, &failure.learned);
                     }
@@ -288,10 +290,7 @@ impl Line {
                     failures.push((target.to_string(), failure));
                     // A host that refuses us for good speaks for its domain, and so does one that has heard
                     // too much of us.
-                    let speaks_for_all = failures.last().is_some_and(|(_, failure)| {
-                        permanent || self.way.quirks.rest(&failure.cause, 0).is_some()
-                    });
-                    if speaks_for_all {
+                    if permanent || asks_for_rest {
                         break;
                     }
                 }

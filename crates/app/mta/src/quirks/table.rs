@@ -25,7 +25,13 @@ pub const TABLE: &[Quirk] = &[
     },
     Quirk {
         name: "microsoft-rate",
-        hosts: &["*.protection.outlook.com", "*.mx.microsoft", "*.hotmail.com"],
+        hosts: &[
+            "*.protection.outlook.com",
+            "*.protection.partner.outlook.cn",
+            "*.protection.office365.us",
+            "*.mx.microsoft",
+            "*.hotmail.com",
+        ],
         does: Does::Rest(
             Says {
                 statuses: &[(7, 500, 699)],
@@ -58,7 +64,7 @@ pub const TABLE: &[Quirk] = &[
         does: Does::Rest(
             Says {
                 statuses: &[(16, 50, 59)],
-                words: &["[ts0", "[tss0", "temporarily deferred due to"],
+                words: &["[ts0", "[tss0", "[tss1", "temporarily deferred due to"],
             },
             minutes(20),
         ),
@@ -71,6 +77,13 @@ pub const TABLE: &[Quirk] = &[
         does: Does::Connections(3),
         why: "Orange and Wanadoo share servers that take three connections of an address at once, and answer \
               421 OFR004_104 \"Too many connections, slow down\" to more",
+    },
+    Quirk {
+        name: "qq-frequency",
+        hosts: &["*.qq.com"],
+        does: Does::RestThough(Says { statuses: &[], words: &["frequency limited"] }, minutes(20)),
+        why: "QQ and Tencent's exmail say 550 \"Ip frequency limited\", \"Connection frequency limited\" or \"Domain frequency \
+              limited\" to who sends too fast, and take the same mail later (service.mail.qq.com)",
     },
     Quirk {
         name: "too-many-connections",

@@ -172,3 +172,27 @@ fn hosts_and_switches() {
     assert_eq!(names("smtp-in.orange.fr", &[]), (None, Some(3)));
     assert_eq!(names("smtp-in.orange.fr", &["all"]), (None, None));
 }
+
+/// QQ says 5yz and means "not so fast"; who is not authenticated slows nobody else down.
+#[test]
+fn what_is_said_for_good_and_is_not() {
+    let qq = Quirks::of("mx3.qq.com", &[]);
+    let limited =
+        said(Stage::Mail, 550, None, "Ip frequency limited [ABC]. https://service.mail.qq.com/");
+    let denied = said(Stage::EndOfData, 550, None, "Mail content denied");
+    assert_eq!(qq.rest(&limited, 0).map(|(quirk, _)| quirk.name), Some("qq-frequency"));
+    let mut outcomes = [Outcome::Failed(limited.clone()), Outcome::Failed(denied.clone())];
+    qq.soften(&mut outcomes);
+    assert_eq!(outcomes, [Outcome::Deferred(limited.clone()), Outcome::Failed(denied)]);
+    let mut elsewhere = [Outcome::Failed(limited.clone())];
+    Quirks::of("mx.b.test", &[]).soften(&mut elsewhere);
+    assert_eq!(elsewhere, [Outcome::Failed(limited)]);
+
+    let google = Quirks::of("gmail-smtp-in.l.google.com", &[]);
+    let text = "This mail has been rate limited because it is unauthenticated";
+    for detail in [26, 27, 30] {
+        let cause = said(Stage::EndOfData, 421, Some((7, detail)), text);
+        assert!(google.rest(&cause, 0).is_none(), "4.7.{detail} is about one domain");
+    }
+    assert!(google.rest(&said(Stage::Mail, 421, Some((7, 28)), text), 0).is_some());
+}
