@@ -32,6 +32,8 @@ pub struct Received<'a> {
     /// The forward-path when there is exactly one: more would tell recipients of each other
     /// (RFC 5321 section 7.6).
     pub recipient: Option<&'a str>,
+    /// MT-PRIORITY, where it was said (RFC 6710).
+    pub priority: Option<i8>,
     /// When.
     pub at: Timestamp,
     /// Minutes east of Greenwich in which `at` is written.
@@ -103,14 +105,18 @@ pub fn received(from: &Received<'_>, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"\r\n\tid ");
     write_name(out, from.queue_id);
+    let mut length = from.queue_id.len();
     if let Some(recipient) = from.recipient {
-        let too_long = recipient.len() + from.queue_id.len() > 24;
+        length += recipient.len();
         out.extend_from_slice(b" for <");
         write_path(out, recipient);
-        out.extend_from_slice(if too_long { b">;\r\n\t" } else { b">; " });
-    } else {
-        out.extend_from_slice(b"; ");
+        out.push(b'>');
     }
+    if let Some(priority) = from.priority {
+        // An additional clause of RFC 6710 section 4; it comes last.
+        let _ = write!(out, "{}PRIORITY {priority}", if length > 24 { "\r\n\t" } else { " " });
+    }
+    out.extend_from_slice(if length > 24 && from.priority.is_none() { b";\r\n\t" } else { b"; " });
     date::write(out, from.at, from.offset);
     out.extend_from_slice(b"\r\n");
 }
@@ -198,6 +204,7 @@ mod tests {
             tls: None,
             queue_id: "2K8PZ4",
             recipient: Some("bob@a.test"),
+            priority: None,
             at: Timestamp(1_795_168_800_000),
             offset: 0,
         }
@@ -266,6 +273,19 @@ mod tests {
     fn long_recipient_gets_a_line_of_its_own() {
         let recipient = format!("{}@a.test", "x".repeat(40));
         let field = written(&Received { recipient: Some(&recipient), ..sample() });
+        assert!(field.lines().all(|line| line.len() < 78), "{field}");
+    }
+
+    #[test]
+    fn a_priority_is_the_last_clause() {
+        let hurry = Received { priority: Some(-3), ..sample() };
+        assert!(written(&hurry).contains("for <bob@a.test> PRIORITY -3; Fri"));
+        assert!(
+            written(&Received { recipient: None, ..hurry }).contains("id 2K8PZ4 PRIORITY -3; ")
+        );
+        let recipient = format!("{}@a.test", "x".repeat(40));
+        let field = written(&Received { recipient: Some(&recipient), ..hurry });
+        assert!(field.contains(">\r\n\tPRIORITY -3; "), "{field}");
         assert!(field.lines().all(|line| line.len() < 78), "{field}");
     }
 

@@ -16,7 +16,8 @@ pub(super) const ROW: Extension = Extension {
     offered: Offered::Always,
     switch: "`deliver_by_min`: less is refused",
     server: "When the time is over, the message is returned (R) or its delay told (N).",
-    client: "Passed on with what is left of the time; a message with R goes to no next hop without it.",
+    client: "Passed on with what is left of the time; a message with R goes to no next hop without it, nor where its \
+             time is too short; with T, or with N to a next hop without it, a DSN says `relayed`.",
     advertise,
 };
 

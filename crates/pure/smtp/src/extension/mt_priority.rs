@@ -12,7 +12,7 @@ pub(super) const ROW: Extension = Extension {
     specified: "RFC 6710",
     offered: Offered::Users,
     switch: "`priority_max`: of users; of others 0",
-    server: "Orders the queue of a site; what may not be is lowered.",
+    server: "Orders the queue of a site, and stands in Received; what may not be is lowered.",
     client: "Passed on.",
     advertise,
 };
