@@ -171,6 +171,8 @@ fn the_higher_priority_goes_first_and_is_passed_on() {
     let priority = |mail: &str| mail.split("MT-PRIORITY=").nth(1).map(str::to_owned);
     let order: Vec<_> = taken.iter().filter_map(|taken| priority(&taken.mail)).collect();
     assert_eq!(order, ["4", "0", "-3"], "{taken:?}");
+    let trace = String::from_utf8_lossy(&taken[0].content);
+    assert!(trace.contains("PRIORITY 4;"), "{trace}");
 }
 
 #[test]
@@ -192,16 +194,35 @@ fn a_mailbox_with_another_owner_since_takes_nothing() {
     client.expect(&rcpt("anna@owned.test", "2023-04-03T23:01:00Z;R"), "550 5.7.17");
     client.expect(&rcpt("anna@owned.test", "2025-04-03T23:01:00Z;R"), "250");
     client.expect("RSET", "250");
+    // The same by a field of the header section: refused, or where others take the message, told to its originator.
+    let field = |since: &str| {
+        format!("Require-Recipient-Valid-Since: ANNA@owned.test;\r\n {since}\r\n\r\ntext\r\n")
+    };
+    let (old, new) = ("Wed, 3 Apr 2023 23:01:00 +0200", "Thu, 3 Apr 2025 23:01:00 GMT");
+    for (others, since, reply) in
+        [(false, new, "250"), (false, old, "550 5.7.17"), (true, old, "250")]
+    {
+        client.expect("MAIL FROM:<anna@here.test>", "250");
+        client.expect("RCPT TO:<Anna@owned.test>", "250");
+        if others {
+            client.expect("RCPT TO:<carol@next.test>", "250");
+        }
+        client.expect("DATA", "354");
+        client.write(field(since).as_bytes()).expect("the server reads");
+        client.expect(".", reply);
+    }
+    told(&bed, 1, &["Status: 5.7.17", "Anna@owned.test"]);
+    assert_eq!(maildir::wait(&bed.data().join("mail/owned.test/anna"), 1).len(), 1);
+    sink.wait(1);
     let since = "2014-04-03T23:01:00Z;C";
     hand_over(&mut client, "MAIL FROM:<anna@here.test>", &[&rcpt("carol@next.test", since)]);
-    assert!(sink.wait(1)[0].rcpt[0].ends_with(&format!("RRVS={since}")));
+    assert!(sink.wait(2)[1].rcpt[0].ends_with(&format!("RRVS={since}")));
     // Where the next hop knows nothing of it: with C it goes all the same, with R it comes back.
     hand_over(&mut client, "MAIL FROM:<anna@here.test>", &[&rcpt("carol@plain.test", since)]);
     assert!(!plain.wait(1)[0].rcpt[0].contains("RRVS"));
     let strict = rcpt("dora@plain.test", "2014-04-03T23:01:00Z;R");
     hand_over(&mut client, "MAIL FROM:<anna@here.test>", &[&strict]);
-    let report = maildir::wait(&bed.mailbox("anna"), 1);
-    assert!(String::from_utf8_lossy(&report[0]).contains("Status: 5.3.3"));
+    told(&bed, 2, &["Status: 5.3.3", "dora@plain.test"]);
     assert_eq!(plain.taken().len(), 1);
 }
 

@@ -62,6 +62,8 @@ fn expand(config: &Compiled, recipient: &Recipient, add: &mut dyn FnMut(Recipien
         let mut copy = recipient.clone();
         // RFC 3461 section 5.2.7.1: the original recipient stays known.
         copy.orcpt.get_or_insert_with(|| original(&recipient.forward_path));
+        // When the alias got its owner says nothing of the other mailbox (RFC 7293 section 5).
+        copy.valid_since = None;
         copy.forward_path = target.clone();
         add(copy);
     }

@@ -51,6 +51,39 @@ pub fn day(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// Reads such a date, with or without a weekday, seconds and comments behind it. Zones by names that are none of
+/// RFC 5322 section 4.3 count as Greenwich, as it has them.
+pub fn parse(text: &str) -> Option<Timestamp> {
+    let text = text.split_once('(').map_or(text, |(text, _)| text);
+    let text = text.split_once(',').map_or(text, |(_, text)| text);
+    let mut words = text.split_ascii_whitespace();
+    let (day, month, year) = (words.next()?, words.next()?, words.next()?);
+    let (time, zone) = (words.next()?, words.next()?);
+    let known = |name: &&[u8; 3]| name.eq_ignore_ascii_case(month.as_bytes());
+    let month = MONTHS.iter().position(known)? + 1;
+    let seconds = if time.len() == 5 { ":00" } else { "" };
+    let zone = match zone.split_at_checked(3) {
+        Some((hours, minutes)) if zone.len() == 5 && zone.starts_with(['+', '-']) => {
+            format!("{hours}:{minutes}")
+        }
+        _ => named_zone(zone)?.to_owned(),
+    };
+    let text = format!("{year}-{month:02}-{day:0>2}T{time}{seconds}{zone}");
+    Timestamp::from_rfc3339(&text).filter(|_| words.next().is_none())
+}
+
+fn named_zone(name: &str) -> Option<&'static str> {
+    let is_name = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphabetic());
+    is_name.then(|| match name.to_ascii_uppercase().as_str() {
+        "EDT" => "-04:00",
+        "EST" | "CDT" => "-05:00",
+        "CST" | "MDT" => "-06:00",
+        "MST" | "PDT" => "-07:00",
+        "PST" => "-08:00",
+        _ => "Z",
+    })
+}
+
 fn two_digits(out: &mut Vec<u8>, number: u32) {
     out.extend_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
 }
@@ -80,6 +113,27 @@ mod tests {
             (4_107_542_400, 0, "Mon, 1 Mar 2100 00:00:00 +0000"),     // 2100 has no leap day
         ] {
             assert_eq!(text(Timestamp(seconds * 1000), offset), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for seconds in [0, 1_795_168_800, 4_102_444_799] {
+            let at = Timestamp(seconds * 1000);
+            for offset in [0, 330, -480] {
+                assert_eq!(parse(&text(at, offset)), Some(at), "{}", text(at, offset));
+            }
+        }
+        for (text, seconds) in [
+            ("1 Jan 1970 00:01 UT", Some(60)),
+            ("Thu, 01 jan 1970 00:00:05 EST (comment)", Some(5 * 3600 + 5)),
+            ("Thu, 1 Jan 1970 00:00:00", None),
+            ("Thu, 32 Jan 1970 00:00:00 +0000", None),
+            ("Thu, 1 Jun 70 00:00:00 +0000", None),
+            ("Thu, 1 Jan 1970 00:00:00 +0000 more", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text).map(|at| at.0 / 1000), seconds, "{text}");
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Facts {
     pub transfer_encoding: Option<TransferEncoding>,
     /// Solicitation as it stands, its lines joined (RFC 3865 section 2.6).
     pub solicitation: Option<Box<str>>,
+    /// Require-Recipient-Valid-Since as they stand (RFC 7293 section 5.2), a line each.
+    pub valid_since: Vec<Box<str>>,
     /// `TLS-Required: No` (RFC 8689 section 5).
     pub tls_optional: bool,
     /// Octets above 127 occur in the header section.
@@ -107,6 +109,7 @@ enum Awaited {
     MessageId,
     TransferEncoding,
     Solicitation,
+    ValidSince,
     TlsRequired,
 }
 
@@ -115,6 +118,13 @@ const LINE_KEPT_MAX: usize = 4_096;
 
 /// What is kept of From fields: more authors than fit have never been seen.
 const AUTHOR_MAX: usize = 64 * 1024;
+
+/// The same of Solicitation: RFC 3865 section 2.2 has no more than 1,000 octets of keywords.
+const SOLICITATION_MAX: usize = 4_096;
+
+/// Fields Require-Recipient-Valid-Since that count, and octets of each.
+const VALID_SINCE_MAX: usize = 100;
+const VALID_SINCE_LENGTH_MAX: usize = 512;
 
 impl Scan {
     /// One that keeps who the author is.
@@ -219,6 +229,12 @@ impl Scan {
             }
             12 if is(b"solicitation") => return Awaited::Solicitation,
             12 if is(b"tls-required") => return Awaited::TlsRequired,
+            29 if is(b"require-recipient-valid-since")
+                && self.facts.valid_since.len() < VALID_SINCE_MAX =>
+            {
+                self.facts.valid_since.push("".into());
+                return Awaited::ValidSince;
+            }
             25 if is(b"content-transfer-encoding") => return Awaited::TransferEncoding,
             _ => {}
         }
@@ -256,15 +272,31 @@ impl Scan {
             // A list of authors may have as many lines as a header section.
             Awaited::Author => return self.author(value),
             Awaited::Solicitation => {
-                let joined = self.facts.solicitation.take().unwrap_or_default();
-                let value = String::from_utf8_lossy(value);
-                self.facts.solicitation = Some(format!("{joined}{value}").into());
                 // Its list may go on for as many lines as a header section has.
+                return join(
+                    self.facts.solicitation.get_or_insert_default(),
+                    value,
+                    SOLICITATION_MAX,
+                );
+            }
+            Awaited::ValidSince => {
+                if let Some(last) = self.facts.valid_since.last_mut() {
+                    join(last, b" ", VALID_SINCE_LENGTH_MAX);
+                    join(last, value, VALID_SINCE_LENGTH_MAX);
+                }
                 return;
             }
             _ => {}
         }
         self.awaited = Awaited::Nothing;
+    }
+}
+
+/// Adds a line's part of a value, if it is not too much.
+fn join(joined: &mut Box<str>, value: &[u8], most: usize) {
+    if joined.len() + value.len() <= most {
+        let before = String::from(std::mem::take(joined));
+        *joined = (before + &String::from_utf8_lossy(value)).into();
     }
 }
 
@@ -431,6 +463,7 @@ mod tests {
             eight_bit: true,
             utf8: true,
             solicitation: None,
+            valid_since: Vec::new(),
             tls_optional: false,
         };
         assert_eq!(facts, expected);

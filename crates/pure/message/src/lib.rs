@@ -18,4 +18,5 @@ pub mod quoted_printable;
 pub mod seven_bit;
 pub mod submission;
 pub mod trace;
+pub mod valid_since;
 pub mod wrap;

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use smtp::{Address, Timestamp};
+use smtp::{Address, Recipient, Timestamp};
 
 use super::{
     Config, Domain, DomainKind, Limits, Listener, Mailboxes, Network, Problem, Retry, Route, Site,
@@ -168,6 +168,12 @@ impl Compiled {
     pub fn owned_since(&self, address: &Address) -> Option<Timestamp> {
         let found = self.domains.find(address.domain())?;
         found.since.get(lower(&address.local_part_unquoted()).as_ref()).copied()
+    }
+
+    /// Whether a mailbox has the owner whom mail for it is meant for, as far as that is said and known (RFC 7293).
+    pub fn is_its_owner(&self, recipient: &Recipient) -> bool {
+        let since = recipient.valid_since.zip(self.owned_since(&recipient.forward_path));
+        since.is_none_or(|(wanted, owned)| wanted.at >= owned)
     }
 
     /// Whether an address of ours is named in the configuration, as a mailbox or an alias: then its

@@ -78,12 +78,7 @@ pub async fn recipient(
     let path = &recipient.forward_path;
     must_be_complete(&config, door, path, Reply::forward_path_incomplete)?;
     may_be_named(&config, &case, path)?;
-    let since = recipient.valid_since.zip(config.owned_since(path));
-    if since.is_some_and(|(wanted, owned)| wanted.at < owned) {
-        // RFC 7293 section 5.1: whoever has the mailbox now is not whom it is for.
-        let why = format!("{path} has another owner since then (RRVS)");
-        return Err(Refusal { rule: "owner", reply: Reply::mailbox_owner_changed(), why });
-    }
+    must_be_its_owner(&config, recipient)?;
     let forward = Forward::of(queue, &config, path);
     let case = Case {
         recipient: Some(path),
@@ -91,6 +86,16 @@ pub async fn recipient(
         ..case
     };
     queue.context.policy.recipient(&case).await.refusal.map_or(Ok(()), Err)
+}
+
+/// RFC 7293 section 5: whoever has the mailbox now may not be whom it is for.
+pub fn must_be_its_owner(config: &Compiled, recipient: &Recipient) -> Result<(), Refusal> {
+    let path = &recipient.forward_path;
+    if config.is_its_owner(recipient) {
+        return Ok(());
+    }
+    let why = format!("{path} has another owner since then (RRVS)");
+    Err(Refusal { rule: "owner", reply: Reply::mailbox_owner_changed(), why })
 }
 
 /// What a user submits leaves with domains that mean the same everywhere (RFC 6409 section 4.2).

@@ -6,15 +6,16 @@ use accounts::Account;
 use bytes::Bytes;
 use message::{
     header::{Facts, Scan},
-    submission, trace,
+    submission, trace, valid_since,
 };
 use policy::Refusal;
 use smtp::{
-    Envelope, Reply, extension,
+    Address, Envelope, Recipient, Reply, ValidSince, extension,
     server::{Protocol, Server},
 };
 use spool::{Accepted, Arrival, KeepError, MessageId, NewContent, Receipt, Staged};
 
+use super::judge::must_be_its_owner;
 use crate::{
     config::{Compiled, Role},
     intake,
@@ -102,12 +103,13 @@ impl Keeping {
             message_id.get_or_insert_with(|| format!("<{unique}@{host}>").into());
         }
         let Some(envelope) = machine.envelope() else { return Err(Reply::local_error().into()) };
-        // RFC 8689 section 5: REQUIRETLS has the last word.
-        let tls_optional = facts.tls_optional && !envelope.require_tls;
-        let envelope: Cow<'_, Envelope> = match tls_optional {
-            true => Cow::Owned(Envelope { tls_optional, ..envelope.clone() }),
-            false => Cow::Borrowed(envelope),
-        };
+        let envelope = as_its_header_says(&config, envelope, &facts);
+        let mut recipients = envelope.recipients.iter();
+        if let Some(Err(refusal)) = recipients.next().map(|it| must_be_its_owner(&config, it))
+            && !recipients.any(|recipient| config.is_its_owner(recipient))
+        {
+            return Err(Refused::By(refusal));
+        }
         let intake = intake::sort(&config, &envelope, message_id.clone(), at);
         let size = machine.content_length();
         let content = match staged {
@@ -127,6 +129,30 @@ impl Keeping {
             }
         }
     }
+}
+
+/// What the header section adds to the envelope: TLS-Required (RFC 8689 section 5; REQUIRETLS has the last word), and
+/// since when our mailboxes must have had their owners (RFC 7293 section 5.2; the last word has RRVS=).
+fn as_its_header_says<'e>(
+    config: &Compiled,
+    envelope: &'e Envelope,
+    facts: &Facts,
+) -> Cow<'e, Envelope> {
+    let mut envelope = Cow::Borrowed(envelope);
+    if facts.tls_optional && !envelope.require_tls {
+        envelope.to_mut().tls_optional = true;
+    }
+    for (address, at) in facts.valid_since.iter().filter_map(|value| valid_since::read(value)) {
+        if config.owned_since(&address).is_none() {
+            continue;
+        }
+        let same = |path: &Address| path.as_str().eq_ignore_ascii_case(address.as_str());
+        let is_meant = |it: &&mut Recipient| it.valid_since.is_none() && same(&it.forward_path);
+        for recipient in envelope.to_mut().recipients.iter_mut().filter(is_meant) {
+            recipient.valid_since = Some(ValidSince { at, strict: false });
+        }
+    }
+    envelope
 }
 
 /// Why a content was not kept.
@@ -194,6 +220,7 @@ fn trace_field(
                 [only] => Some(only.forward_path.as_str()),
                 _ => None,
             },
+            priority: envelope.and_then(|envelope| envelope.priority),
             at,
             offset: 0,
         },

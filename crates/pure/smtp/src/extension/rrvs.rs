@@ -16,7 +16,7 @@ pub(super) const ROW: Extension = Extension {
     specified: "RFC 7293",
     offered: Offered::IfConfigured,
     switch: "`domains.*.mailbox_since`: when mailboxes got their owners",
-    server: "A mailbox whose owner is newer gets 550 5.7.17.",
+    server: "A mailbox whose owner is newer gets 550 5.7.17; by the field Require-Recipient-Valid-Since, too.",
     client: "Passed on; a recipient with R goes to no next hop without it.",
     advertise,
 };

@@ -43,14 +43,17 @@ pub async fn into_mailboxes(
 
 fn mailbox(config: &Compiled, recipient: &Recipient) -> Result<PathBuf, Cause> {
     let address = &recipient.forward_path;
+    let no = |status: (u8, u16, u16), text: String| {
+        let status = EnhancedStatus::new(status.0, status.1, status.2);
+        Cause { stage: Stage::Mailbox, trouble: Trouble::Local(status, text) }
+    };
+    if !config.is_its_owner(recipient) {
+        // Its header section said so, when other recipients had been accepted as well (RFC 7293 section 5.2).
+        return Err(no((5, 7, 17), format!("`{address}` has another owner since then (RRVS)")));
+    }
     let known = matches!(config.resolved(address), Disposition::Local(_));
-    known.then(|| config.maildir(address)).flatten().ok_or_else(|| Cause {
-        stage: Stage::Mailbox,
-        trouble: Trouble::Local(
-            EnhancedStatus::new(5, 1, 1),
-            format!("no mailbox `{address}` here"),
-        ),
-    })
+    let directory = known.then(|| config.maildir(address)).flatten();
+    directory.ok_or_else(|| no((5, 1, 1), format!("no mailbox `{address}` here")))
 }
 
 /// Into a program, once for each recipient.
