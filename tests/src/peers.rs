@@ -46,6 +46,8 @@ pub struct Wants<'a> {
     /// Takes mail only from clients that sign in as this auth socket of a Dovecot has it. So far Postfix
     /// alone is told.
     pub dovecot: Option<&'a Path>,
+    /// The same by Cyrus's library, with a user and his password: its mechanisms. So far Postfix alone is told.
+    pub cyrus: Option<(&'a str, (&'a str, &'a str))>,
     /// With these mechanisms only. So far Postfix alone is told.
     pub mechanisms: Option<&'a str>,
     /// What it finds in its environment. So far Postfix alone is told.

@@ -248,6 +248,24 @@ fn we_sign_in_at_postfix_with_dovecot() {
 }
 
 #[test]
+fn we_sign_in_at_postfix_with_cyrus() {
+    let sink = Sink::start();
+    let mechanisms = "SCRAM-SHA-256 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 NTLM PLAIN LOGIN";
+    let wants = Wants { cyrus: Some((mechanisms, ("relay", "passWord1"))), ..Wants::default() };
+    let Some(postfix) = Postfix::start(sink.port, wants) else { return };
+    for (number, mechanism) in mechanisms.split(' ').enumerate() {
+        let bed = Bed::start(&route(postfix.port, mechanism, "relay", "passWord1"));
+        hand_over(bed.mx, "carol@next.test");
+        let told = bed.why("carol@next.test", &["relayed"]);
+        assert!(told.contains(&format!("AUTH {mechanism}")), "{told}");
+        sink.wait(number + 1);
+        let bed = Bed::start(&route(postfix.port, mechanism, "relay", "wrong"));
+        hand_over(bed.mx, "carol@next.test");
+        bed.why("carol@next.test", &["535 5.7.8"]);
+    }
+}
+
+#[test]
 fn we_bring_a_token_to_postfix_with_dovecot() {
     let sink = Sink::start();
     let asks = |request: &str| {

@@ -101,6 +101,8 @@ fn main_cf(folder: &Path, next_hop: u16, wants: Wants<'_>) -> String {
             socket.display()
         )
     });
+    let login =
+        login.or_else(|| wants.cyrus.map(|(mechanisms, user)| cyrus(folder, mechanisms, user)));
     let clients = if login.is_some() { "permit_sasl_authenticated" } else { "permit_mynetworks" };
     let login = login.unwrap_or_default();
     let environment = wants.environment.iter().map(|(name, value)| format!(" {name}={value}"));
@@ -143,6 +145,23 @@ maximal_backoff_time = 2s
 ",
         folder.display()
     )
+}
+
+/// Cyrus's library with a database of its own. Debian's Postfix has its configuration in `sasl` below its own.
+fn cyrus(folder: &Path, mechanisms: &str, (user, password): (&str, &str)) -> String {
+    let sasl = folder.join("conf/sasl");
+    fs::create_dir(&sasl).expect("folders can be made");
+    let database = sasl.join("sasldb2").display().to_string();
+    let known = "printf %s \"$2\" | saslpasswd2 -p -c -f \"$0\" -u peer.test \"$1\"";
+    run(Command::new("sh").args(["-c", known, &database, user, password])).good();
+    run(Command::new("chown").args(["postfix", &database])).good();
+    let text = format!(
+        "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {database}\nmech_list: {mechanisms}\n"
+    );
+    write(sasl.join("smtpd.conf"), &text);
+    "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = cyrus\nsmtpd_sasl_local_domain = peer.test\n\
+     smtpd_sasl_security_options = noanonymous\n"
+        .to_owned()
 }
 
 const SERVICES: &str = "\
