@@ -204,8 +204,9 @@ pub fn classify_testimony_without(testimony: &Testimony, unknown: &[&str]) -> (C
     let words = plain(&testimony.words);
     let (class, basis) = by_parts(testimony, &words, unknown);
     // A try that timed out is repeated; where a report says it failed, the time was over.
-    let timed_out =
-        words.contains("timed out") || words.contains("did not accept our requests to connect");
+    let timed_out = ["timed out", "did not accept our requests to connect", "not delivered within"]
+        .iter()
+        .any(|over| words.contains(over));
     match class {
         Class::Network if timed_out && testimony.fate == Fate::Failed => (Class::Expired, basis),
         // A report that mail is late, and no more: not delivered in time, whatever the reason.
@@ -237,7 +238,8 @@ fn by_parts(testimony: &Testimony, words: &str, unknown: &[&str]) -> (Class, Bas
     let whole = classify_plain(&whole, words, unknown);
     match (own.1, whole.1) {
         (_, Basis::Words | Basis::Status | Basis::Gist) => whole,
-        (Basis::Hint, _) => own,
+        // A single word of the writer's, `after initial connection`, tells less than the server's code.
+        (Basis::Hint, _) | (Basis::Code, Basis::Hint) => own,
         _ => whole,
     }
 }

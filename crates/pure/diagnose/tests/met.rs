@@ -6,8 +6,8 @@ use diagnose::{
     Class,
     Class::{
         Authentication, BadReputation, Blocklisted, Content, Login, MailLoop, MailboxFull, Moved,
-        NoSuchUser, NotCompliant, Policy, RateLimit, RecipientRefuses, RelayDenied, ReverseName,
-        SenderRefused, Spam, Suspended, System, TooLarge, TooManyConnections,
+        NoSuchUser, NotAuthorized, NotCompliant, Policy, RateLimit, RecipientRefuses, RelayDenied,
+        ReverseName, SenderRefused, Spam, Suspended, System, TooLarge, TooManyConnections,
     },
     class::{Refusal, classify},
 };
@@ -81,6 +81,12 @@ const ROWS: &[(Class, u16, &str, Option<Stage>, &str)] = &[
     (NotCompliant, 550, "", N, "message has lines too long for transport"),
     (RecipientRefuses, 550, "", N, "The user does not accept email in non-Western (non-Latin) character sets."),
     // Pages of providers
+    (Blocklisted, 421, "4.7.0", R, "IP not in whitelist for RCPT domain, closing connection. - gsmtp"),
+    (Blocklisted, 421, "4.7.0", C, "Try again later, closing connection. (EHLO) - gsmtp"),
+    (System, 421, "", D, "Try again later, closing connection"),
+    (RateLimit, 550, "5.7.1", D, "Daily SMTP relay limit exceeded for customer."),
+    (BadReputation, 451, "4.7.650", M, "The mail server [192.0.2.1] has been temporarily rate limited due to IP reputation."),
+    (NotAuthorized, 550, "5.7.129", R, "RESOLVER.RST.RestrictedToRecipientsPermission"),
     (Blocklisted, 554, "", C, "kundenserver.de (mxeue111) Nemesis ESMTP Service not available No SMTP service IP address is black listed."),
     (ReverseName, 554, "", C, "gmx.net (mxgmx114) Nemesis ESMTP Service not available No SMTP service Bad DNS PTR resource record."),
     (Authentication, 550, "", M, "<anna@a.test>: Reject due to SPF policy. The originating IP of the message is not permitted by the domain owner"),

@@ -21,7 +21,7 @@ type Row = (&'static str, &'static str, &'static str, &'static str, Option<Stage
 
 const DAEMON: &str = "From: MAILER-DAEMON@mx.a.test\nSubject: Undelivered Mail Returned to Sender";
 
-const ROWS: [Row; 22] = [
+const ROWS: [Row; 25] = [
     (
         "From: postmaster@a.test\nSubject: Undeliverable: Invoice",
         "Delivery has failed to these recipients or groups:\n\nbob@b.test\n\nDiagnostic information for administrators:\n\n\
@@ -207,6 +207,32 @@ const ROWS: [Row; 22] = [
         Class::NoSuchUser,
     ),
     (
+        "From: Postmaster@ezweb.ne.jp\nSubject: Mail System Error - Returned Mail",
+        "This Message was undeliverable due to the following reason:\n\nThe subscription is suspended for now.\n\n<bob@b.test>\n\nPlease reply to \
+         Postmaster@ezweb.ne.jp\nif you feel this message to be in error.\n",
+        "kddi",
+        "-",
+        Some(Stage::Rcpt),
+        Class::Suspended,
+    ),
+    (
+        "From: Postmaster@ezweb.ne.jp\nSubject: Mail System Error - Returned Mail",
+        "This Message was undeliverable due to the following reason:\n\nYour message was not delivered within 0 days and 1 hours.\nHost b.test is \
+         not responding.\n\nThe following recipients did not receive your message:\n     <bob@b.test>\n\nPlease reply to Postmaster@ezweb.ne.jp\n",
+        "kddi",
+        "-",
+        Some(Stage::Connect),
+        Class::Expired,
+    ),
+    (
+        "From: sysadmin <sysadmin@mms.test>\nSubject: Undeliverable Message",
+        "Message could not be delivered to mobile.\nError: No valid recipients for this MM\n\nTo: bob@mms.test\n",
+        "plain",
+        "-",
+        Some(Stage::Mailbox),
+        Class::NoSuchUser,
+    ),
+    (
         "From: MAILER-DAEMON@mx.a.test\nSubject: Delivery failure",
         "-------server message\n504 Need to authenticate first\n-------SMTP command\nRCPT TO:<bob@b.test>\n",
         "m-filter",
@@ -225,6 +251,41 @@ fn that_qmail_gives_a_host_up_is_no_reason() {
     let told = &read.reports[0];
     assert!(told.words.ends_with("554 qwertz"), "{}", told.words);
     assert_eq!(class_of_testimony(told), Class::Unknown);
+}
+
+#[test]
+fn a_delay_is_none_of_opensmtpds_failures() {
+    let text = "    Hi!\n\n    This is the MAILER-DAEMON, please DO NOT REPLY to this email.\n\n    A message is delayed for more than 4 hours \
+        for the following\n    list of recipients:\n\nbob@b.test: Network error on destination MXs\n\n    Please note that this is only a temporary \
+        failure report.\n";
+    let read = report(
+        "From: MAILER-DAEMON@mx.a.test\nSubject: Delivery status notification: warning",
+        text,
+    );
+    assert_eq!((read.kind, read.reports[0].fate), (Kind::Delay, Fate::Deferred));
+}
+
+/// `connection` is Exim's word for where it was, not the server's for why.
+#[test]
+fn a_servers_code_tells_more_than_a_single_word_of_the_writers() {
+    let text = "This message was created automatically by mail delivery software.\n\n  bob@b.test\n    SMTP error from remote mail server \
+        after initial connection:\n    host mx.b.test [192.0.2.9]: 554 qwertz\n";
+    let read = report(
+        "From: Mail Delivery System <Mailer-Daemon@mx.a.test>\nX-Failed-Recipients: bob@b.test\nSubject: x",
+        text,
+    );
+    assert_eq!(class_of_testimony(&read.reports[0]), Class::Blocklisted);
+}
+
+/// Sendmail's report of a program has its exit status, and no words at all.
+#[test]
+fn a_bare_exit_status_is_a_programs() {
+    let message = "From: MAILER-DAEMON@mx.a.test\nSubject: Returned mail: see transcript for details\nContent-Type: multipart/report; \
+        boundary=b\n\n--b\n\n   ----- The following addresses had permanent fatal errors -----\n\"|/home/bob/sort\"\n    (reason: 127)\n    \
+        (expanded from: <bob@a.test>)\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.a.test\n\nFinal-Recipient: RFC822; \
+        bob@a.test\nX-Actual-Recipient: X-Unix; |/home/bob/sort\nAction: failed\nStatus: 5.3.0\nDiagnostic-Code: X-Unix; 127\n\n--b--\n";
+    let read = ndr::read(message.as_bytes());
+    assert_eq!(class_of_testimony(&read.reports[0]), Class::Mailer, "{:?}", read.reports[0]);
 }
 
 #[test]

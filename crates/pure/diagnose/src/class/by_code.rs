@@ -25,6 +25,10 @@ pub(super) fn corrected(class: Class, refusal: &Refusal<'_>, words: &str) -> Cla
         (Class::NotAuthorized | Class::Syntax, stage) if matches!(status, Some((1, 1..))) => {
             refusal.status.and_then(|status| of_status(status, stage)).unwrap_or(class)
         }
+        // In a report's own words nobody is left to send it to; in a reply RCPT has told why before.
+        (Class::Syntax, _) if refusal.code.is_none() && words.contains("no valid recipients") => {
+            Class::NoSuchUser
+        }
         // What milters say by default, whatever they found.
         (Class::Syntax, _) if matches!(status, Some((7, _))) => Class::Policy,
         // Hosts that are told to log in are told that they may not relay, too.
@@ -138,7 +142,7 @@ pub(super) fn of_status(status: EnhancedStatus, stage: Option<Stage>) -> Option<
 /// What Exchange Online numbers beyond the registered ones, as Microsoft documents it.
 fn of_exchange_online(status: EnhancedStatus) -> Option<Class> {
     let class = match (status.subject, status.detail) {
-        (7, 12 | 124 | 133..=136) => Class::NotAuthorized,
+        (7, 12 | 124 | 129 | 133..=136) => Class::NotAuthorized,
         (7, 54 | 64) => Class::RelayDenied,
         (7, 57 | 139) => Class::Login,
         (7, 321..=325) => Class::Tls,

@@ -38,11 +38,19 @@ pub(super) fn strong(code: Option<u16>, words: &str) -> Option<Class> {
 
 /// The class that a weak word leaves likely.
 pub(super) fn weak(refusal: &Refusal<'_>, words: &str) -> Option<Class> {
-    let reduced = reduced(front(refusal.code, words)?);
+    // That it closes the connection is what 421 says (RFC 5321 section 3.8), not why.
+    let reduced = reduced(&front(refusal.code, words)?.replace("closing connection", ""));
     // After the content, what is unknown or invalid is a recipient only where one is named.
     let is_content = matches!(refusal.stage, Some(Stage::Content | Stage::EndOfData))
         && !RECIPIENTS.iter().any(|word| reduced.contains(word));
-    let mut rows = WEAK.iter().filter(|(class, _)| !(is_content && *class == Class::NoSuchUser));
+    // Who greets with `later` and no more says no to this client.
+    let is_greeting = matches!(refusal.stage, Some(Stage::Connect | Stage::Greeting | Stage::Ehlo))
+        && matches!(refusal.code, Some(421 | 550 | 554));
+    let mut rows = WEAK.iter().filter(|(class, _)| match class {
+        Class::NoSuchUser => !is_content,
+        Class::System => !is_greeting,
+        _ => true,
+    });
     let is_said = |words: &[&str]| words.iter().any(|word| words::within(&reduced, word, GAP_MAX));
     let class = rows.find(|(_, words)| is_said(words)).map(|(class, _)| *class)?;
     // That something failed is what every report says; behind a code it is the server's reason.

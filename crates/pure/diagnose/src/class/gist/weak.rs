@@ -7,6 +7,7 @@ pub(super) const WEAK: &[Row] = &[
     (
         Class::Mailer,
         &[
+            " x-unix ",
             " procmail ",
             " mailer error ",
             " local delivery ",
@@ -74,6 +75,23 @@ pub(super) const WEAK: &[Row] = &[
         ],
     ),
     (
+        Class::Blocklisted,
+        &[
+            " helo ",
+            " ehlo ",
+            " your server ",
+            " your mail server ",
+            " your host ",
+            " your network ",
+            " your location ",
+            " client host ",
+            " client address ",
+            " proxy ",
+            " hijacked ",
+            " compromised ",
+        ],
+    ),
+    (
         Class::NoSuchHost,
         &[
             " domain * not exist ",
@@ -109,6 +127,10 @@ pub(super) const WEAK: &[Row] = &[
             "发件人",
             "寄件者",
             " sender ",
+            " originator ",
+            " return address ",
+            " your domain ",
+            " sending domain ",
             " mail from ",
             " mailfrom ",
             " from address ",
@@ -199,6 +221,7 @@ pub(super) const WEAK: &[Row] = &[
         ],
     ),
     (Class::Blocklisted, &[" blocked ", " banned ", " listed ", " block "]),
+    (Class::Spam, &[" suspicious ", " advertis"]),
     (
         Class::Content,
         &[
@@ -227,7 +250,22 @@ pub(super) const WEAK: &[Row] = &[
     ),
     (
         Class::Policy,
-        &[" policy ", " policies ", " violation", " violates ", " violate ", " header error "],
+        &[
+            " policy ",
+            " policies ",
+            " violation",
+            " violates ",
+            " violate ",
+            " header error ",
+            " rule ",
+            " rules ",
+            " regulations ",
+            " guideline",
+            " unacceptable ",
+            " not acceptable ",
+            " inappropriate ",
+            " disallow",
+        ],
     ),
     (Class::RelayDenied, &[" relaying "]),
     (
@@ -243,6 +281,8 @@ pub(super) const WEAK: &[Row] = &[
             " prohibited ",
             " forbidden ",
             " restricted ",
+            " security ",
+            " insecure ",
         ],
     ),
     (Class::MailLoop, &[" loop", " hops "]),
@@ -273,6 +313,11 @@ pub(super) const WEAK: &[Row] = &[
         Class::System,
         &[
             " system error ",
+            " trouble ",
+            " resources ",
+            " maintenance ",
+            " offline ",
+            " not ready ",
             " internal ",
             " temporarily ",
             " temporary ",

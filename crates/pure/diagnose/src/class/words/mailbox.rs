@@ -323,6 +323,7 @@ pub(super) const SUSPENDED: &[&str] = &[
     "kontot är avstängt",
     "почтовый ящик заблокирован",
     "пользователь заблокирован",
+    "account is temporarily limited",
 ];
 
 pub(super) const MOVED: &[&str] = &[

@@ -72,6 +72,20 @@ pub(super) fn read(text: &str, recipients_max: usize) -> Vec<Block> {
     blocks
 }
 
+/// The paragraph that a report introduces as the reason: `undeliverable due to the following reason:`.
+pub(super) fn reason(text: &str) -> Option<String> {
+    let introduces = |line: &&str| {
+        let line = line.trim_end().to_ascii_lowercase();
+        line.ends_with(':') && line.contains("following reason")
+    };
+    let mut lines = text.lines().skip_while(|line| !introduces(line)).skip(1);
+    let is_blank = |line: &&str| line.trim().is_empty();
+    let first = lines.by_ref().find(|line| !is_blank(line))?;
+    let rest = lines.take_while(|line| !is_blank(line)).take(LINES_MAX);
+    let lines: Vec<&str> = std::iter::once(first).chain(rest).collect();
+    Some(text::joined(&lines.join("\n"), WORDS_MAX))
+}
+
 /// Whether a line opens a block: a recipient, and what of the line follows.
 fn opening(line: &str) -> Option<(String, &str)> {
     let trimmed = line.trim_start_matches([' ', '\t', '*', '>', '|', '-', '\u{2022}']);

@@ -114,6 +114,8 @@ impl Context<'_> {
         let reply = told::reply(&diagnostic, may_be_positive)
             .or_else(|| told::reply(&readable, may_be_positive));
         let words = match (diagnostic.is_empty(), readable.is_empty()) {
+            // A program's output or exit status, and nothing that says so.
+            (false, _) if kind == "x-unix" => format!("X-Unix; {diagnostic}"),
             (false, _) => diagnostic.clone(),
             (true, false) => readable.clone(),
             (true, true) if group.diagnostic.is_none() && comment.is_empty() => self.all_words(),
@@ -202,12 +204,16 @@ impl Context<'_> {
             && crate::class::class_of_testimony(&testimony) == crate::Class::Unknown
         {
             // The reason may stand apart from the recipient.
-            let wider = Testimony {
-                words: all,
-                reply: told::reply(&self.all_words(), false),
+            let apart = [blocks::reason(&self.parts.text), Some(all)].into_iter().flatten();
+            let wider = apart.map(|words| Testimony {
+                reply: told::reply(&words, false),
+                words,
                 ..testimony.clone()
+            });
+            let tells = |wider: &Testimony| {
+                crate::class::class_of_testimony(wider) != crate::Class::Unknown
             };
-            if crate::class::class_of_testimony(&wider) != crate::Class::Unknown {
+            if let Some(wider) = wider.into_iter().find(tells) {
                 testimony = wider;
                 testimony.speaker = told::speaker(&testimony.words, None);
                 self.finish(&mut testimony, &[], &self.parts.text);
@@ -266,7 +272,7 @@ impl Context<'_> {
     }
 
     fn fate(&self, words: &str) -> Fate {
-        const LATER: [&str; 14] = [
+        const LATER: [&str; 16] = [
             "will be retried",
             "will continue to",
             "will keep trying",
@@ -274,6 +280,8 @@ impl Context<'_> {
             "has not yet been delivered",
             "delivery has been delayed",
             "has been delayed",
+            "is delayed for more than",
+            "this is only a temporary failure",
             "you do not need to resend",
             "no action is required on your part",
             "will retry",

@@ -28,7 +28,7 @@ pub(in super::super) fn stage(testimony: &Testimony) -> Option<Stage> {
         | Class::Greylisted => Some(Stage::Rcpt),
         Class::NotAuthorized if says("access denied") => None,
         Class::NotAuthorized => Some(Stage::Rcpt),
-        Class::Expired if says("connect") => Some(Stage::Connect),
+        Class::Expired if says("connect") || says("not responding") => Some(Stage::Connect),
         Class::RecipientRefuses if says("filter") => Some(Stage::EndOfData),
         Class::RecipientRefuses => Some(Stage::Rcpt),
         Class::NoSuchHost | Class::Dns => Some(Stage::Routing),

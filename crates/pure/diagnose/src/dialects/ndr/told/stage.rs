@@ -141,7 +141,11 @@ pub(in super::super) fn in_dialogue(dialogue: &str, code: u16, text: &str) -> Op
         };
         lines.iter().position(of_code)
     })?;
-    let command = lines[..at].iter().rev().find_map(|line| line.strip_prefix(">>>"))?;
+    let Some(command) = lines[..at].iter().rev().find_map(|line| line.strip_prefix(">>>")) else {
+        // Sendmail names whom it talks to before it says anything itself.
+        let is_talking = lines[..at].iter().any(|line| line.starts_with("... while talking to"));
+        return is_talking.then_some(Stage::Greeting);
+    };
     let stage = of_command(command.trim())?;
     let rest = lines[at + 1..].iter().take_while(|line| !line.starts_with(">>>"));
     let code_of =
@@ -201,6 +205,7 @@ mod tests {
             (">>> DATA\n<<< 550 no\n<<< 503 need RCPT", 550, Some(Stage::Rcpt)),
             (">>> DATA\n<<< 550 no", 550, Some(Stage::EndOfData)),
             ("<<< 550 no", 550, None),
+            ("... while talking to mx.b.test.:\n<<< 550 no", 550, Some(Stage::Greeting)),
         ] {
             assert_eq!(in_dialogue(dialogue, code, "no"), stage, "{dialogue}");
         }
