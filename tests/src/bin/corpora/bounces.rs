@@ -181,15 +181,17 @@ impl Tally {
     fn class_of(&mut self, case: &Case<'_>, report: &Testimony, row: &Value, misses: &mut Misses) {
         let wanted = text(row, "reason");
         let ours = class::class_of_testimony(report);
+        let shows_data = reasons::shows_data(case.octets);
         let name = match report.fate {
             Fate::Delivered => "delivered",
-            _ => reasons::of_report(ours, report),
+            _ => reasons::of_report(ours, report, shows_data),
         };
         let is_right =
             name == wanted || (report.fate != Fate::Delivered && reasons::is_coarser(ours, wanted));
         self.count(FIGURES[1].0, is_right);
         if report.fate != Fate::Delivered {
-            self.unseen.add(&case.file, report, wanted);
+            let (file, report, wanted) = (case.file.clone(), report.clone(), wanted.to_owned());
+            self.unseen.add(unseen::Case { file, report, shows_data, wanted });
         }
         let is_same = is_right || reasons::are_one(ours, wanted);
         self.count(FIGURES[2].0, is_same);
@@ -287,6 +289,10 @@ impl Tally {
         // is right about itself.
         if text(row, "reason") == "expired" && wanted == Fate::Deferred && has_given_up(case.octets)
         {
+            return;
+        }
+        // And failed what OpenSMTPD's warnings say of themselves is no failure.
+        if wanted == Fate::Failed && is_only_late(case.octets) {
             return;
         }
         if !self.count(FIGURES[7].0, report.fate == wanted) {
@@ -446,6 +452,10 @@ fn has_given_up(octets: &[u8]) -> bool {
     ];
     let text = String::from_utf8_lossy(octets).to_lowercase();
     SIGNS.iter().any(|sign| text.contains(sign)) && !text.contains("action: delayed")
+}
+
+fn is_only_late(octets: &[u8]) -> bool {
+    String::from_utf8_lossy(octets).contains("this is only a temporary failure report")
 }
 
 /// Whether the report's own words name that host as the one that was talked to.

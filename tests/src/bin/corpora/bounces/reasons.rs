@@ -23,17 +23,32 @@ const BY_WORDS: [(Class, &str, &str); 5] = [
     (Class::Network, "reset by peer", "blocked"),
 ];
 
-/// The same of a report. Under a status of the mailbox or of policy sisimai takes the words of an unknown user for
-/// a filter's, unless the report names RCPT.
-pub fn of_report(class: Class, report: &Testimony) -> &'static str {
+/// The same of a report, by what it holds. Sisimai takes the words of an unknown user for a filter's where it sees
+/// neither RCPT nor a status of an address, unless it knows the reporter or has rules for the recipient's carrier.
+pub fn of_report(class: Class, report: &Testimony, shows_data: bool) -> &'static str {
     let status = report.reply.as_ref().and_then(|reply| reply.status).or(report.status);
-    let is_others = status.is_some_and(|status| matches!(status.subject, 2 | 7));
-    let is_told = report.stage_is_told && report.stage == Some(Stage::Rcpt);
+    let recipient = report.recipient.as_deref().unwrap_or("");
+    let has_rules = recipient.ends_with("ezweb.ne.jp") || recipient.ends_with("au.com");
+    let is_others = match (&report.reply, status) {
+        (Some(reply), Some(status)) => {
+            matches!(status.subject, 0 | 2 | 7) && reply.code != 542 && !has_rules
+        }
+        (None, None) => matches!(report.dialect.as_str(), "rfc3464" | "plain"),
+        _ => false,
+    };
+    let is_told = report.stage_is_told && report.stage == Some(Stage::Rcpt) && !shows_data;
     if class == Class::NoSuchUser && is_others && !is_told {
         "filtered"
     } else {
         of(class, &report.words)
     }
+}
+
+/// Whether a report's dialogue shows DATA as the command that was refused, as Sendmail's does with pipelining:
+/// sisimai goes by it, though RCPT was answered.
+pub fn shows_data(octets: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(octets).to_lowercase();
+    text.contains(">>> data") && !text.contains(">>> rcpt")
 }
 
 fn by_class(class: Class) -> &'static str {

@@ -10,7 +10,15 @@ use super::{reasons, shown};
 /// The reports whose class has an answer.
 #[derive(Default)]
 pub struct Unseen {
-    cases: Vec<(String, Testimony, String)>,
+    cases: Vec<Case>,
+}
+
+/// A report with sisimai's reason for it.
+pub struct Case {
+    pub file: String,
+    pub report: Testimony,
+    pub shows_data: bool,
+    pub wanted: String,
 }
 
 /// One report without what only it taught.
@@ -26,27 +34,27 @@ pub struct Row {
 }
 
 impl Unseen {
-    pub fn add(&mut self, file: &str, report: &Testimony, wanted: &str) {
-        self.cases.push((file.to_owned(), report.clone(), wanted.to_owned()));
+    pub fn add(&mut self, case: Case) {
+        self.cases.push(case);
     }
 
     pub fn rows(self) -> impl Iterator<Item = Row> {
         let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (file, report, _) in &self.cases {
-            for phrase in class::phrases_in(report) {
-                files.entry(phrase).or_default().insert(file);
+        for case in &self.cases {
+            for phrase in class::phrases_in(&case.report) {
+                files.entry(phrase).or_default().insert(&case.file);
             }
         }
         let only: BTreeSet<&'static str> = self
             .cases
             .iter()
-            .flat_map(|(_, report, _)| class::phrases_in(report))
+            .flat_map(|case| class::phrases_in(&case.report))
             .filter(|phrase| files[phrase].len() == 1)
             .collect();
-        self.cases.into_iter().map(move |(file, report, wanted)| {
+        self.cases.into_iter().map(move |Case { file, report, shows_data, wanted }| {
             let judge = |unknown: &[&str]| {
                 let (ours, _) = class::classify_testimony_without(&report, unknown);
-                let found = reasons::of_report(ours, &report);
+                let found = reasons::of_report(ours, &report, shows_data);
                 (found, found == wanted || reasons::is_coarser(ours, &wanted))
             };
             let all = class::phrases_in(&report);
