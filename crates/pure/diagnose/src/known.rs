@@ -61,7 +61,7 @@ const fn idle(who: &'static str, words: &'static str) -> Known {
 }
 
 /// The table. The precise before the general.
-pub const KNOWN: [Known; 37] = [
+pub const KNOWN: [Known; 40] = [
     idle("Postfix", "4.4.2 * error: timeout exceeded"),
     idle("A server", "421 * idle"),
     idle("Exchange", "4.4.1 connection timed out"),
@@ -87,6 +87,13 @@ pub const KNOWN: [Known; 37] = [
         "Your address, or its network, is on Outlook.com's own block list (S3140).",
         "Ask for removal with Microsoft's form for senders; answer its mails; look at SNDS for the cause.",
         "https://olcsupport.office.com/",
+    ),
+    row(
+        "Exchange Online",
+        "4.7.500 server busy",
+        "Exchange Online holds mail from this address back: it sends more than its record allows. The server is not busy.",
+        "Nothing at once: it is tried again. If it stays so, send less, and find what this address sends besides.",
+        "https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online",
     ),
     row(
         "Outlook.com",
@@ -265,6 +272,21 @@ pub const KNOWN: [Known; 37] = [
         "Yahoo refuses this address because of complaints or spam.",
         "Stop sending, find the cause, then ask at the Sender Hub.",
         "https://senders.yahooinc.com/smtp-error-codes/",
+    ),
+    row(
+        "T-Online",
+        "tosa@rx.t-online.de",
+        "T-Online takes mail only from addresses that it knows as mail servers: with a name in the DNS that leads back (PTR), \
+        under a domain that says who runs it. (NOWL) is one that it does not know, (BL) one that it has blocked.",
+        "Set PTR and its address record, put an imprint with a contact on that domain's web page, then write to tosa@rx.t-online.de.",
+        "https://postmaster.t-online.de/",
+    ),
+    row(
+        "QQ or Tencent",
+        "frequency limited",
+        "QQ takes only so much from an address or domain in a time. It says so by a code that is final, and takes the same mail later.",
+        "Send it again later, and slower.",
+        "https://service.mail.qq.com/",
     ),
     row(
         "Orange",
