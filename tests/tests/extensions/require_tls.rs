@@ -40,7 +40,7 @@ pub(crate) const STRICT: &str = "MAIL FROM:<anna@here.test> REQUIRETLS";
 #[test]
 fn it_goes_on_only_where_it_is_kept() {
     let far = Bed::start("[domains.\"far.test\"]\nmailboxes = [\"carol\"]\n");
-    let sink = Sink::start();
+    let (sink, origin) = (Sink::start(), Sink::start());
     let Some(postfix) = Postfix::start(sink.port, Wants::default()) else { return };
     let route = |domain: &str, port: u16, issuers: &std::path::Path, name: &str| {
         format!(
@@ -57,6 +57,7 @@ fn it_goes_on_only_where_it_is_kept() {
         route("old.test", postfix.port, &postfix.certificate(), "peer.test"),
         // Offers no TLS.
         route("clear.test", sink.port, &certificate, "mx.here.test"),
+        format!("[routes.\"next.test\"]\nnext_hop = \"127.0.0.1:{}\"\n", origin.port),
     ];
     let bed = Bed::start(&tables.concat());
     send(&bed, STRICT, &["carol@far.test"], "");
@@ -75,6 +76,17 @@ fn it_goes_on_only_where_it_is_kept() {
     let report = report.iter().map(|report| String::from_utf8_lossy(report)).collect::<String>();
     assert_eq!(report.matches("Status: 5.7.30").count(), 2, "{report}");
     assert!(sink.taken().is_empty(), "nothing got away");
+
+    // Its report goes where there is no TLS, too, or nobody would hear: without the body (section 5).
+    send(&bed, "MAIL FROM:<sender@next.test> REQUIRETLS RET=FULL", &["carol@clear.test"], "");
+    let report = origin.wait(1).remove(0);
+    let content = String::from_utf8_lossy(&report.content);
+    assert!(report.mail.starts_with("MAIL FROM:<>"), "{}", report.mail);
+    assert!(content.contains("Status: 5.7.30"), "{content}");
+    assert!(
+        content.contains("text/rfc822-headers") && !content.contains("\r\ntext\r\n"),
+        "{content}"
+    );
 }
 
 /// Hosts that the DNS names are good for it only where DNSSEC vouches for them (section 4.2.1).

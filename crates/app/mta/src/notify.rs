@@ -156,7 +156,7 @@ pub async fn compose(context: &Context, job: &Taken, way: &Way, told: &[Told]) -
     let mut own = Envelope::new(None);
     own.body = dsn.body;
     own.smtputf8 = dsn.smtputf8;
-    // RFC 8689 section 5: the report quotes what was not to be seen in clear.
+    // RFC 8689 section 5: asked for, where it can be had.
     own.require_tls = job.carried.envelope.require_tls;
     let mut recipient = Recipient::new(to.clone());
     recipient.notify = smtp::Notify::NEVER;

@@ -57,7 +57,7 @@ pub async fn send(
     envelope: &Envelope,
     content: &dyn Content,
 ) -> Report {
-    let plan = &Plan { require_tls: envelope.require_tls, ..plan.clone() };
+    let plan = &Plan { require_tls: envelope.insists_on_tls(), ..plan.clone() };
     let mut sending = Sending {
         world,
         tls,

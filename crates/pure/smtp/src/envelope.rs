@@ -170,6 +170,15 @@ impl Envelope {
     }
 }
 
+impl Envelope {
+    /// Whether it had rather come back than go where REQUIRETLS is not kept. A report, which has a null
+    /// reverse-path, asks for it where it is offered, and goes all the same: nobody would hear of the failure
+    /// else (RFC 8689 section 5).
+    pub fn insists_on_tls(&self) -> bool {
+        self.require_tls && self.reverse_path.is_some()
+    }
+}
+
 impl Recipient {
     /// A recipient without parameters.
     pub fn new(forward_path: ForwardPath) -> Self {

@@ -172,7 +172,7 @@ impl Line {
             if self.session.as_mut().is_some_and(|session| session.is_dead()) {
                 self.session = None;
             }
-            if job.carried.envelope.require_tls
+            if job.carried.envelope.insists_on_tls()
                 && self.session.as_ref().is_some_and(|session| !session.proves_its_name())
             {
                 // Good enough for what went before, not for this one (RFC 8689).
@@ -232,7 +232,7 @@ impl Line {
     fn is_strict(&self, job: &Taken) -> bool {
         let lmtp =
             matches!(&self.way.by, By::Hosts { plan, .. } if plan.protocol == Protocol::Lmtp);
-        job.carried.envelope.require_tls && !lmtp
+        job.carried.envelope.insists_on_tls() && !lmtp
     }
 
     /// Whether the hosts' names are sure: configured, or vouched for by DNSSEC or MTA-STS (RFC 8689
@@ -254,7 +254,7 @@ impl Line {
             return Err(Vec::new());
         };
         let now = queue.context.world.clock.now();
-        plan.require_tls = job.carried.envelope.require_tls;
+        plan.require_tls = job.carried.envelope.insists_on_tls();
         {
             let inner = queue.lock();
             plan.avoid = plan.avoid.with(inner.state.avoid(&self.way.site, now));

@@ -21,13 +21,15 @@ pub(super) struct Returned {
 }
 
 /// The whole is returned for failures only (RFC 3461 section 4.3), if RET asks for it, or if RET is
-/// silent and the content small.
+/// silent and the content small; never of a message that required TLS (RFC 8689 section 5), as the report may go
+/// where there is none.
 pub(super) fn decide(report: &Report<'_>) -> Returned {
     let head = report.content.head;
     let facts = header::scan(head);
     let any_failed = report.fates.iter().any(|fate| fate.action == Action::Failed);
     let is_small = report.content.length <= report.content.whole_length_max;
-    let wants_whole = report.envelope.ret.map_or(is_small, |ret| ret == Ret::Full);
+    let wants_whole = !report.envelope.require_tls
+        && report.envelope.ret.map_or(is_small, |ret| ret == Ret::Full);
     let is_utf8 = facts.eight_bit && facts.utf8;
     let text = |name: &str| {
         let value = header::field(head, name)?.unfolded();

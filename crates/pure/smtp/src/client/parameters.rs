@@ -72,11 +72,11 @@ pub(super) fn check(transaction: &Transaction, terms: &Terms<'_>) -> Result<(), 
 fn check_promises(transaction: &Transaction, terms: &Terms<'_>) -> Result<(), Unfit> {
     let envelope = &transaction.envelope;
     let relayed = terms.protocol == Protocol::Smtp;
-    if relayed && envelope.require_tls && !terms.verified {
+    if relayed && envelope.insists_on_tls() && !terms.verified {
         // RFC 8689 section 4.2.1.
         return unfit((5, 7, 10), "REQUIRETLS, and there is no verified TLS with the next hop");
     }
-    if relayed && envelope.require_tls && !terms.usable.has(Features::REQUIRETLS) {
+    if relayed && envelope.insists_on_tls() && !terms.usable.has(Features::REQUIRETLS) {
         return unfit((5, 7, 30), "REQUIRETLS, and the next hop does not offer it");
     }
     if relayed && let Some(by) = envelope.deliver_by.filter(|by| by.mode == ByMode::Return) {

@@ -13,7 +13,8 @@ pub(super) const ROW: Extension = Extension {
     offered: Offered::Always,
     switch: "inside TLS only",
     server: "Kept with the message.",
-    client: "Such a message goes to a next hop only that offers it inside verified TLS; else it fails (5.7.30).",
+    client: "Such a message goes to a next hop only that offers it inside verified TLS; else it fails (5.7.30). A report on it \
+             goes anyway, with the header section only.",
     advertise,
 };
 

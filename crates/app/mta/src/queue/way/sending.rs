@@ -48,7 +48,7 @@ pub fn sending(
         tls_settings: settings(&config.config, route),
         tls_general: settings(&config.config, &Route::default()),
         implicit_tls: plan.implicit_tls,
-        require_tls: envelope.require_tls,
+        require_tls: envelope.insists_on_tls(),
         avoid: names(plan.avoid.with(learned)),
         allow: names(plan.allow),
     })
