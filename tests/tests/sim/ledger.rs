@@ -28,7 +28,8 @@ pub struct Inner {
     pub turned_away: BTreeMap<u32, u64>,
     /// Messages of clients that may relay nothing.
     pub strangers: BTreeSet<u32>,
-    /// Messages that may go in TLS only, wherever they go (RFC 8689).
+    /// Messages that may go in TLS only, wherever they go (RFC 8689); those with a null reverse-path are none
+    /// (section 5).
     pub require_tls: BTreeSet<u32>,
     /// When the MTA-STS policy was last handed over, since its reader last lost its power.
     pub policy_since: Option<u64>,

@@ -421,7 +421,8 @@ impl Odd {
                 if !may || said.mail.is_some() && !said.is_unsure {
                     self.breaks(at, format!("MAIL is taken: {line}"));
                 }
-                if line.ends_with(" REQUIRETLS") {
+                // What has a null reverse-path passes for a report: it goes where it is not kept, too.
+                if line.ends_with(" REQUIRETLS") && !path.is_empty() {
                     self.ledger.lock().require_tls.insert(number);
                 }
                 said.forget_transaction();

@@ -262,7 +262,7 @@ async fn submit(
                 Approach::Machine => errand.mail.hold = None,
                 _ => {}
             }
-            if errand.mail.wishes.contains("REQUIRETLS") {
+            if errand.mail.wishes.contains("REQUIRETLS") && !errand.mail.reverse_path.is_empty() {
                 ledger.lock().require_tls.insert(number);
             }
             let away = !is_honest || approach != Approach::Machine && random.u32(..4) == 0;
