@@ -537,7 +537,9 @@ impl Session {
         }
         let mut inner = self.peer.ledger.lock();
         inner.sealed += usize::from(self.wire.is_sealed);
-        let must = number(recipient).is_some_and(|number| inner.require_tls.contains(&number));
+        // What its originator gets is the report on it (RFC 8689 section 5).
+        let must = !recipient.starts_with('s')
+            && number(recipient).is_some_and(|number| inner.require_tls.contains(&number));
         drop(inner);
         if must && !(self.wire.is_sealed && self.asked.contains(" REQUIRETLS")) {
             self.breaks(format!("got a message that requires TLS without it, for {recipient}"));
