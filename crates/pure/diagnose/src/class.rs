@@ -281,8 +281,9 @@ fn classify_plain(refusal: &Refusal<'_>, words: &str, unknown: &[&str]) -> (Clas
     if let Some(class) = gist::weak(refusal, words) {
         return (corrected(class), Basis::Hint);
     }
-    // A general status alone, without a reply, stands for all that it may mean.
-    let may_tell = |status: &EnhancedStatus| status.detail > 0 || refusal.code.is_some();
+    // Of what is only late so far, a general status without a reply tells nothing.
+    let may_tell =
+        |status: &EnhancedStatus| status.class == 5 || status.detail > 0 || refusal.code.is_some();
     if let Some(class) = refusal.status.filter(may_tell).and_then(by_code::of_general_status) {
         return (class, Basis::Status);
     }

@@ -269,6 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn a_status_alone_tells_its_subject_where_it_is_for_good() {
+        for (status, class) in [
+            ("5.2.0", Class::RecipientRefuses),
+            ("5.3.0", Class::System),
+            ("5.4.0", Class::Network),
+            ("5.6.0", Class::Content),
+            ("5.7.0", Class::NotAuthorized),
+            ("5.0.0", Class::Unknown),
+            ("4.4.0", Class::Unknown),
+        ] {
+            let refusal = Refusal { status: status.parse().ok(), ..Refusal::default() };
+            assert_eq!(super::super::classify(&refusal).0, class, "{status}");
+        }
+    }
+
+    #[test]
     fn a_status_and_words_correct_each_other() {
         for (code, status, words, class) in [
             (554, "5.1.3", "sorry, no valid recipients", Class::NoSuchUser),
