@@ -21,8 +21,12 @@ const OVERLAP: usize = 96;
 /// Hears everything; what should not be heard breaks a promise. `promised` are the hosts that mail goes to
 /// in TLS only.
 pub fn listens(ledger: Ledger, promised: BTreeMap<IpAddr, &'static str>) -> Listens {
-    let secrets: Vec<_> =
-        USERS.iter().flat_map(|(name, password, _)| forms(name, password)).collect();
+    let secrets: Vec<_> = USERS
+        .iter()
+        .flat_map(|(name, password, _)| forms(name, password))
+        .map(|form| memmem::Finder::new(&form).into_owned())
+        .collect();
+    let mark = memmem::Finder::new(MARK);
     let ends: Mutex<HashMap<(u64, usize), End>> = Mutex::default();
     Arc::new(move |heard: &Heard<'_>| {
         let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
@@ -31,11 +35,11 @@ pub fn listens(ledger: Ledger, promised: BTreeMap<IpAddr, &'static str>) -> List
             .or_insert_with(|| End { began: ledger.now(), last: Vec::new() });
         end.last.extend_from_slice(heard.octets);
         let last = &end.last;
-        if let Some(secret) = secrets.iter().find(|form| memmem::find(last, form).is_some()) {
-            let secret = String::from_utf8_lossy(secret);
+        if let Some(secret) = secrets.iter().find(|form| form.find(last).is_some()) {
+            let secret = String::from_utf8_lossy(secret.needle());
             ledger.breaks(format!("`{secret}` was heard on the way {:?}", heard.ends));
         }
-        for at in memmem::find_iter(last, MARK) {
+        for at in mark.find_iter(last) {
             let rest = &last[at + MARK.len()..];
             let Some(length) = rest.iter().position(|octet| !octet.is_ascii_digit()) else {
                 continue;
