@@ -114,15 +114,8 @@ impl Rates {
         cost: u64,
         now: Timestamp,
     ) -> Result<(), Reached> {
-        let about = rates.filter(|rate| rate.count == count && rate.most > 0);
-        self.check(about.clone(), doer, cost, now)?;
-        let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
-        for rate in about {
-            if let Some(key) = self.key(rate, doer) {
-                let next = point(&points, key, now).saturating_add(share(rate, cost));
-                points.insert(key, next);
-            }
-        }
+        self.would(rates.clone(), count, doer, cost, now)?;
+        self.add(rates, count, doer, cost, now);
         Ok(())
     }
 
@@ -135,18 +128,8 @@ impl Rates {
         cost: u64,
         now: Timestamp,
     ) -> Result<(), Reached> {
-        self.check(rates.filter(|rate| rate.count == count && rate.most > 0), doer, cost, now)
-    }
-
-    fn check<'r>(
-        &self,
-        about: impl Iterator<Item = &'r Rate>,
-        doer: &Doer<'_>,
-        cost: u64,
-        now: Timestamp,
-    ) -> Result<(), Reached> {
         let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
-        for rate in about {
+        for rate in rates.filter(|rate| rate.count == count && rate.most > 0) {
             let Some(key) = self.key(rate, doer) else { continue };
             let next = point(&points, key, now).saturating_add(share(rate, cost.max(1)));
             let limit = nanoseconds(now).saturating_add(period(rate));
