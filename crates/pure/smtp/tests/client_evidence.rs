@@ -210,6 +210,21 @@ fn a_session_that_is_over_before_it_is_used_defers() {
     assert_eq!((client.poll(), client.poll()), (Some(Output::Close), None));
 }
 
+/// The same before the login: whoever looks for the credentials comes too late, and nothing is said or failed
+/// once more (found by the fuzzer).
+#[test]
+fn a_session_that_is_over_before_the_login_signs_nobody_in() {
+    let plan = Plan { credentials: Some(credentials()), ..Plan::new("mx.a.test") };
+    let mut client = client(plan, &["220 hi"]);
+    client.feed(SECOND, b"250 hi\r\n421 4.3.2 sorry\r\n");
+    client.commands().clear();
+    assert_eq!(client.poll(), Some(Output::SignIn));
+    client.sign_in(SECOND, sasl_driver::client_context());
+    assert!(client.commands().is_empty(), "something is said behind the end");
+    assert!(matches!(client.poll(), Some(Output::Failed { .. })));
+    assert_eq!((client.poll(), client.poll()), (Some(Output::Close), None));
+}
+
 #[test]
 fn what_the_next_hop_offers_is_kept_as_it_said_it() {
     let facts = TlsFacts {

@@ -17,7 +17,7 @@ use sasl::{
     gss,
 };
 
-use super::{Awaited, Client, Features, Output, awaited::Turn};
+use super::{Awaited, Client, Features, Output, State, awaited::Turn};
 use crate::{
     outcome::{Stage, Trouble},
     reply::parse::Heard,
@@ -62,7 +62,7 @@ impl Client {
     /// After [`Output::SignIn`]: signs in by the best mechanism there is.
     pub fn sign_in(&mut self, now: Duration, context: Context) {
         self.wire.now = now;
-        if let Some(credentials) = self.plan.credentials.clone() {
+        if let Some(credentials) = self.plan.credentials.clone().filter(|_| self.is_opening()) {
             let offered = self.offered_mechanisms();
             let left = credentials.choose(offered, self.is_secure(), &context.bindings);
             let plus_offered = offered.iter().any(Mechanism::is_plus);
@@ -76,7 +76,8 @@ impl Client {
     /// After [`Output::Gss`]: what came of it.
     pub fn gss_answered(&mut self, now: Duration, answer: gss::Answer) {
         self.wire.now = now;
-        if let Some(login) = &mut self.login {
+        let is_opening = self.is_opening();
+        if let Some(login) = self.login.as_mut().filter(|_| is_opening) {
             let step = login.exchange.answer(answer);
             self.go_on(step);
         }
@@ -86,11 +87,17 @@ impl Client {
     /// After [`Output::Salt`]: what came of it.
     pub fn salted(&mut self, now: Duration, salted: &Secret) {
         self.wire.now = now;
-        if let Some(login) = &mut self.login {
+        let is_opening = self.is_opening();
+        if let Some(login) = self.login.as_mut().filter(|_| is_opening) {
             let step = login.exchange.salted(salted);
             self.go_on(step);
         }
         self.rearm();
+    }
+
+    /// A session may have ended while its driver looked for an answer: then nothing is said any more.
+    fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening)
     }
 
     /// The mechanisms that the server offers, as far as we know them.
