@@ -41,9 +41,9 @@ pub fn listens(ledger: Ledger, promised: BTreeMap<IpAddr, &'static str>) -> List
         }
         for at in mark.find_iter(last) {
             let rest = &last[at + MARK.len()..];
-            let Some(length) = rest.iter().position(|octet| !octet.is_ascii_digit()) else {
-                continue;
-            };
+            let length = rest.iter().position(|octet| !octet.is_ascii_digit());
+            // Where one chunk ends in the number, BDAT follows, and it is another message's or nobody's.
+            let Some(length) = length.filter(|&length| rest[length] == b'-') else { continue };
             let digits = String::from_utf8_lossy(&rest[..length]);
             let domain = heard.ends[1].ip().and_then(|host| promised.get(&host));
             let by_host = domain.is_some_and(|domain| ledger.is_promised(domain, end.began));
