@@ -7,6 +7,7 @@ use world::{World, net::Connect};
 
 use super::{
     ledger::{Body, Ledger, Mail},
+    map::is_new,
     wire::Wire,
 };
 
@@ -43,6 +44,8 @@ pub struct Errand {
     pub manner: Manner,
     /// Forward-paths that are nobody's but tricks to be relayed: with the others in the transaction.
     pub tricks: Vec<String>,
+    /// Who sends it may relay there.
+    pub may_relay: bool,
 }
 
 /// Tries once. What the server said `250` to is in the ledger.
@@ -89,7 +92,7 @@ async fn talk(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()
 
 /// One transaction, then QUIT: in a session that may begin one.
 pub async fn transact(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::Result<()> {
-    let Errand { number, mut mail, manner, tricks } = errand;
+    let Errand { number, mut mail, manner, tricks, may_relay } = errand;
     if manner == Manner::Resets {
         wire.write(format!("MAIL FROM:<{}>\r\nRSET\r\n", mail.reverse_path).as_bytes()).await?;
         wire.reply().await?;
@@ -115,6 +118,12 @@ pub async fn transact(wire: &mut Wire, errand: Errand, ledger: &Ledger) -> io::R
             }
             continue;
         };
+        if code == 250 && mail.wishes_of_each.contains("RRVS") && is_new(to) {
+            ledger.breaks(format!("{to} is another's mailbox now, and is taken"));
+        }
+        if may_relay && line.starts_with("550 5.7.1 no relaying to that domain") {
+            ledger.breaks(format!("who may relay may not send to {to}: {line}"));
+        }
         if code == 250 {
             mail.recipients.push(to.clone());
         } else {

@@ -19,6 +19,7 @@ pub fn of_machine(number: u32, random: &mut fastrand::Rng) -> Errand {
     };
     let mut errand = begun(number, recipients, reverse_path, random);
     errand.mail.content = content(number, errand.mail.body, random);
+    speak(&mut errand);
     errand
 }
 
@@ -29,7 +30,7 @@ pub fn of_user(number: u32, random: &mut fastrand::Rng) -> Errand {
     let null = random.u32(..10) == 0;
     let reverse_path = if null { String::new() } else { format!("s{number}@d.test") };
     let mut errand = begun(number, recipients, reverse_path, random);
-    let mut wishes = String::new();
+    let mut wishes = std::mem::take(&mut errand.mail.wishes);
     for (wish, one_in) in [
         (" REQUIRETLS", 5),
         (" MT-PRIORITY=4", 5),
@@ -37,13 +38,15 @@ pub fn of_user(number: u32, random: &mut fastrand::Rng) -> Errand {
         (" SMTPUTF8", 8),
         (" RET=HDRS ENVID=env", 6),
     ] {
-        let clashes = wish.contains("PRIORITY") && wishes.contains("PRIORITY");
+        let keyword = wish.split('=').next().unwrap_or_default();
+        let clashes = wishes.contains(keyword);
         if random.u32(..one_in) == 0 && !clashes {
             wishes.push_str(wish);
         }
     }
     errand.mail.content = content(number, errand.mail.body, random);
     errand.mail.wishes = wishes;
+    speak(&mut errand);
     errand.mail.wishes_of_each = match random.u32(..12) {
         0 => " RRVS=2014-04-03T23:01:00Z",
         1 => " RRVS=2014-04-03T23:01:00Z;C NOTIFY=FAILURE",
@@ -63,8 +66,30 @@ fn begun(
     let manner = manner(body, random);
     let hold = (random.u32(..10) == 0).then(|| random.u64(60..20_000));
     let by = (random.u32(..10) == 0).then(|| random.u64(600..80_000));
-    let mail = Mail { reverse_path, hold, by, body, recipients, ..Mail::default() };
-    Errand { number, mail, manner, tricks: Vec::new() }
+    let mut mail = Mail { reverse_path, hold, by, body, recipients, ..Mail::default() };
+    if random.u32(..10) == 0 {
+        internationalize(&mut mail, random);
+    }
+    Errand { number, mail, manner, tricks: Vec::new(), may_relay: false }
+}
+
+/// Addresses that need SMTPUTF8 (RFC 6531), some of them or all.
+fn internationalize(mail: &mut Mail, random: &mut fastrand::Rng) {
+    mail.wishes.push_str(" SMTPUTF8");
+    for path in mail.recipients.iter_mut().chain([&mut mail.reverse_path]) {
+        if let Some(at) = path.find('@').filter(|_| random.bool()) {
+            path.insert_str(at, random.choice(["ü", "-почта", "用户"]).expect("some"));
+        }
+    }
+}
+
+/// Header fields need SMTPUTF8 where it was asked for for the sake of addresses (RFC 6532).
+fn speak(errand: &mut Errand) {
+    let needs = |path: &String| !path.is_ascii();
+    let mail = &mut errand.mail;
+    if mail.recipients.iter().chain([&mail.reverse_path]).any(needs) {
+        mail.content.splice(.."Subject: ".len(), "Subject: Grüße, ".bytes());
+    }
 }
 
 fn recipients(number: u32, domains: &[&str], random: &mut fastrand::Rng) -> Vec<String> {

@@ -29,6 +29,9 @@ pub struct Judgement {
     pub duplicates: usize,
     pub crashes: usize,
     pub logins: usize,
+    pub scram: usize,
+    pub kept_out: usize,
+    pub international: usize,
     pub sealed: usize,
     pub converted: usize,
     pub broken: Vec<String>,
@@ -95,14 +98,18 @@ fn reports<'c>(copies: &'c [Copy], broken: &mut Vec<String>) -> BTreeMap<String,
                 copy.recipient, copy.reverse_path
             ));
         }
-        let text = String::from_utf8_lossy(&copy.content);
+        // Long fields are folded.
+        let text = String::from_utf8_lossy(&copy.content).replace("\r\n ", " ");
         let mut about = String::new();
         for line in text.lines() {
             if let Some(address) = line.strip_prefix("Final-Recipient: rfc822;") {
                 address.trim().clone_into(&mut about);
-                if number(&about) != number(&copy.recipient) || !about.starts_with('t') {
-                    broken.push(format!("{} was told about {about}", copy.recipient));
-                }
+            } else if let Some(address) = line.strip_prefix("Final-Recipient: utf-8;") {
+                about = unescaped(address.trim());
+            }
+            let is_strange = number(&about) != number(&copy.recipient) || !about.starts_with('t');
+            if line.starts_with("Final-Recipient: ") && is_strange {
+                broken.push(format!("{} was told about {about}", copy.recipient));
             }
             if line == "Action: failed" {
                 reports.entry(about.clone()).or_default().push(copy);
@@ -112,6 +119,18 @@ fn reports<'c>(copies: &'c [Copy], broken: &mut Vec<String>) -> BTreeMap<String,
     reports
 }
 
+/// An address of type utf-8 (RFC 6533 section 3), in which characters may be escaped as `\x{FC}`.
+fn unescaped(address: &str) -> String {
+    let mut parts = address.split("\\x{");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_once('}').unwrap_or((part, ""));
+        plain.extend(u32::from_str_radix(digits, 16).ok().and_then(char::from_u32));
+        plain.push_str(rest);
+    }
+    plain
+}
+
 /// Judges a world that has come to rest.
 pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
     let mut judgement = Judgement {
@@ -119,6 +138,8 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
         double_bounces: inner.double_bounces.len(),
         crashes: inner.crashes.len(),
         logins: inner.logins,
+        scram: inner.scram,
+        kept_out: inner.kept_out,
         sealed: inner.sealed,
         ..Judgement::default()
     };
@@ -135,6 +156,7 @@ pub fn judge(inner: &Inner, copies: &[Copy]) -> Judgement {
             let there = arrived.get(recipient.as_str()).map_or(&[][..], Vec::as_slice);
             let told = reports.get(recipient).map_or(0, Vec::len);
             judgement.delivered += usize::from(!there.is_empty());
+            judgement.international += usize::from(!there.is_empty() && !recipient.is_ascii());
             judgement.reported += usize::from(told > 0);
             if told > 0 && mail.reverse_path.is_empty() {
                 broken.push(format!(

@@ -38,6 +38,16 @@ pub struct Inner {
     pub unboxed: [usize; 2],
     /// Logins that were taken.
     pub logins: usize,
+    /// Those of them by SCRAM.
+    pub scram: usize,
+    /// Right passwords of who is locked out.
+    pub kept_out: usize,
+    /// When each of the users has last signed in at home.
+    pub known: BTreeMap<usize, u64>,
+    /// Messages whose recipients are to have had their mailboxes since then (RFC 7293).
+    pub rrvs: BTreeSet<u32>,
+    /// Messages with a priority of their own (RFC 6710), as it is asked for.
+    pub priorities: BTreeMap<u32, &'static str>,
     /// What peers took inside TLS, once for each recipient.
     pub sealed: usize,
     /// The number of the newest message.
@@ -133,6 +143,15 @@ impl Ledger {
         const GRACE: u64 = 2 * 3_600_000;
         let since = self.lock().policy_since;
         domain != "sts.test" || since.is_some_and(|since| since + GRACE < began)
+    }
+
+    /// Whether delta has lost its power so soon after that moment that what it learned then may be lost, too:
+    /// failed logins and good ones are written within a second (docs/accounts.md).
+    pub fn forgot(&self, since: u64) -> bool {
+        const WRITTEN: u64 = 5_000;
+        let crashed =
+            |&(at, who): &(u64, &str)| who == "delta" && since <= at && at < since + WRITTEN;
+        self.lock().crashes.iter().any(crashed)
     }
 
     /// A transfer agent loses its power.

@@ -19,7 +19,9 @@
 //!   hop is told nothing.
 //! - Nobody signs in with a wrong password, sends as somebody else, or has what he said in clear count inside TLS.
 //! - Whoever says anything at all, in any order, gets what the dialogue promises him, and nothing else.
-//! - No next hop is told what it does not offer.
+//! - No next hop is told what it does not offer; and what it offers and somebody asked for, it is told.
+//! - Who guesses at passwords is locked out, with the right one, too; users where they are known are not.
+//! - Who is named by a proxy has his own rights, not the proxy's; and nobody else is believed who he is not.
 //!
 //! One seed, one course of events. `cargo x sim --seeds 100 --days 14`, or `--seed 7` for one of them
 //! with its whole course in `target/sim-7.txt`. What seeds have found is in `tests/sim-seeds.txt`.
@@ -31,14 +33,17 @@ mod eavesdropper;
 mod errand;
 mod events;
 mod host;
+mod impostor;
 mod judge;
 mod ledger;
 mod map;
+mod named;
 mod odd;
 mod operator;
 mod peer;
 mod policy_host;
 mod scene;
+mod scram;
 mod tls;
 mod trouble;
 mod user;
@@ -75,15 +80,18 @@ fn run(seed: u64, days: u64, with_course: bool) -> (u64, u64) {
     let judgement = &end.judgement;
     println!(
         "seed {seed}: {} acknowledged, {} delivered, {} reported, {} double bounces, {} twice, {} converted, \
-         {} in TLS, {} logins, {} crashes, {} events ({:016x}), {} h virtual in {:.1} s",
+         {} international, {} in TLS, {} logins ({} by SCRAM), {} kept out, {} crashes, {} events ({:016x}), {} h virtual in {:.1} s",
         judgement.acknowledged,
         judgement.delivered,
         judgement.reported,
         judgement.double_bounces,
         judgement.duplicates,
         judgement.converted,
+        judgement.international,
         judgement.sealed,
         judgement.logins,
+        judgement.scram,
+        judgement.kept_out,
         judgement.crashes,
         end.course.1,
         end.course.0,
@@ -103,12 +111,12 @@ fn run(seed: u64, days: u64, with_course: bool) -> (u64, u64) {
         broken.iter().take(20).cloned().collect::<Vec<_>>().join("\n"),
     );
     assert!(
-        judgement.acknowledged > 10 && judgement.crashes > 2,
+        judgement.acknowledged > 10 && judgement.crashes > 2 && judgement.international > 0,
         "seed {seed}: next to nothing happened"
     );
     assert!(
-        judgement.logins > 0 && judgement.sealed > 0,
-        "seed {seed}: nobody signed in, or nothing went in TLS"
+        judgement.logins > judgement.scram && judgement.scram > 0 && judgement.sealed > 0,
+        "seed {seed}: nobody signed in by PLAIN or SCRAM, or nothing went in TLS"
     );
     end.course
 }

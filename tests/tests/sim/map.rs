@@ -2,6 +2,7 @@
 
 use super::{
     peer::Temper,
+    scram,
     tls::{PAPERS, Papers},
 };
 
@@ -10,8 +11,12 @@ pub const ALPHA: &str = r#"
 hostname = "mx.a.test"
 data = "/data"
 default_route = { tls = "never" }
-relay = { networks = ["10.1.0.0/24", "10.0.0.3/32"] }
-listener = [{ address = "10.0.0.1:25", role = "mx", tls = "none", advertise = ["FUTURERELEASE"], etrn = ["10.1.0.0/24"] }]
+relay = { networks = ["10.1.0.0/24", "10.0.0.3/32", "10.3.0.1/32"] }
+listener = [
+    { address = "10.0.0.1:25", role = "mx", tls = "none", advertise = ["FUTURERELEASE"], etrn = ["10.1.0.0/24"] },
+    { address = "10.0.0.1:2500", role = "mx", tls = "none", xclient = ["10.3.0.0/24"] },
+    { address = "10.0.0.1:2501", role = "mx", tls = "none", proxy_protocol = ["10.3.0.0/24"] },
+]
 domains = { "a.test" = {}, "lmtp.test" = { kind = "lmtp", next_hop = "10.0.5.10:25" } }
 spool = { reserve = "1MiB", segment_size = "1MiB" }
 evidence = { size_max = "8MiB" }
@@ -76,6 +81,9 @@ pub fn delta() -> String {
     let Papers { folder, .. } = &*PAPERS;
     let folder = folder.display();
     let [(anna, _, annas), (bert, _, berts), (own, password, owns)] = USERS;
+    let [anna_scram, bert_scram, own_scram] = USERS.map(|(_, password, _)| scram::stored(password));
+    let since: Vec<_> = new_mailboxes().map(|name| format!("{name} = \"2024-01-31\"")).collect();
+    let since = since.join(", ");
     format!(
         r#"
 hostname = "mx.d.test"
@@ -88,22 +96,35 @@ listener = [
     {{ address = "10.0.0.4:26", role = "relay", networks = ["10.1.0.0/24"], require_tls = true }},
     {{ address = "10.0.0.4:366", role = "submission", advertise = ["ATRN"] }},
 ]
-domains = {{ "d.test" = {{ mailbox_since = {{ nobody = "2024-01-31" }} }}, "fetch.test" = {{ kind = "odmr" }} }}
+domains = {{ "d.test" = {{ mailbox_since = {{ {since} }} }}, "fetch.test" = {{ kind = "odmr" }} }}
 routes = {{ "sealed.test" = {{ tls = "required" }}, "named.test" = {{ tls = "verified" }}, "login.test" = {{ next_hop = "mx.login.test:25", tls = "verified", auth = {{ user = "{own}", password = "{password}" }} }} }}
 spool = {{ reserve = "1MiB", segment_size = "1MiB" }}
 evidence = {{ size_max = "8MiB" }}
 [users."{anna}"]
 password = "{annas}"
+scram = ["{anna_scram}"]
 reverse_paths = ["@d.test"]
 [users."{bert}"]
 password = "{berts}"
+scram = ["{bert_scram}"]
 reverse_paths = ["@d.test"]
 [users."{own}"]
 password = "{owns}"
+scram = ["{own_scram}"]
 reverse_paths = ["@delta.invalid"]
 odmr = ["fetch.test"]
 "#
     )
+}
+
+/// The mailboxes of d.test that have another owner since 2024: the first recipient of every third message.
+fn new_mailboxes() -> impl Iterator<Item = String> {
+    (0..1_000).map(|number| format!("t{}r0", 3 * number))
+}
+
+/// Whether that address has.
+pub fn is_new(address: &str) -> bool {
+    address.strip_suffix("@d.test").is_some_and(|name| new_mailboxes().any(|new| new == name))
 }
 
 pub const PEERS: [(&str, Temper); 19] = [

@@ -17,7 +17,9 @@ use super::{
     judge::number,
     ledger::{Body, Ledger, Mail},
     map::{DOMAINS, USERS, trick},
+    named, scram,
     tls::Tls,
+    user::plain,
     wire::Wire,
 };
 
@@ -36,8 +38,10 @@ const fn entrance(host: u8, port: u16, ours: &'static [&'static str]) -> Entranc
     Entrance { host, port, ours, is_open_to_known: false, needs_tls: false, needs_user: false }
 }
 
-static ENTRANCES: [Entrance; 7] = [
+static ENTRANCES: [Entrance; 9] = [
     Entrance { is_open_to_known: true, ..entrance(1, 25, &["a.test", "lmtp.test"]) },
+    Entrance { is_open_to_known: true, ..entrance(1, named::XCLIENT, &["a.test", "lmtp.test"]) },
+    Entrance { is_open_to_known: true, ..entrance(1, named::PROXY, &["a.test", "lmtp.test"]) },
     Entrance { is_open_to_known: true, ..entrance(2, 25, &["c.test"]) },
     entrance(3, 25, &["b.test", "c.test", "fetch.test"]),
     entrance(4, 25, &["d.test", "fetch.test"]),
@@ -90,9 +94,17 @@ enum Saying {
     SignIn {
         name: &'static str,
         password: &'static str,
-        by_login: bool,
+        by: By,
     },
     Quit,
+}
+
+/// By which mechanism.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Plain,
+    Login,
+    Scram,
 }
 
 /// How a content comes after 354.
@@ -156,7 +168,7 @@ impl Odd {
         }
         if at.needs_user && self.random.u32(..3) > 0 {
             let (name, password, _) = USERS[0];
-            self.sign_in(at, &mut wire, &mut said, (name, password, false)).await?;
+            self.sign_in(at, &mut wire, &mut said, (name, password, By::Plain)).await?;
         }
         for _ in 0..self.random.u32(1..20) {
             let group = self.group(at, &said);
@@ -173,8 +185,8 @@ impl Odd {
                 Some(Saying::StartTls { and_more }) => {
                     wire = self.begin_tls(at, wire, &mut said, and_more).await?;
                 }
-                Some(Saying::SignIn { name, password, by_login }) => {
-                    self.sign_in(at, &mut wire, &mut said, (name, password, by_login)).await?;
+                Some(Saying::SignIn { name, password, by }) => {
+                    self.sign_in(at, &mut wire, &mut said, (name, password, by)).await?;
                 }
                 Some(Saying::Data { framing }) => self.data(&mut wire, &mut said, framing).await?,
                 Some(Saying::Quit) => {
@@ -251,7 +263,8 @@ impl Odd {
             19..22 => {
                 let (name, right, _) = USERS[self.random.usize(..2)];
                 let password = if self.random.bool() { right } else { "12345" };
-                Saying::SignIn { name, password, by_login: self.random.bool() }
+                let by = self.random.choice([By::Plain, By::Login, By::Scram]).expect("some");
+                Saying::SignIn { name, password, by }
             }
             22 => Saying::Quit,
             _ => Saying::Plain(self.noise()),
@@ -351,7 +364,8 @@ impl Odd {
         let mut noise = self.random.choice(noises).expect("some").to_vec();
         match self.random.u32(..8) {
             0 => noise.extend(std::iter::repeat_n(b'x', self.random.usize(1..3_000))),
-            1 if !noise.is_empty() => {
+            // A blank in the place of BDAT's minus would make a chunk of it.
+            1 if !noise.is_empty() && !noise.starts_with(b"BDAT") => {
                 let at = self.random.usize(..noise.len());
                 noise[at] = self.random.choice(*b"\0\t \x80<>:@").expect("some");
             }
@@ -408,7 +422,7 @@ impl Odd {
             Saying::Plain(octets) if (200..300).contains(&code) => {
                 let text = String::from_utf8_lossy(&octets).into_owned();
                 let verb = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-                let granted = self.is_known && at.host == 1 && verb == "ETRN";
+                let granted = self.is_known && (at.host, at.port) == (1, 25) && verb == "ETRN";
                 if ["ETRN", "ATRN", "TURN", "XCLIENT", "XFORWARD", "PROXY"].contains(&verb)
                     && !granted
                 {
@@ -632,13 +646,16 @@ impl Odd {
         at: &Entrance,
         wire: &mut Wire,
         said: &mut Said,
-        (name, password, by_login): (&str, &str, bool),
+        (name, password, by): (&str, &str, By),
     ) -> io::Result<()> {
         // Nobody tells his password to everybody.
         let password = if wire.is_sealed { password } else { "told-in-clear" };
         let is_right = USERS.iter().any(|user| user.0 == name && user.1 == password);
-        let plain = format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{name}\0{password}")));
-        let (mut code, mut line) = wire.ask(if by_login { "AUTH LOGIN" } else { &plain }).await?;
+        let (mut code, mut line) = match by {
+            By::Plain => wire.ask(&plain((name, password, ""))).await?,
+            By::Login => wire.ask("AUTH LOGIN").await?,
+            By::Scram => scram::sign_in(wire, (name, password), "odd", &self.ledger).await?,
+        };
         if code == 334 {
             (code, line) = wire.ask(&STANDARD.encode(name)).await?;
         }

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use world::net::Listener;
 
 use super::{
     judge::number,
     ledger::{Copy, Ledger},
     map::USERS,
+    scram,
     tls::Tls,
     wire::Wire,
 };
@@ -60,9 +60,14 @@ impl Temper {
             (Self::Sealed | Self::Login | Self::Mixed, false) => {
                 &["PIPELINING", "STARTTLS", "8BITMIME", "ENHANCEDSTATUSCODES"]
             }
-            (Self::Login, true) => {
-                &["PIPELINING", "AUTH PLAIN LOGIN", "8BITMIME", "REQUIRETLS", "DSN", "SMTPUTF8"]
-            }
+            (Self::Login, true) => &[
+                "PIPELINING",
+                "AUTH SCRAM-SHA-256 PLAIN LOGIN",
+                "8BITMIME",
+                "REQUIRETLS",
+                "DSN",
+                "SMTPUTF8",
+            ],
             (Self::Sealed | Self::Mixed, true) => &[
                 "PIPELINING",
                 "8BITMIME",
@@ -375,11 +380,14 @@ impl Session {
         self.peer.ledger.breaks(format!("{} {how}", self.peer.name));
     }
 
-    /// By PLAIN with an initial response; LOGIN is offered and never chosen.
+    /// By SCRAM: what is stronger than the others is chosen where it is offered.
     async fn sign_in(&mut self, line: &str) -> io::Result<()> {
         let [.., (user, password, _)] = USERS;
-        let plain = STANDARD.encode(format!("\0{user}\0{password}"));
-        self.is_known = line.ends_with(&plain);
+        let Some(first) = line.strip_prefix("AUTH SCRAM-SHA-256 ") else {
+            self.breaks(format!("was shown a password where SCRAM is offered: {line}"));
+            return self.say("535 5.7.8 no").await;
+        };
+        self.is_known = scram::hear(&mut self.wire, first, (user, password)).await?;
         let reply = if self.is_known { "235 2.7.0 welcome" } else { "535 5.7.8 no" };
         self.say(reply).await
     }
@@ -394,6 +402,13 @@ impl Session {
         self.reset();
         self.check_parameters(line);
         self.asked = line.split_once('>').map_or("", |(_, rest)| rest).to_owned();
+        let priorities = self.peer.ledger.lock().priorities.clone();
+        let priority = number(&path(line)).and_then(|number| priorities.get(&number));
+        if let Some(priority) = priority.filter(|_| self.offers("MT-PRIORITY"))
+            && !self.asked.contains(*priority)
+        {
+            self.breaks(format!("is not told of {priority}: {line}"));
+        }
         match self.peer.temper {
             Temper::Sealed | Temper::Login
                 if !self.wire.is_sealed
@@ -420,6 +435,14 @@ impl Session {
         let to = path(line);
         let Some(from) = self.from.clone() else { return self.say("503 5.5.1 MAIL first").await };
         self.check_parameters(line);
+        let has_condition =
+            number(&to).is_some_and(|number| self.peer.ledger.lock().rrvs.contains(&number));
+        if has_condition && self.offers("RRVS") && !line.contains(" RRVS=2014-04-03T23:01:00Z") {
+            self.breaks(format!("is not told since when it has to be whose mailbox: {line}"));
+        }
+        if !is_ascii_or(self.asked.contains(" SMTPUTF8"), &[&from, &to]) {
+            self.breaks(format!("got addresses beyond ASCII undeclared: <{from}>, {line}"));
+        }
         if self.offers("LIMITS") && self.to.len() >= 2 {
             self.breaks(format!("got a third recipient: {line}"));
         }
@@ -530,8 +553,15 @@ impl Session {
 
     /// What was promised of this message and this host.
     fn check(&self, recipient: &str) {
-        let is_ascii = self.content.is_ascii();
-        if !is_ascii && !self.asked.contains("BODY=8BITMIME") && !self.asked.contains("BODY=BINARY")
+        let end = memchr::memmem::find(&self.content, b"\r\n\r\n");
+        let (header, body) = self.content.split_at(end.unwrap_or(self.content.len()));
+        // RFC 6532 section 3.5: nothing of it is lawful without the extension.
+        if !header.is_ascii() && !self.asked.contains(" SMTPUTF8") {
+            self.breaks(format!("got header fields beyond ASCII undeclared for {recipient}"));
+        }
+        if !body.is_ascii()
+            && !self.asked.contains("BODY=8BITMIME")
+            && !self.asked.contains("BODY=BINARY")
         {
             self.breaks(format!("got octets beyond ASCII undeclared for {recipient}"));
         }
@@ -562,6 +592,11 @@ impl Session {
         };
         ledger.lock().copies.push(copy);
     }
+}
+
+/// Whether they need no SMTPUTF8, or it was declared.
+fn is_ascii_or(declared: bool, paths: &[&str]) -> bool {
+    declared || paths.iter().all(|path| path.is_ascii())
 }
 
 /// What stands between the angle brackets.

@@ -11,12 +11,15 @@ use world::{
 use super::{
     End,
     between::Between,
-    client, eavesdropper, errand,
+    client::{self, Errand},
+    eavesdropper, errand,
     events::Events,
     host::Host,
+    impostor::Impostor,
     judge,
     ledger::Ledger,
     map::{ALPHA, BETA, BETWEEN, NAMES, PEERS, POLICY_HOST, delta, gamma, trick},
+    named::{NAMINGS, Proxy},
     odd::Odd,
     operator::Operator,
     peer::{Peer, Temper},
@@ -64,6 +67,15 @@ pub async fn play(seed: u64, days: u64, with_course: bool) -> End {
     tokio::spawn(weather(sim.clone(), ledger.clone(), random.fork(), sending));
     tokio::spawn(submit(sim.clone(), tls.clone(), ledger.clone(), random.fork(), sending));
     tokio::spawn(start_queues(sim.clone(), ledger.clone(), random.fork(), sending));
+    tokio::spawn(hand_on(sim.clone(), ledger.clone(), random.fork(), sending));
+    let impostor = Impostor {
+        world: sim.world_for([10, 2, 1, 66].into(), Arc::new(SimDisk::new(0))),
+        tls: tls.clone(),
+        ledger: ledger.clone(),
+        random: random.fork(),
+        locked: BTreeMap::new(),
+    };
+    tokio::spawn(impostor.work(sending));
     tokio::spawn(babble(sim.clone(), tls, ledger.clone(), random.fork(), sending));
     send(&sim, &ledger, &mut random, sending).await;
     let mut hosts = Vec::new();
@@ -213,6 +225,7 @@ async fn send(sim: &Arc<SimWorld>, ledger: &Ledger, random: &mut fastrand::Rng, 
                     .map(|index| trick(number, index, ours, random))
                     .collect();
             }
+            errand.may_relay = is_known;
             ledger.note(&format!(
                 "message {number} from <{}> to {} by host {host}, {:?}, known {is_known}, for {}",
                 errand.mail.reverse_path,
@@ -262,9 +275,7 @@ async fn submit(
                 Approach::Machine => errand.mail.hold = None,
                 _ => {}
             }
-            if errand.mail.wishes.contains("REQUIRETLS") && !errand.mail.reverse_path.is_empty() {
-                ledger.lock().require_tls.insert(number);
-            }
+            promise(&ledger, approach, &errand);
             let away = !is_honest || approach != Approach::Machine && random.u32(..4) == 0;
             ledger.note(&format!(
                 "message {number} from <{}> to delta, {approach:?}, {:?}, abroad {away},{} for {}",
@@ -275,9 +286,63 @@ async fn submit(
             ));
             let world = if away { &abroad } else { &home };
             let (tls, ledger, user) = (tls.clone(), ledger.clone(), random.usize(..2));
-            let visitor = Visitor { world: world.clone(), tls, approach, ledger, user };
+            let is_home = !away;
+            let visitor = Visitor { world: world.clone(), tls, approach, ledger, user, is_home };
             tokio::spawn(visitor.send(errand));
         }
+    }
+}
+
+/// What is to be kept wherever the message goes.
+fn promise(ledger: &Ledger, approach: Approach, errand: &Errand) {
+    let (number, mail) = (errand.number, &errand.mail);
+    let mut inner = ledger.lock();
+    if mail.wishes.contains("REQUIRETLS") && !mail.reverse_path.is_empty() {
+        inner.require_tls.insert(number);
+    }
+    if mail.wishes_of_each.contains("RRVS") {
+        inner.rrvs.insert(number);
+    }
+    // Of machines it is lowered.
+    if approach != Approach::Machine {
+        let words = ["MT-PRIORITY=4", "MT-PRIORITY=-3"];
+        let asked = words.into_iter().find(|word| mail.wishes.contains(word));
+        inner.priorities.extend(asked.map(|word| (number, word)));
+    }
+}
+
+/// Proxies of alpha's, and those who pretend to be some, who name clients of both kinds.
+async fn hand_on(sim: Arc<SimWorld>, ledger: Ledger, mut random: fastrand::Rng, until: u64) {
+    let machine = |ip: [u8; 4]| sim.world_for(ip.into(), Arc::new(SimDisk::new(0)));
+    // The first may relay itself.
+    let machines = [[10, 3, 0, 1], [10, 3, 0, 2], [10, 2, 0, 10]].map(machine);
+    while ledger.now() < until {
+        sleep(Duration::from_secs(random.u64(1_200..12_000))).await;
+        let by = random.usize(..3);
+        let (is_believed, is_known) = (by < 2, random.bool());
+        let number = ledger.number();
+        let mut errand = errand::of_machine(number, &mut random);
+        // What the client at 25 may ask for is not offered here.
+        errand.mail.hold = None;
+        errand.may_relay = is_believed && is_known;
+        if !errand.may_relay {
+            ledger.lock().strangers.insert(number);
+            let first = errand.mail.recipients.len();
+            errand.tricks = (first..first + random.usize(..4))
+                .map(|index| trick(number, index, "a.test", &mut random))
+                .collect();
+        }
+        let naming = random.choice(NAMINGS).expect("there are some");
+        ledger.note(&format!(
+            "message {number} from <{}> by proxy {by}, {naming:?}, known {is_known}, for {}",
+            errand.mail.reverse_path,
+            errand.mail.recipients.join(" ")
+        ));
+        let (world, ledger) = (machines[by].clone(), ledger.clone());
+        // A stranger names nobody but who would be of use to him.
+        let client = [10, if is_known || !is_believed { 1 } else { 2 }, 0, 11];
+        let proxy = Proxy { world, ledger, is_believed, naming, client };
+        tokio::spawn(proxy.send(errand));
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     client::{Errand, transact},
     ledger::Ledger,
     map::USERS,
+    scram,
     tls::Tls,
     wire::Wire,
 };
@@ -22,6 +23,8 @@ pub enum Approach {
     Plain,
     /// TLS from the beginning, AUTH LOGIN.
     Login,
+    /// STARTTLS, AUTH SCRAM-SHA-256.
+    Scram,
     /// By TLS alone, from a network that may relay there.
     Machine,
     /// Says all of it in clear.
@@ -36,7 +39,8 @@ pub enum Approach {
     Unknown,
 }
 
-pub const HONEST: [Approach; 3] = [Approach::Plain, Approach::Login, Approach::Machine];
+pub const HONEST: [Approach; 4] =
+    [Approach::Plain, Approach::Login, Approach::Scram, Approach::Machine];
 pub const OTHERS: [Approach; 5] =
     [Approach::InClear, Approach::Injects, Approach::Guesses, Approach::Borrows, Approach::Unknown];
 
@@ -48,6 +52,8 @@ pub struct Visitor {
     pub ledger: Ledger,
     /// Which of [`USERS`].
     pub user: usize,
+    /// At an address that only users come from.
+    pub is_home: bool,
 }
 
 impl Visitor {
@@ -114,25 +120,51 @@ impl Visitor {
             Approach::Guesses => return self.guess(wire).await,
             Approach::Machine => return transact(wire, errand, &self.ledger).await,
             Approach::Unknown => return self.is_turned_away(wire, &errand).await,
-            Approach::Login => {
-                let (name, password, _) = USERS[self.user];
-                wire.ask("AUTH LOGIN").await?;
-                wire.ask(&STANDARD.encode(name)).await?;
-                if wire.ask(&STANDARD.encode(password)).await?.0 != 235 {
-                    return wire.write(b"QUIT\r\n").await;
-                }
-            }
-            _ => {
-                if wire.ask(&plain(USERS[self.user])).await?.0 != 235 {
-                    return wire.write(b"QUIT\r\n").await;
-                }
-            }
+            _ => {}
         }
-        self.ledger.lock().logins += 1;
+        let (code, line) = self.sign_in(wire, errand.number).await?;
+        self.judge_login(code, &line);
+        if code != 235 {
+            return wire.write(b"QUIT\r\n").await;
+        }
         if self.approach == Approach::Borrows {
             return self.is_turned_away(wire, &errand).await;
         }
         transact(wire, errand, &self.ledger).await
+    }
+
+    async fn sign_in(&self, wire: &mut Wire, number: u32) -> io::Result<(u16, String)> {
+        let (name, password, _) = USERS[self.user];
+        match self.approach {
+            Approach::Login => {
+                wire.ask("AUTH LOGIN").await?;
+                wire.ask(&STANDARD.encode(name)).await?;
+                wire.ask(&STANDARD.encode(password)).await
+            }
+            Approach::Scram => {
+                let nonce = format!("nonce{number}");
+                scram::sign_in(wire, (name, password), &nonce, &self.ledger).await
+            }
+            _ => wire.ask(&plain(USERS[self.user])).await,
+        }
+    }
+
+    /// Who has signed in at home is known there, and nothing that others do locks him out.
+    fn judge_login(&self, code: u16, line: &str) {
+        let now = self.ledger.now();
+        if locked_for(line).is_some() && self.is_home {
+            let known = self.ledger.lock().known.get(&self.user).copied();
+            if known.is_some_and(|since| !self.ledger.forgot(since)) {
+                let (name, ..) = USERS[self.user];
+                self.ledger.breaks(format!("{name} is locked out at home: {line}"));
+            }
+        }
+        let mut inner = self.ledger.lock();
+        inner.logins += usize::from(code == 235);
+        inner.scram += usize::from(code == 235 && self.approach == Approach::Scram);
+        if code == 235 && self.is_home {
+            inner.known.insert(self.user, now);
+        }
     }
 
     /// No command of his may count, and no password may be asked for.
@@ -186,6 +218,20 @@ impl Visitor {
     }
 }
 
-fn plain((name, password, _): (&str, &str, &str)) -> String {
+/// For how many milliseconds at least the reply says that somebody is locked.
+pub fn locked_for(line: &str) -> Option<u64> {
+    let rest = line.strip_prefix("454 4.7.0 too many failed logins, come back in ")?;
+    let number = rest.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = rest.split_at(number);
+    let unit = match unit.chars().next()? {
+        's' => 1_000,
+        'm' => 60_000,
+        _ => 3_600_000,
+    };
+    // It is rounded up.
+    Some((number.parse::<u64>().ok()? - 1) * unit)
+}
+
+pub fn plain((name, password, _): (&str, &str, &str)) -> String {
     format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{name}\0{password}")))
 }
