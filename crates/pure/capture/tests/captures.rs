@@ -2,7 +2,7 @@
 
 use capture::{
     Analysis, Limits, Trouble,
-    build::{Conversation, File, Link, Timed, fragments, unreachable},
+    build::{self, Conversation, File, Link, Timed, fragments, unreachable},
 };
 use diagnose::{Session, session::Party};
 use proptest::prelude::*;
@@ -128,6 +128,19 @@ fn icmp_errors_stand_with_their_session() {
     assert_eq!(icmp.len(), 1);
     assert_eq!(icmp[0].1, "203.0.113.1 says: fragmentation needed, MTU 1400");
     assert_eq!(icmp[0].0.first, talk.segments.len() as u64 + 1);
+}
+
+#[test]
+fn a_refused_connection_was_seen_from_its_start() {
+    let mut talk = conversation(40_000, 4);
+    talk.open();
+    let mut segments = talk.segments[..2].to_vec();
+    segments[1].segment.flags = build::RST | build::ACK;
+    let mut file = File::pcap(Link::Ethernet);
+    file.segments(&segments);
+    let (sessions, _) = read(&file.into_octets(), 1_000);
+    let texts: Vec<_> = sessions[0].lines.iter().map(|line| line.lossy()).collect();
+    assert_eq!(texts, ["refused (RST)"]);
 }
 
 #[test]

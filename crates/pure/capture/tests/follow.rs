@@ -402,6 +402,111 @@ fn gaps_are_told_and_the_dialogue_goes_on() {
     );
 }
 
+/// As `tcpdump -s 96` has it: each packet's end is missing.
+#[test]
+fn packets_that_were_captured_in_part() {
+    use Party::{Client, Server};
+    // The CR was kept, the LF was not: nothing is wrong with the line.
+    check(
+        &[
+            c("NOOP\r\n"),
+            s("250 a\r"),
+            gap(Server, 1),
+            c("DATA\r"),
+            gap(Client, 1),
+            s("503 no"),
+            gap(Server, 9),
+            c("RSET\r\n"),
+        ],
+        &[
+            "C NOOP",
+            "S 250 a",
+            "S [gap, 1]",
+            "C DATA",
+            "C [gap, 1]",
+            "S 503 no [cut]",
+            "S [gap, 9]",
+            "C RSET",
+        ],
+    );
+    // DATA and its 354 were in what is missing.
+    check(
+        &[
+            c("MAIL FROM:<a@a.test>\r\nRCPT"),
+            gap(Client, 30),
+            s("250 2.1.0 Ok\r\n250 2"),
+            gap(Server, 50),
+            c("Date: Sun, 22 Nov\r\nQUIT\r\n"),
+            gap(Client, 400),
+            s("250 2.0.0 queued\r\n"),
+            c("QUIT\r\n"),
+            s("221 bye\r\n"),
+        ],
+        &[
+            "C MAIL FROM:<a@a.test>",
+            "C RCPT [cut]",
+            "C [gap, 30]",
+            "S 250 2.1.0 Ok",
+            "S 250 2 [cut]",
+            "S [gap, 50]",
+            r"C [content, 25, unfinished] Date: Sun, 22 Nov\r\nQUIT\r\n",
+            "C [gap, 400]",
+            "S 250 2.0.0 queued",
+            "C QUIT",
+            "S 221 bye",
+        ],
+    );
+    // The same gaps, and commands behind them.
+    check(
+        &[
+            c("MAIL FROM:<a@a.test>\r\nRCPT"),
+            gap(Client, 30),
+            s("250 2.1.0 Ok\r\n250 2"),
+            gap(Server, 50),
+            c("RSET\r\n"),
+            s("250 ok\r\n"),
+            c("ODD words\r\n"),
+        ],
+        &[
+            "C MAIL FROM:<a@a.test>",
+            "C RCPT [cut]",
+            "C [gap, 30]",
+            "S 250 2.1.0 Ok",
+            "S 250 2 [cut]",
+            "S [gap, 50]",
+            "C RSET",
+            "S 250 ok",
+            "C ODD words",
+        ],
+    );
+}
+
+/// A capture that lost the content's end, and the reply to it.
+#[test]
+fn content_is_over_where_the_server_has_spoken() {
+    use Party::{Client, Server};
+    check(
+        &[
+            c("DATA\r\n"),
+            s("354 go on\r\n"),
+            c("Subject: x\r\n"),
+            gap(Client, 900),
+            gap(Server, 37),
+            c("QUIT\r\n"),
+            s("221 bye\r\n"),
+        ],
+        &[
+            "C DATA",
+            "S 354 go on",
+            r"C [content, 12, unfinished] Subject: x\r\n",
+            "C [gap, 900]",
+            "S [gap, 37]",
+            "C QUIT",
+            "S 221 bye",
+        ],
+    );
+}
+
 #[test]
 fn lmtp_answers_for_each_recipient() {
     let steps = [

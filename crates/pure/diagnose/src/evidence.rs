@@ -13,7 +13,7 @@ use crate::{
     dialogue::{Dialogue, Exchange},
     finding::{Confidence, Finding, Party, Weight},
     quote::clean,
-    session::{Session, Source},
+    session::{Kind, Line, Session, Source},
 };
 
 mod told;
@@ -285,7 +285,9 @@ pub(crate) fn peer_of(session: &Session) -> String {
     if let Some(name) = session.server.name.as_deref().filter(|name| !name.is_empty()) {
         return clean(name);
     }
-    let greeting = session.lines.iter().find(|line| line.by == By::Server);
+    // Under implicit TLS the server's first line is its part of the handshake.
+    let is_greeting = |line: &&Line| line.by == By::Server && matches!(line.kind, Kind::Reply(_));
+    let greeting = session.lines.iter().find(is_greeting);
     let name = greeting.and_then(|line| {
         let words = str::from_utf8(line.text.strip_prefix(b"220")?.get(1..)?).ok()?;
         let word = words.split_whitespace().next()?;

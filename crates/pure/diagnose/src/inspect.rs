@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use smtp::Stage;
+use smtp::{Party as By, Stage};
 
 use crate::{
     cascade,
@@ -13,7 +13,7 @@ use crate::{
         self,
         session::{About, Observed},
     },
-    session::Session,
+    session::{Event, Kind, Line, Session},
 };
 
 /// So many refused commands of one session are told one by one; a hostile or endless session shall not
@@ -49,6 +49,8 @@ fn refusals(observed: &Observed<'_>, roots: &[Option<usize>], findings: &mut Vec
             && !claimed.contains(&(exchange.reply, exchange.command))
             && !following.contains(&exchange.reply)
             && !is_idle_end(dialogue, exchange)
+            && !is_epilogue(dialogue, exchange)
+            && !is_another_way(dialogue, exchange)
     };
     let mut left_out = 0;
     let mut told = 0;
@@ -73,6 +75,30 @@ fn is_idle_end(dialogue: &Dialogue<'_>, exchange: &Exchange) -> bool {
         && dialogue.at(Stage::EndOfData).any(Exchange::is_positive)
 }
 
+/// `421` to a client that has closed already: Exim says `lost input connection` to whom it lost.
+fn is_epilogue(dialogue: &Dialogue<'_>, exchange: &Exchange) -> bool {
+    let by_client = |line: &Line| {
+        let gone = matches!(line.kind, Kind::Event(Event::Closed | Event::Reset));
+        gone && line.by == By::Client
+    };
+    let before = dialogue.session.lines.get(..exchange.first).unwrap_or_default();
+    exchange.code == 421 && exchange.command.is_none() && before.iter().rev().any(by_client)
+}
+
+/// A mechanism that the client began, broke off by itself (`*`, RFC 4954 section 4), and left for another one,
+/// by which it got in: a choice, no refusal.
+fn is_another_way(dialogue: &Dialogue<'_>, exchange: &Exchange) -> bool {
+    let command = exchange.command.and_then(|line| dialogue.line(line));
+    let is_cancel =
+        command.is_some_and(|line| line.kind == Kind::SaslResponse && line.text == b"*");
+    is_cancel && is_login_later(dialogue, exchange)
+}
+
+fn is_login_later(dialogue: &Dialogue<'_>, exchange: &Exchange) -> bool {
+    let after = dialogue.exchanges.partition_point(|other| other.reply <= exchange.reply);
+    dialogue.exchanges[after..].iter().any(|other| other.code == 235)
+}
+
 fn refusal(dialogue: &Dialogue<'_>, exchange: &Exchange) -> Finding {
     let mut finding = rules::explain(&Evidence::of_exchange(dialogue, *exchange));
     finding.weight = weight(dialogue, exchange);
@@ -93,7 +119,7 @@ fn weight(dialogue: &Dialogue<'_>, exchange: &Exchange) -> Weight {
             Weight::Remark
         }
         // Another mechanism, or the same once more, and the login was there.
-        Stage::Auth if later(&|other| other.code == 235) => Weight::Remark,
+        Stage::Auth if is_login_later(dialogue, exchange) => Weight::Remark,
         Stage::StartTls if later(&|other| other.stage == Stage::Mail && other.is_positive()) => {
             Weight::Fault
         }
@@ -142,5 +168,31 @@ fn attach(dialogue: &Dialogue<'_>, roots: &[Option<usize>], findings: &mut [Find
         if let Some(cause) = by_line.get(&line) {
             findings[*cause].consequences.push(dialogue.exchanges[index].reply);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::session::testing::{START, found, none, one};
+
+    /// Exim answers a client that is gone.
+    #[test]
+    fn what_is_said_to_whom_has_gone_is_no_refusal() {
+        let gone =
+            format!("{START}-- C closed\nS: 421 mx.b.test lost input connection\n-- S closed");
+        assert!(found(&gone).is_empty(), "{:?}", found(&gone));
+        let reset = gone.replace("C closed", "C reset");
+        none(&reset, "meaning");
+        // It was still there.
+        let here = format!("{START}S: 421 4.3.2 shutting down\n-- S closed\n-- C closed");
+        assert!(!found(&here).is_empty());
+    }
+
+    /// The server's name is what it greets with, also behind a handshake.
+    #[test]
+    fn names_under_tls() {
+        let text = "-- connected\n-- C tls hello\n-- S tls hello\n-- tls established\nS: 220 mx.b.test ESMTP\n\
+                    C: EHLO a\nS: 250 ok\nC: MAIL FROM:<a@a.test>\nS: 550 5.7.1 no";
+        assert!(one(text, "meaning").what.starts_with("mx.b.test "), "{:?}", found(text));
     }
 }

@@ -130,6 +130,12 @@ impl Dialogue {
     }
 
     fn consume_line(&mut self, stamp: Stamp, octets: &[u8], keys: &KeyLog) -> usize {
+        if self.peeks_for_content() {
+            let mut content = Client::content(stamp);
+            content.had_gap = true;
+            self.client.state = Client::Peek(Then::Content(content));
+            return 0;
+        }
         let tls = self.client.wrapping == Wrapping::Clear;
         let (used, read) = self.client.line.read(stamp, octets, tls);
         match read {
@@ -148,6 +154,13 @@ impl Dialogue {
             }
         }
         used
+    }
+
+    /// DATA may be among the commands that are missing, and its 354 among the replies: the next line tells.
+    fn peeks_for_content(&mut self) -> bool {
+        let client = &mut self.client;
+        let begins = matches!(client.state, Client::Lines) && !client.line.is_within();
+        begins && self.server.reply_lost && std::mem::take(&mut client.may_be_content)
     }
 
     fn content_ends(&mut self, content: Box<Content>, end: End) {
@@ -215,24 +228,22 @@ impl Dialogue {
     }
 
     fn gap_in_lines(&mut self, stamp: Stamp) {
-        self.client.unsure = true;
         if self.client.tls_due {
             self.client.wrapping = Wrapping::Opaque;
             return;
         }
-        let Some(line) = self.client.line.rest() else {
-            if !self.server.was_heard {
-                let content = Client::content(stamp);
-                self.client.state = Client::Peek(Then::Midway(content));
-            }
-            return;
-        };
+        let line = self.client.line.before_gap();
         // Behind the gap may come the rest of what is secret.
-        let secret = verb::may_hold_secret(&line.text);
-        self.client_line(line);
+        let secret = line.as_ref().is_some_and(|line| verb::may_hold_secret(&line.text));
+        if let Some(line) = line {
+            self.client_line(line);
+        } else if !self.server.was_heard {
+            self.client.state = Client::Peek(Then::Midway(Client::content(stamp)));
+        }
         if secret {
             self.client.state = Client::Sasl;
         }
+        (self.client.unsure, self.client.may_be_content) = (true, true);
     }
 
     fn response_cut_off(&mut self) {

@@ -29,6 +29,7 @@ impl Dialogue {
             self.ask(Asked::Auth);
         } else if whole {
             self.client.unsure &= !known;
+            self.client.may_be_content &= !known;
             self.follow_command(command);
         }
     }

@@ -112,6 +112,14 @@ impl LineReader {
         Some(self.take(ending))
     }
 
+    /// What there is of a line before octets that are missing: a CR is the line's end, its LF the first of them.
+    pub fn before_gap(&mut self) -> Option<WholeLine> {
+        let line = self.rest()?;
+        self.swallow_lf = false;
+        let ending = if line.ending == Ending::Cr { Ending::Crlf } else { line.ending };
+        Some(WholeLine { ending, ..line })
+    }
+
     fn push(&mut self, octets: &[u8]) {
         let room = LINE_LENGTH_MAX - self.text.len();
         self.text.extend_from_slice(&octets[..octets.len().min(room)]);
@@ -192,6 +200,21 @@ mod tests {
         let lines: Vec<_> = lines.iter().map(|(t, e)| (str::from_utf8(t).unwrap(), *e)).collect();
         assert_eq!(lines, expected);
         assert_eq!(rest.as_deref(), Some(&b"c"[..]));
+    }
+
+    #[test]
+    fn a_line_before_a_gap_ends_with_the_lf_that_is_missing() {
+        for (octets, ending) in [("250-a\r", Ending::Crlf), ("250-a", Ending::Missing)] {
+            let mut reader = LineReader::default();
+            reader.read(Stamp::default(), octets.as_bytes(), true);
+            let line = reader.before_gap().unwrap();
+            assert_eq!((&line.text[..], line.ending), (&b"250-a"[..], ending), "{octets:?}");
+            let (_, read) = reader.read(Stamp::default(), b"\n", true);
+            assert!(
+                matches!(read, Read::Line(_)),
+                "what comes behind the gap is a line of its own"
+            );
+        }
     }
 
     #[test]

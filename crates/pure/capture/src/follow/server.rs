@@ -1,6 +1,6 @@
 //! What the server says: replies, and what they change for the client's octets.
 
-use diagnose::session::{Kind, Party};
+use diagnose::session::{Ending, Kind, Party};
 
 use super::{
     dialogue::{Asked, Dialogue, Wrapping},
@@ -61,11 +61,25 @@ impl Dialogue {
     }
 
     pub(super) fn server_gap(&mut self, stamp: Stamp, octets: u64) {
-        if let Some(line) = self.server.line.rest() {
-            self.push(Party::Server, Kind::Reply(line.ending), line.text, line.first, line.last);
+        let line = self.server.line.before_gap();
+        // Only its LF is missing.
+        let is_whole = octets == 1 && line.as_ref().is_some_and(|line| line.ending == Ending::Crlf);
+        match line {
+            // Code and separator say what it answers with, whatever words are missing.
+            Some(line) if line.text.len() > 3 => self.server_line(line, &KeyLog::default()),
+            Some(line) => {
+                let kind = Kind::Reply(line.ending);
+                self.push(Party::Server, kind, line.text, line.first, line.last);
+            }
+            None => {}
         }
         self.push(Party::Server, Kind::Gap { octets }, Vec::new(), stamp, stamp);
-        self.server.reply_lost = true;
+        self.server.reply_lost |= !is_whole;
+        // While content comes a server is silent: the content's end is missing, too, if part of it is.
+        self.client.state = match std::mem::take(&mut self.client.state) {
+            Client::Content(content) if content.had_gap => Client::Peek(Then::Content(content)),
+            state => state,
+        };
     }
 
     pub(super) fn server_ends(&mut self) {

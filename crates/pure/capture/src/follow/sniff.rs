@@ -204,7 +204,10 @@ impl Sniff {
         let from_start = self.connected && !self.had_gap;
         let greeted = from_start || self.server.starts_with(b"220") && !swapped;
         let mut dialogue = Dialogue::new(greeted || swapped && self.client.starts_with(b"220"));
-        if !self.connected {
+        let is_refused = |(_, _, came): &(Stamp, Party, Came)| {
+            matches!(came, Came::Event(Event::NotConnected, _))
+        };
+        if !self.connected && !self.came.iter().any(is_refused) {
             self.place_midway(&mut dialogue, swapped);
         }
         for (stamp, what) in &self.tunnels {

@@ -24,6 +24,8 @@ pub(super) struct ClientSide {
     pub auth_refused: bool,
     /// Commands may be missing: what looks like a response of SASL may be one.
     pub unsure: bool,
+    /// Commands are missing, and what came since has not shown yet that DATA was not one of them.
+    pub may_be_content: bool,
     /// STARTTLS was accepted.
     pub tls_due: bool,
 }

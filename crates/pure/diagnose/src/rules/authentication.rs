@@ -4,8 +4,10 @@ use smtp::{Reply, Stage, Trouble};
 
 use crate::{
     class::Class,
+    dialogue::Exchange,
     evidence::Evidence,
     finding::{Confidence, Finding, Party},
+    session::Kind,
 };
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
@@ -32,6 +34,9 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
                     "log in first",
                     "not logged in",
                 ])));
+    if evidence.exchange.is_some_and(|exchange| is_cancelled(evidence, &exchange)) {
+        return Some(cancelled(evidence));
+    }
     if evidence.is_at(Stage::Auth) || evidence.stage.is_none() && reply.code == 535 {
         return Some(at_login(evidence, reply));
     }
@@ -122,6 +127,26 @@ fn unproven(evidence: &Evidence<'_>, text: &str) -> Option<Finding> {
     })
 }
 
+/// Whether the client itself broke the login off: it answered the challenge with `*` (RFC 4954 section 4).
+fn is_cancelled(evidence: &Evidence<'_>, exchange: &Exchange) -> bool {
+    let line = exchange.command.and_then(|line| evidence.dialogue?.line(line));
+    line.is_some_and(|line| line.kind == Kind::SaslResponse && line.text == b"*")
+}
+
+fn cancelled(evidence: &Evidence<'_>) -> Finding {
+    let peer = evidence.peer();
+    evidence.finding(
+        "login-failed",
+        evidence.sender(),
+        Confidence::Certain,
+        format!(
+            "The sending side broke the login off itself: it answered the challenge of {peer} with `*`. What the \
+             challenge asks for, it does not know or does not want to give."
+        ),
+        "Who runs the sending side should look what its own log says of the login, or have it use another mechanism.",
+    )
+}
+
 /// The login itself was refused.
 fn at_login(evidence: &Evidence<'_>, reply: &Reply) -> Finding {
     let peer = evidence.peer();
@@ -182,7 +207,25 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 mod tests {
     use smtp::{EnhancedStatus, Stage, Trouble};
 
-    use crate::rules::testing::{found, found_at_rcpt, reply};
+    use crate::rules::{
+        session::testing::{none, one},
+        testing::{found, found_at_rcpt, reply},
+    };
+
+    /// As curl does where an empty realm of DIGEST-MD5 does not please it.
+    #[test]
+    fn a_login_that_the_client_broke_off() {
+        let begun = "S: 220 r\nC: EHLO a\nS: 250 AUTH DIGEST-MD5 PLAIN\nC: AUTH DIGEST-MD5\nS: 334 x\nC: *\n\
+                     S: 501 5.7.0 Authentication aborted";
+        let finding = one(begun, "login-failed");
+        assert!(finding.why.contains("broke the login off itself"), "{finding:?}");
+        assert_eq!(finding.who, crate::finding::Party::Client);
+        // It had another mechanism.
+        none(&format!("{begun}\nC: AUTH PLAIN ****\nS: 235 2.7.0 ok"), "login-failed");
+        // That is no cancelling.
+        let refused = begun.replace("C: *\n", "C: ****\n");
+        assert_eq!(one(&refused, "login-failed").who, crate::finding::Party::Unknown);
+    }
 
     #[test]
     fn logins() {

@@ -28,13 +28,14 @@ const PHRASES: [&str; 15] = [
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
     let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::RelayDenied);
-    if !(reply.is_permanent() && by_words) {
+    // Postfix defers what it would not relay (`defer_unauth_destination`): nothing changes by waiting.
+    if reply.code < 400 || !by_words {
         return None;
     }
     let confidence = Confidence::Certain;
     let peer = evidence.peer();
     let domain = evidence.domain();
-    Some(evidence.finding(
+    let finding = evidence.finding(
         "relay-denied",
         Party::Unknown,
         confidence,
@@ -47,7 +48,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         "Check the spelling behind the @. If it is right: who runs the domain should check its \
          MX records and that the server named there knows the domain; who runs the sending \
          server, whether this next hop wants a login.",
-    ))
+    );
+    Some(Finding { retry_helps: false, ..finding })
 }
 
 #[cfg(test)]
@@ -60,11 +62,14 @@ mod tests {
             ("550 5.7.1 Unable to relay", true),
             ("554 5.7.1 <bob@b.test>: Relay access denied", true),
             ("550 relaying denied", true),
+            ("550 5.7.1 <bob@b.test>... Relaying denied. IP name lookup failed [192.0.2.1]", true),
+            ("454 4.7.1 <x@elsewhere.test>: Relay access denied", true),
             ("550 5.7.1 no", false),
             ("250 relay", false),
         ] {
             let finding = found_at_rcpt(reply);
             assert_eq!(finding.rule == "relay-denied", is_it, "{reply}: {finding:?}");
+            assert!(!(is_it && finding.retry_helps), "{reply}");
         }
     }
 }

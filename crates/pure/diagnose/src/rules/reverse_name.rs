@@ -26,6 +26,10 @@ const PHRASES: [&str; 14] = [
 
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
+    // sendmail: `Relaying denied. IP name lookup failed`. With a name it would still be a stranger's.
+    if evidence.says(&["relaying denied"]) {
+        return None;
+    }
     let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::ReverseName);
     let by_status = matches!(evidence.status(), Some((7, 25)));
     if !(reply.code >= 400 && (by_words || by_status)) {

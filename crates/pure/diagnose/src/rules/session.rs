@@ -39,7 +39,7 @@ use crate::{
     dialogue::{Dialogue, Exchange, How, Offer, Verb},
     evidence::peer_of,
     finding::{Confidence, Finding, Party, Weight},
-    session::{Kind, Source, Vantage, Wire},
+    session::{Kind, Line, Source, Vantage, Wire},
 };
 
 /// A session rule: appends what it finds.
@@ -268,6 +268,9 @@ impl Cut {
             return None;
         }
         let nothing_came = dialogue.exchanges.is_empty() && dialogue.has_start;
+        if ending.how == How::Quit {
+            return Self::of_parting(dialogue, nothing_came);
+        }
         let how = match (ending.how, ending.by) {
             (How::Unseen, _)
                 if dialogue.session.wire.is_some()
@@ -294,6 +297,24 @@ impl Cut {
         };
         let by = if how == Broken::Silence { Some(By::Server) } else { ending.by };
         Some(Self { how, by, line: ending.line, after, waited: ending.waited })
+    }
+
+    /// A client that waited for good and then said QUIT, as many do before they close.
+    fn of_parting(dialogue: &Dialogue<'_>, nothing_came: bool) -> Option<Self> {
+        let quit = dialogue.of(Verb::Quit).last()?.line;
+        let before = &dialogue.session.lines[..quit];
+        let spoke = |line: &&Line| !matches!(line.kind, Kind::Event(_));
+        let last = before.iter().rev().find(spoke).map_or(Duration::ZERO, |line| line.at);
+        let waited = dialogue.session.lines[quit].at.saturating_sub(last);
+        let after = dialogue.unanswered.iter().rev().copied().find(|line| *line < quit);
+        let waited_in_vain = after.is_some() || nothing_came;
+        (waited_in_vain && waited >= SILENCE_MIN).then_some(Self {
+            how: Broken::Silence,
+            by: Some(By::Server),
+            line: Some(quit),
+            after,
+            waited,
+        })
     }
 }
 

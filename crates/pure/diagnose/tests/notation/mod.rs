@@ -1,6 +1,6 @@
 //! Sessions written down by hand, for tests and golden pages.
 //!
-//! `C: ` and `S: ` lines are commands and replies, 20 ms apart; `****` is a SASL response, `.` the end of
+//! `C: ` and `S: ` lines are commands and replies, 20 ms apart; `****` is a SASL response, `*` one that breaks the login off, `.` the end of
 //! content. What can't be written as a line stands in angle brackets: `C: <content 1234>`,
 //! `C: <content 1234 cut off>`, `C: <blob 400 of 1904>`, `S: <encrypted 300>`, `C: <gap 40>`. A line ends
 //! with `{LF}`, `{CR}` or `{cut}` if it does not end with CRLF. Everything else is a `-- ` line: `+20s`,
@@ -50,7 +50,7 @@ fn push(session: &mut Session, at: Duration, by: Party, text: &str) {
         ("encrypted", _) => Kind::Encrypted { octets: number(0) },
         ("gap", _) => Kind::Gap { octets: number(0) },
         (_, Party::Server) => Kind::Reply(ending),
-        _ if text == "****" => Kind::SaslResponse,
+        _ if text == "****" || text == "*" => Kind::SaslResponse,
         _ if text == "." => Kind::Content { octets: 0, finished: true },
         _ => Kind::Command(ending),
     };

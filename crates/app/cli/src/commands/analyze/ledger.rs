@@ -50,6 +50,7 @@ pub fn words(line: &Line) -> String {
         |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
     match line.kind {
         Kind::Command(ending) | Kind::Reply(ending) => format!("{text}{}", ended(ending)),
+        Kind::SaslResponse if text == "*" => text,
         Kind::SaslResponse => "****".to_owned(),
         Kind::Content { octets, finished: true } => format!("[content, {octets} octets] ."),
         Kind::Content { octets, finished: false } => {

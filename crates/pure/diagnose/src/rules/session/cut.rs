@@ -9,7 +9,7 @@ use crate::{
     evidence::Evidence,
     finding::{Confidence, Finding, Party, Weight},
     rules,
-    session::{Kind, Side},
+    session::{Event, Kind, Line, Side},
 };
 
 /// Packets of one host may take ways of slightly different length; more hops apart they come from
@@ -53,7 +53,7 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
 /// Whether anything was at stake: something said and not answered, or a transaction under way.
 fn is_failure(observed: &Observed<'_>, cut: &Cut) -> bool {
     let dialogue = observed.dialogue;
-    if cut.after.is_some() {
+    if cut.after.is_some() || cut.how == Broken::Silence {
         return true;
     }
     let open = dialogue.exchanges.last().is_some_and(|last| {
@@ -169,8 +169,9 @@ fn hint(observed: &Observed<'_>, cut: &Cut) -> &'static str {
 fn forged(observed: &Observed<'_>) -> Option<Finding> {
     let wire = observed.wire()?;
     let (by, side) = [(By::Server, &wire.server), (By::Client, &wire.client)].into_iter().find(
-        |(_, side)| {
-            side.ttl_of_reset.is_some() && (side.spoke_after_reset || ttl_apart(side).is_some())
+        |(by, side)| {
+            side.ttl_of_reset.is_some()
+                && (went_on(observed, *by, side) || ttl_apart(side).is_some())
         },
     )?;
     let is_over = observed.dialogue.ending.how == crate::dialogue::How::Quit;
@@ -182,7 +183,8 @@ fn forged(observed: &Observed<'_>) -> Option<Finding> {
     if let Some((usual, reset)) = ttl_apart(side) {
         signs.push(format!("its time to live is {reset}, that of {host}'s other packets {usual}"));
     }
-    if side.spoke_after_reset {
+    let went_on = went_on(observed, by, side);
+    if went_on {
         signs.push(format!("{host} went on sending after it"));
     }
     let line = observed.dialogue.ending.line;
@@ -192,7 +194,7 @@ fn forged(observed: &Observed<'_>) -> Option<Finding> {
         what: format!("the reset that ended the session did not come from {host}: {}", signs.join(", and ")),
         command: after,
         who: Party::Between,
-        confidence: if side.spoke_after_reset { Confidence::Certain } else { Confidence::Likely },
+        confidence: if went_on { Confidence::Certain } else { Confidence::Likely },
         why: format!(
             "Somebody sent it in the name of {host}: an intrusion prevention system or an inspecting firewall that did \
              not like what it read."
@@ -202,6 +204,13 @@ fn forged(observed: &Observed<'_>) -> Option<Finding> {
         next_test: Some(format!("a capture at {host}: there the reset arrives as if the other end had sent it, or never")),
         ..About::default()
     }))
+}
+
+/// Whether that side knew nothing of its own reset. A host that closes (FIN) and is still spoken to resets by
+/// itself, and the network may deliver that before its last octets.
+fn went_on(observed: &Observed<'_>, by: By, side: &Side) -> bool {
+    let closed = |line: &Line| line.kind == Kind::Event(Event::Closed) && line.by == by;
+    side.spoke_after_reset && !observed.dialogue.session.lines.iter().any(closed)
 }
 
 fn ttl_apart(side: &Side) -> Option<(u8, u8)> {
@@ -248,6 +257,9 @@ mod tests {
             "reset-forged",
         );
         assert_eq!(finding.confidence, Confidence::Certain);
+        // A host that had closed and was still spoken to; its last octets were overtaken by its reset.
+        let overtaken = text("server.ttl=52 server.ttl_of_reset=52 server.spoke_after_reset=yes");
+        none(&format!("{overtaken}\n-- S closed"), "reset-forged");
         none(&text("server.ttl=52 server.ttl_of_reset=53"), "reset-forged");
         assert_eq!(one(&text("server.ttl=52 server.ttl_of_reset=53"), "reset").who, Party::Unknown);
     }
@@ -272,6 +284,20 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    /// Many clients say QUIT when they have waited for long enough.
+    #[test]
+    fn quit_after_a_silence() {
+        let finding = one(
+            &format!("{START}C: RCPT TO:<b@b>\n-- +30s\nC: QUIT\n-- +20s\n-- S reset"),
+            "silence",
+        );
+        assert_eq!((finding.line, finding.command), (Some(6), Some(6)));
+        let nothing = "-- connected\n-- +30s\nC: QUIT\n-- +17s\n-- S reset";
+        assert!(one(nothing, "silence").what.contains("30s"), "{:?}", found(nothing));
+        none(&format!("{START}-- +30s\nC: QUIT\n-- S closed"), "silence");
+        none("-- connected\n-- +3s\nC: QUIT\n-- C closed", "silence");
     }
 
     #[test]
