@@ -33,6 +33,8 @@ struct Pairing<'a> {
     is_greeted: bool,
     /// Something is missing, so that what waits may not be what is answered.
     in_doubt: bool,
+    /// Octets of the client's are missing.
+    client_had_gap: bool,
     /// Replies were lost: what waits when the client goes on has been answered.
     lost_replies: bool,
     transaction: Option<u32>,
@@ -58,6 +60,7 @@ pub(super) fn read(session: &Session) -> Dialogue<'_> {
         partial: None,
         is_greeted: false,
         in_doubt: false,
+        client_had_gap: false,
         lost_replies: false,
         transaction: None,
         transactions: 0,
@@ -90,8 +93,11 @@ impl<'a> Pairing<'a> {
         match line.kind {
             Kind::Command(_) => self.command(index, &line.text),
             Kind::SaslResponse => self.push(index, Verb::Auth, Stage::Auth),
-            Kind::Content { finished: true, .. } => self.content(index),
-            Kind::Content { finished: false, .. } => self.dialogue.unanswered.push(index),
+            // Its end may be in what the capture lacks: then a reply says that it came.
+            Kind::Content { finished: false, .. } if !self.client_had_gap => {
+                self.dialogue.unanswered.push(index);
+            }
+            Kind::Content { .. } => self.content(index),
             Kind::Blob { .. } => self.blob(index),
             Kind::Reply(_) => self.reply_line(index, line),
             Kind::Gap { .. } => self.gap(line.by),
@@ -163,6 +169,7 @@ impl<'a> Pairing<'a> {
 
     fn gap(&mut self, by: Party) {
         self.in_doubt = true;
+        self.client_had_gap |= by == Party::Client;
         if by == Party::Server {
             self.partial = None;
             self.lost_replies = true;
@@ -268,8 +275,14 @@ impl<'a> Pairing<'a> {
     }
 
     fn finish(mut self) -> Dialogue<'a> {
+        let lines = &self.dialogue.session.lines;
+        let is_cut =
+            |due: &&Due| matches!(lines[due.line].kind, Kind::Content { finished: false, .. });
         if !self.lost_replies && !self.in_doubt {
             self.dialogue.unanswered.extend(self.waiting.iter().map(|due| due.line));
+        } else {
+            let cut = self.waiting.iter().filter(is_cut).map(|due| due.line);
+            self.dialogue.unanswered.extend(cut);
         }
         self.dialogue.unanswered.sort_unstable();
         self.dialogue.unfinished = self.partial.map(|(first, _)| first);

@@ -114,6 +114,24 @@ fn what_the_capture_lost_shifts_nothing() {
     });
 }
 
+/// As with `tcpdump -s 96`: the content's end is in what was not captured, and the reply says that it came.
+#[test]
+fn content_that_was_captured_in_part() {
+    let text = "-- wire: handshake_seen=yes\nS: 220 x\nC: EHLO a\nS: 250 b\nC: MAIL FROM:<a@a>\nS: 250 ok\n\
+                C: RCPT TO:<b@b>\nS: 250 ok\nC: DATA\nS: 354 go\nC: <gap 900>\nC: <content 64 cut off>";
+    read(&format!("{text}\nS: 250 kept\n-- C closed"), |dialogue| {
+        let last = dialogue.exchanges.last().unwrap();
+        assert_eq!((last.command, last.stage), (Some(10), Stage::EndOfData));
+        assert!(dialogue.unanswered.is_empty());
+    });
+    read(&format!("{text}\n-- C closed"), |dialogue| assert_eq!(dialogue.unanswered, [10]));
+    // Nothing is missing: its end never came.
+    let cut = text.replace("C: <gap 900>\n", "");
+    read(&format!("{cut}\nS: 451 too slow\n-- S closed"), |dialogue| {
+        assert_eq!(dialogue.unanswered, [9]);
+    });
+}
+
 #[test]
 fn lines_that_a_log_leaves_out() {
     let text = "S: 220 x\nC: EHLO a\nS: 250 b\nC: AUTH LOGIN\nS: 334 a\nS: 334 b\nS: 235 yes\nC: MAIL FROM:<a@a>\n\
