@@ -16,7 +16,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use diagnose::Weight;
+use diagnose::{Finding, Weight};
 use serde::Serialize;
 use smtp::{
     BodyType, Envelope, Notify, Outcome, Party, Recipient, Stage, Transcript, Trouble, Unconfirmed,
@@ -48,6 +48,8 @@ const SUSPECTS: [Features; 8] = [
     Features::STARTTLS,
     Features::EHLO,
 ];
+/// Rules that found EHLO refused by somebody who ought to know it.
+const NO_EHLO: [&str; 2] = ["pix-fixup", "ehlo-refused"];
 /// How long an answer that comes too early is waited for; and for what was sent to be acknowledged.
 const PAUSE: Duration = Duration::from_secs(3);
 /// Once may be chance.
@@ -129,6 +131,12 @@ impl Going<'_> {
         let suspects = suspects(visit, &self.order.plan);
         let mut own = Bisecting { going: self, target, trial, send, suspects, tries: Vec::new() };
         let culprit = own.search().await;
+        let refused =
+            visit.findings.iter().find(|finding| NO_EHLO.contains(&finding.rule.as_str()));
+        if let Some(finding) = refused.filter(|_| culprit.is_none() && own.passed_at_once()) {
+            let notices = vec![ehlo_is_refused(finding)];
+            return Bisection { tries: own.tries, culprit: Some(named(Features::EHLO)), notices };
+        }
         let notices = vec![own.notice(culprit.as_deref())];
         Bisection { tries: own.tries, culprit, notices }
     }
@@ -230,9 +238,13 @@ impl Bisecting<'_> {
         envelope
     }
 
+    fn passed_at_once(&self) -> bool {
+        self.tries.first().is_some_and(|first| first.passed)
+    }
+
     fn notice(&self, culprit: Option<&str>) -> Notice {
         let first = self.tries.first();
-        match (culprit, first.is_some_and(|first| first.passed)) {
+        match (culprit, self.passed_at_once()) {
             (None, true) => {
                 let how =
                     if self.send { "the message was accepted" } else { "up to the end of content" };
@@ -257,6 +269,15 @@ impl Bisecting<'_> {
             }
         }
     }
+}
+
+/// Everything passes, as nothing of it was used: EHLO came to nothing, and HELO stood in.
+fn ehlo_is_refused(finding: &Finding) -> Notice {
+    let what = format!(
+        "EHLO does not get through ({}), and the message passes with HELO only, without any extension: {}",
+        finding.rule, finding.what
+    );
+    Notice::new(Weight::Fault, what, finding.remedy.clone())
 }
 
 /// How BDAT ends, if not well. A chunk that is broken off gets no reply, so an empty one asks before (RFC 3030
