@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, Subcommand};
 use lab::{
     Middlebox, Recording, Recordings, Scenario, Server,
-    scenario::{self, Kind},
+    scenario::{self, Kind, ScenarioError},
 };
 use world::{Clock, Net};
 
@@ -131,9 +131,25 @@ fn found(name: &str, kind: Kind) -> Result<Scenario, Problem> {
     } else {
         Scenario::named(name)
     };
-    scenario
-        .and_then(|scenario| scenario.of_kind(kind))
-        .map_err(|error| Problem::from_error(&error))
+    scenario.and_then(|scenario| scenario.of_kind(kind)).map_err(|error| {
+        let problem = Problem::from_error(&error);
+        match error {
+            ScenarioError::OtherKind(..) => problem.help(instead(name, kind)),
+            _ => problem,
+        }
+    })
+}
+
+/// What to type for a scenario that is not of the kind that was asked for.
+fn instead(name: &str, asked: Kind) -> String {
+    let server = "mailwright lab server --listen 127.0.0.1:2525 --scenario";
+    match asked {
+        Kind::Server => format!(
+            "it needs a server behind it: `{server} good`, and in another terminal `mailwright lab middlebox \
+             --between 127.0.0.1:2526 127.0.0.1:2525 --scenario {name}`; clients then connect to 127.0.0.1:2526"
+        ),
+        Kind::Middlebox => format!("nothing stands in front of it: `{server} {name}`"),
+    }
 }
 
 fn serve(name: &str, listen: SocketAddr, into: Option<PathBuf>) -> Result<(), Problem> {
@@ -194,4 +210,28 @@ fn resolved(place: &str) -> Result<SocketAddr, Problem> {
 
 fn cannot_listen(at: &str, error: &std::io::Error) -> Problem {
     Problem::new(format!("cannot listen at {at}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_of_the_other_kind_says_what_to_type() {
+        for (name, asked, typed) in [
+            (
+                "xexch50-abort",
+                Kind::Server,
+                "lab middlebox --between 127.0.0.1:2526 127.0.0.1:2525 --scenario xexch50-abort",
+            ),
+            ("greylist", Kind::Middlebox, "lab server --listen 127.0.0.1:2525 --scenario greylist"),
+        ] {
+            let problem = format!("{:?}", found(name, asked).unwrap_err());
+            let words = problem.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(
+                words.contains(&format!("`{name}` is a ")) && words.contains(typed),
+                "{problem}"
+            );
+        }
+    }
 }
