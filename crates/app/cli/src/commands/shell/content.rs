@@ -110,6 +110,24 @@ impl Dialogue {
         }
     }
 
+    /// Whether a chunk that BDAT announced is still to come.
+    pub(super) fn owes_chunk(&self) -> bool {
+        self.owed > 0
+    }
+
+    /// A line while octets of a chunk are due: it is theirs, CRLF too. What is longer than the chunk, the server
+    /// takes for a command.
+    pub(super) async fn chunk(&mut self, mut line: Vec<u8>) {
+        line.extend_from_slice(b"\r\n");
+        let more = (line.len() as u64).saturating_sub(self.owed);
+        if more > 0 {
+            self.record.aside(&format!(
+                "the last {more} octets are more than BDAT announced: the server takes them for a command"
+            ));
+        }
+        self.raw(&line).await;
+    }
+
     /// Octets as they are. A reply is due for what ends with a line feed, or completes a chunk.
     pub(super) async fn raw(&mut self, octets: &[u8]) {
         let pays = self.owed.min(octets.len() as u64);

@@ -134,6 +134,10 @@ impl Dialogue {
             return true;
         }
         match line::read(typed) {
+            // The server takes whatever comes for the chunk.
+            Ok(Typed::Say(_) | Typed::Insist(_) | Typed::Nothing) if self.owes_chunk() => {
+                self.chunk(typed.to_vec()).await;
+            }
             Ok(Typed::Nothing) => {}
             Ok(Typed::Say(line)) => self.say(line, false).await,
             Ok(Typed::Insist(line)) => self.say(line, true).await,

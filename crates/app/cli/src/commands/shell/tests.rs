@@ -168,6 +168,20 @@ async fn groups_and_octets_as_they_are() {
     assert!(done.page.find("C: DATA\n") < done.page.find("S: 250 2.1.0"), "{}", done.page);
 }
 
+/// The lines behind BDAT are its chunk's; what is longer is a command to the server, and answered.
+#[tokio::test]
+async fn a_chunk_that_is_typed() {
+    let start = "EHLO a.test\nMAIL FROM:<a@a.test>\nRCPT TO:<b@b.test>\n";
+    let exact = format!("{start}BDAT 16 LAST\nSubject: abc\n\nQUIT\n");
+    let done = talk(&shell(lab("good")), exact.as_str()).await;
+    assert_eq!(done.status, 0, "{}", done.page);
+    assert_eq!(codes(&done.read_back()).join(" "), "220 250 250 250 250 221", "{}", done.page);
+    let longer = format!("{start}BDAT 4 LAST\n!Subject: longer than that\nQUIT\n");
+    let done = talk(&shell(lab("good")), longer.as_str()).await;
+    done.has("the last 24 octets are more than BDAT announced").has("S: 250").has("S: 500");
+    done.has("S: 221");
+}
+
 #[tokio::test]
 async fn orders_that_cannot_be_carried_out_show_in_the_status() {
     let done =
