@@ -54,13 +54,14 @@ pub fn exhibit(octets: &[u8]) -> Exhibit {
     let is_known_report = matches!(report.kind, Kind::Failure | Kind::Delay)
         && !matches!(report.dialect.as_str(), "plain" | "rfc3464")
         && !report.reports.is_empty();
-    if is_known_report && log(octets).is_none() {
+    let told_by_log = is_known_report.then(|| log(octets));
+    if matches!(told_by_log, Some(None)) {
         return Exhibit::Report(report);
     }
     if let Some(sessions) = transcript::read(octets).filter(|sessions| !sessions.is_empty()) {
         return Exhibit::Dialogues(sessions.into_iter().map(inspected).collect());
     }
-    if let Some(log) = log(octets) {
+    if let Some(log) = told_by_log.unwrap_or_else(|| log(octets)) {
         return log;
     }
     let lines = unknown_log(trimmed);
