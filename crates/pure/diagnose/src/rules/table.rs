@@ -176,7 +176,7 @@ pub const RULE_NAMES: &[RuleName] = &[
     ),
     row("mta-sts", "The server does not fulfil the MTA-STS policy of its domain.", NO_REPLY),
     row("no-connection", "No connection came about, for another reason.", NO_REPLY),
-    row("no-smtp", "What answered there does not speak SMTP.", "our own attempt"),
+    row("no-smtp", "What answered there does not speak SMTP.", SESSION),
     row("no-such-domain", "The recipient's domain does not exist.", NO_REPLY),
     row("no-such-mailbox", "The domain has no such mailbox.", REPLY),
     row("not-tried", "The attempt was not for this recipient.", "our own attempt"),

@@ -24,6 +24,9 @@ struct Fault {
 }
 
 pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
+    if let Some(line) = no_smtp(observed) {
+        return found.push(another_protocol(observed, line));
+    }
     let faults = [
         no_code(observed),
         out_of_range(observed),
@@ -64,6 +67,32 @@ fn went_well(observed: &Observed<'_>) -> bool {
     let dialogue = observed.dialogue;
     let delivered = dialogue.at(Stage::EndOfData).any(Exchange::is_positive);
     delivered || dialogue.ending.how == How::Quit && observed.cut.is_none()
+}
+
+/// The first line of a server that never gave a reply.
+fn no_smtp(observed: &Observed<'_>) -> Option<usize> {
+    let dialogue = observed.dialogue;
+    let none = dialogue.exchanges.is_empty() && dialogue.unfinished.is_none();
+    dialogue
+        .malformed
+        .first()
+        .copied()
+        .filter(|_| none && dialogue.has_start && !observed.may_lack_lines())
+}
+
+fn another_protocol(observed: &Observed<'_>, line: usize) -> Finding {
+    observed.finding("no-smtp", Some(line), About {
+        what: format!("what answers there does not speak SMTP: `{}`", quote(observed.dialogue.octets(line))),
+        who: Party::Unknown,
+        confidence: Confidence::Likely,
+        why: "A mail server greets with 220, or refuses with a code and words (RFC 5321 section 3.1). That line has no \
+              code: another service listens there, or a port was forwarded to the wrong host."
+            .to_owned(),
+        remedy: "Who runs that host should look what listens on the port; who runs the sending server, whether host and \
+                 port are the right ones."
+            .to_owned(),
+        ..About::default()
+    })
 }
 
 fn no_code(observed: &Observed<'_>) -> Fault {
@@ -182,6 +211,16 @@ mod tests {
         assert_eq!(one(&long, "malformed-reply").weight, Weight::Remark);
         let text = format!("{START}C: NOOP\nS: 250 ok{{LF}}\nC: QUIT\nS: 221 b");
         assert_eq!(one(&text, "malformed-reply").weight, Weight::Remark);
+    }
+
+    /// A web server, where a port was forwarded to the wrong host.
+    #[test]
+    fn another_service() {
+        let text = "-- connected\nS: HTTP/1.1 400 Bad Request\nS: Content-Length: 0\n-- S closed";
+        let finding = one(text, "no-smtp");
+        assert_eq!((finding.line, finding.weight), (Some(1), Weight::Failure));
+        none(text, "malformed-reply");
+        none(&format!("{START}S: what do you mean"), "no-smtp");
     }
 
     #[test]
