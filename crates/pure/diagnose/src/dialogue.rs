@@ -4,7 +4,7 @@
 //! capture, a start in mid-session) makes pairs doubtful; those are marked, and no rule is sure of them.
 
 mod ending;
-mod offer;
+pub(crate) mod offer;
 mod pairing;
 mod verb;
 

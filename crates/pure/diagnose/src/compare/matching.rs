@@ -121,9 +121,7 @@ impl Words {
         }
         scores
     }
-}
 
-impl Words {
     /// Whether there is a line that no other session of either side has.
     fn shares_alone(&self, a: usize, other: &Self, b: usize) -> bool {
         let only = |words: &Self, word: &u64, session: usize| {

@@ -41,3 +41,13 @@ impl<'a> Offer<'a> {
         self.keywords.iter().find(is_it).map(|(index, ..)| *index)
     }
 }
+
+/// No keyword of any extension begins like that.
+const X_MIN: usize = 3;
+
+/// `XXXXXXXA`: X throughout, but for at most one letter at its end.
+pub(crate) fn is_masked(word: &str) -> bool {
+    let crosses = word.bytes().take_while(|octet| *octet == b'X').count();
+    let rest = &word.as_bytes()[crosses..];
+    crosses >= X_MIN && rest.len() <= 1 && rest.iter().all(u8::is_ascii_uppercase)
+}

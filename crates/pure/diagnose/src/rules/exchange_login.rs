@@ -16,8 +16,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
         return None;
     }
     let offered = evidence.dialogue.map(|dialogue| {
-        let lines = dialogue.session.lines.iter();
-        lines.filter(|line| KEYWORDS.iter().any(|word| line.lossy().contains(word))).count() > 0
+        let mut lines = dialogue.session.lines.iter();
+        lines.any(|line| KEYWORDS.iter().any(|word| line.lossy().contains(word)))
     });
     let (who, seen) = match offered {
         Some(false) => (

@@ -92,11 +92,18 @@ pub(crate) fn find(observed: &Observed<'_>) -> Vec<Finding> {
 /// What a rule before it explained as at least as grave, a rule (its findings begin at `before`) does not explain
 /// again. Remarks are no explanations.
 fn keep_first(found: &mut Vec<Finding>, before: usize) {
+    if before == 0 || found.len() == before {
+        return;
+    }
     let added = found.split_off(before);
-    let told: HashMap<usize, Weight> =
-        found.iter().rev().filter_map(|one| Some((one.line?, one.weight))).collect();
+    let mut gravest: HashMap<usize, Weight> = HashMap::new();
+    for one in found.iter() {
+        let Some(line) = one.line else { continue };
+        let weight = gravest.entry(line).or_insert(one.weight);
+        *weight = (*weight).max(one.weight);
+    }
     let is_new = |one: &Finding| {
-        let by_line = one.line.and_then(|line| told.get(&line));
+        let by_line = one.line.and_then(|line| gravest.get(&line));
         one.weight == Weight::Remark || by_line.is_none_or(|weight| *weight < one.weight)
     };
     found.extend(added.into_iter().filter(is_new));
@@ -322,6 +329,36 @@ impl Cut {
 fn ends_in_content(dialogue: &Dialogue<'_>) -> bool {
     let unanswered = dialogue.unanswered.last().and_then(|index| dialogue.line(*index));
     unanswered.is_some_and(|line| matches!(line.kind, Kind::Content { finished: false, .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The gravest explanation of a line counts, wherever it stands among the earlier ones.
+    #[test]
+    fn the_first_explanation_stays() {
+        let of = |rule: &str, weight| Finding {
+            rule: rule.to_owned(),
+            line: Some(7),
+            weight,
+            ..crate::examine_reply(&smtp::Reply::bare(550, "no".to_owned()), None)
+        };
+        for (earlier, added, stays) in [
+            (vec![Weight::Remark, Weight::Failure], Weight::Fault, false),
+            (vec![Weight::Failure, Weight::Remark], Weight::Fault, false),
+            (vec![Weight::Remark, Weight::Fault], Weight::Failure, true),
+            (vec![Weight::Failure], Weight::Remark, true),
+            (vec![], Weight::Fault, true),
+        ] {
+            let mut found: Vec<Finding> =
+                earlier.iter().map(|weight| of("early", *weight)).collect();
+            found.push(of("late", added));
+            keep_first(&mut found, earlier.len());
+            assert_eq!(found.iter().any(|one| one.rule == "late"), stays, "{earlier:?} {added:?}");
+            assert!(found.len() >= earlier.len());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Keywords of an EHLO reply overwritten with X: an inspecting firewall hides what it does not want used.
 
 use super::{About, FOUND_MAX, Observed};
-use crate::finding::{Confidence, Finding, Party, Weight};
-
-/// No keyword of any extension begins like that.
-const X_MIN: usize = 3;
+use crate::{
+    dialogue::offer::is_masked,
+    finding::{Confidence, Finding, Party, Weight},
+};
 
 /// Keywords that servers offer, by which a masked one can be guessed from its length; the ones whose loss
 /// hurts most come first.
@@ -93,13 +93,6 @@ pub(super) fn find(observed: &Observed<'_>, found: &mut Vec<Finding>) {
         finding.consequences = masked.iter().skip(1).map(|(line, ..)| *line).collect();
         found.push(finding);
     }
-}
-
-/// `XXXXXXXA`: X throughout, but for at most one letter at its end.
-fn is_masked(word: &str) -> bool {
-    let crosses = word.bytes().take_while(|octet| *octet == b'X').count();
-    let rest = &word.as_bytes()[crosses..];
-    crosses >= X_MIN && rest.len() <= 1 && rest.iter().all(u8::is_ascii_uppercase)
 }
 
 #[cfg(test)]

@@ -115,9 +115,8 @@ fn forgotten(observed: &Observed<'_>, exchange: &Exchange) -> Option<How> {
         }
         554 if says(&[NOT_TOGETHER]) => {
             let (_, offer) = observed.offer_before(exchange.first)?;
-            let before = dialogue.exchanges.iter().take_while(|one| one.first < exchange.first);
-            (offer.has("PIPELINING") && before.filter(|one| obeyed(one)).count() > 0)
-                .then_some(How::Together)
+            let mut before = dialogue.exchanges.iter().take_while(|one| one.first < exchange.first);
+            (offer.has("PIPELINING") && before.any(obeyed)).then_some(How::Together)
         }
         _ => None,
     }

@@ -1,5 +1,7 @@
 //! An EHLO reply that Exchange since 2013 has on one record: its lines, taken apart again.
 
+use crate::dialogue::offer::is_masked;
+
 /// Keywords that Exchange advertises, without their parameters.
 const KEYWORDS: [&str; 38] = [
     "SIZE",
@@ -71,12 +73,6 @@ pub(super) fn unfolded(text: &str) -> Vec<String> {
 fn is_keyword(word: &str) -> bool {
     let name = word.split('=').next().unwrap_or(word);
     KEYWORDS.contains(&name) || is_masked(word)
-}
-
-/// `XXXXXXXA`: a keyword that a firewall has overwritten, at its own length.
-fn is_masked(word: &str) -> bool {
-    let filled = word.trim_end_matches(|sign: char| sign.is_ascii_uppercase() && sign != 'X');
-    word.len() >= 4 && word.len() - filled.len() <= 1 && filled.bytes().all(|octet| octet == b'X')
 }
 
 #[cfg(test)]
