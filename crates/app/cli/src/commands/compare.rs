@@ -63,18 +63,42 @@ pub struct Compare {
     place: Place,
 }
 
+/// What one side has.
+#[derive(Default)]
+struct Side {
+    sessions: Vec<Session>,
+    /// It is a log that tells what became of recipients, without the dialogue.
+    is_ledger: bool,
+}
+
+impl Side {
+    /// Why it can't be compared, and what can.
+    fn nothing(&self, name: &str) -> Problem {
+        let problem = Problem::new(format!("there is no mail session in `{name}`"));
+        if !self.is_ledger {
+            return problem;
+        }
+        problem.help(format!(
+            "this log tells what became of recipients, not what was said line by line, which is what two sides are \
+             compared by. `mailwright analyze {name}` shows what it tells. To see who altered something, take a capture on \
+             each side (`tcpdump -s 0 -w side.pcap port 25`), or a log with whole dialogues: Postfix with \
+             `debug_peer_list`, Exchange protocol logs, swaks, or our own evidence (queue:ID)"
+        ))
+    }
+}
+
 impl Compare {
     /// The exit status tells whether anything was altered.
     pub fn run(self) -> Result<ExitCode, Failed> {
         let failed = |problem| Failed { problem, status: EX_NOINPUT };
         let first = self.read(&self.first).map_err(failed)?;
         let second = self.read(&self.second).map_err(failed)?;
-        for (name, sessions) in [(&self.first, &first), (&self.second, &second)] {
-            if sessions.is_empty() {
-                let problem = Problem::new(format!("there is no mail session in `{name}`"));
-                return Err(Failed { problem, status: EX_DATAERR });
+        for (name, side) in [(&self.first, &first), (&self.second, &second)] {
+            if side.sessions.is_empty() {
+                return Err(Failed { problem: side.nothing(name), status: EX_DATAERR });
             }
         }
+        let (first, second) = (first.sessions, second.sessions);
         let settings =
             Settings { first_is_near: self.ordered.then_some(true), ..Settings::default() };
         let comparison = compare(&first, &second, &settings);
@@ -90,20 +114,23 @@ impl Compare {
         Ok(if comparison.is_altered() { ALTERED.into() } else { ExitCode::SUCCESS })
     }
 
-    fn read(&self, name: &str) -> Result<Vec<Session>, Problem> {
+    fn read(&self, name: &str) -> Result<Side, Problem> {
         let reading =
             Reading { key_log: self.key_log.clone(), place: self.place.clone(), quiet: self.json };
-        let mut sessions = Vec::new();
+        let mut side = Side::default();
         let mut sink = |item| {
             match item {
-                Item::Session(session) if sessions.len() < SESSIONS_MAX => sessions.push(session),
+                Item::Session(session) if side.sessions.len() < SESSIONS_MAX => {
+                    side.sessions.push(session);
+                }
                 Item::Session(_) => {
                     return Err(Problem::new(format!(
                         "`{name}` has more than {SESSIONS_MAX} sessions: cut it to the time in question \
                          (`editcap -A ... -B ...`)"
                     )));
                 }
-                Item::GoingOn(_) | Item::Testimony(_) | Item::Happening(_) => {}
+                Item::GoingOn(_) => {}
+                Item::Testimony(_) | Item::Happening(_) => side.is_ledger = true,
             }
             Ok(())
         };
@@ -111,7 +138,7 @@ impl Compare {
         for problem in &opened.problems {
             eprintln!("{}: {problem}", opened.name);
         }
-        Ok(sessions)
+        Ok(side)
     }
 
     fn page(&self, comparison: &Comparison, near: &[Session], far: &[Session]) -> String {
