@@ -209,7 +209,7 @@ fn two_written_dialogues_are_compared() {
 #[test]
 fn a_log_without_dialogues_says_what_to_take() {
     let folder = tempfile::tempdir().unwrap();
-    let log = "Nov 22 10:00:00 mx postfix/smtp[1]: 4ABC: to=<b@b.test>, relay=mx.b.test[192.0.2.9]:25, delay=1, \
+    let log = "Nov 22 10:00:00 mx postfix/smtp[1]: 4C3F29A0821: to=<b@b.test>, relay=mx.b.test[192.0.2.9]:25, delay=1, \
                delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 5DEF)\n";
     let (first, second) = (write(folder.path(), "a", log), write(folder.path(), "b", log));
     let (status, said) = compared(&first, &second);
