@@ -430,3 +430,21 @@ proptest! {
         ndr::read_words(&text);
     }
 }
+
+/// Where one may ask is nobody to whom the message went.
+#[test]
+fn an_address_for_questions_is_no_recipient() {
+    for (words, recipient) in [
+        (
+            "554 IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact tosa@rx.t-online.de to clarify.)",
+            None,
+        ),
+        ("550 5.7.1 Message rejected, see abuse@corp.mail.ru", None),
+        ("550 5.7.1 <bob@b.test>: rejected, questions to postmaster@b.test", Some("bob@b.test")),
+        ("550 5.7.1 questions to help@b.test: bob@b.test is gone", Some("bob@b.test")),
+        ("550 5.1.1 <postmaster@b.test>: user unknown", Some("postmaster@b.test")),
+        ("550 5.1.1 bob@b.test: contact the owner", Some("bob@b.test")),
+    ] {
+        assert_eq!(ndr::read_words(words).recipient.as_deref(), recipient, "{words}");
+    }
+}

@@ -45,7 +45,7 @@ pub fn read_words(words: &str) -> Testimony {
     let context = Context { parts: &parts, vendor: vendors::of(&parts, None), writer: None };
     let mut testimony = Testimony {
         speaker: told::speaker(words, None),
-        recipient: text::first_address(words),
+        recipient: text::addresses(words).take(8).find(|address| !is_for_questions(words, address)),
         status: text::status(words),
         reply: told::reply(words, true),
         words: text::joined(words, blocks::WORDS_MAX),
@@ -360,6 +360,20 @@ fn is_contact(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or("").to_ascii_lowercase();
     ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster", "webmaster"]
         .contains(&local.as_str())
+}
+
+/// Whether words give an address to ask at: after an invitation to, or a role's, that stands without brackets.
+fn is_for_questions(words: &str, address: &str) -> bool {
+    const INVITATIONS: [&str; 6] =
+        ["contact", "write to", "mail to", "mailto:", "questions", "help"];
+    let lower = words.to_lowercase();
+    let Some(at) = lower.find(&address.to_lowercase()) else { return false };
+    let before: Vec<char> = lower[..at].chars().rev().take(30).collect();
+    let before: String = before.into_iter().rev().collect();
+    // An invitation to another address that stands before is not to this one.
+    let own = before.rsplit('@').next().unwrap_or_default();
+    INVITATIONS.iter().any(|invitation| own.contains(invitation))
+        || is_contact(address) && !before.ends_with('<')
 }
 
 fn returned_recipient(returned: &str) -> Option<String> {
