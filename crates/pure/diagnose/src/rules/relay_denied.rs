@@ -7,9 +7,10 @@ use crate::{
 };
 
 /// How servers say it, in lower case.
-const PHRASES: [&str; 15] = [
+const PHRASES: [&str; 16] = [
     "relay access denied",
     "relaying denied",
+    "relaying temporarily denied",
     "unable to relay",
     "relay not permitted",
     "relaying not permitted",
@@ -28,7 +29,8 @@ const PHRASES: [&str; 15] = [
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
     let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::RelayDenied);
-    // Postfix defers what it would not relay (`defer_unauth_destination`): nothing changes by waiting.
+    // Postfix defers what it would not relay (`defer_unauth_destination`): nothing changes by waiting. Sendmail
+    // waits for the client's name, by which it may relay for it after all.
     if reply.code < 400 || !by_words {
         return None;
     }
@@ -49,7 +51,8 @@ pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
          MX records and that the server named there knows the domain; who runs the sending \
          server, whether this next hop wants a login.",
     );
-    Some(Finding { retry_helps: false, ..finding })
+    let retry_helps = finding.retry_helps && evidence.says(&["relaying temporarily denied"]);
+    Some(Finding { retry_helps, ..finding })
 }
 
 #[cfg(test)]
@@ -71,5 +74,9 @@ mod tests {
             assert_eq!(finding.rule == "relay-denied", is_it, "{reply}: {finding:?}");
             assert!(!(is_it && finding.retry_helps), "{reply}");
         }
+        let finding = found_at_rcpt(
+            "450 4.4.0 Relaying temporarily denied. Cannot resolve PTR record for 192.0.2.1",
+        );
+        assert_eq!((finding.rule.as_str(), finding.retry_helps), ("relay-denied", true));
     }
 }

@@ -27,7 +27,7 @@ const PHRASES: [&str; 14] = [
 pub(super) fn explain(evidence: &Evidence<'_>) -> Option<Finding> {
     let reply = evidence.reply()?;
     // sendmail: `Relaying denied. IP name lookup failed`. With a name it would still be a stranger's.
-    if evidence.says(&["relaying denied"]) {
+    if evidence.says(&["relaying denied", "relaying temporarily denied"]) {
         return None;
     }
     let by_words = evidence.says(&PHRASES) || evidence.is_class(Class::ReverseName);
