@@ -34,6 +34,10 @@ impl Impostor {
             for _ in 0..self.random.u32(4..9) {
                 let ended = timeout(Duration::from_secs(3_600), self.session()).await;
                 self.ledger.note(&format!("an impostor has guessed: {ended:?}"));
+                // A lock is to last, and not for the next moments only.
+                if !self.locked.is_empty() {
+                    sleep(Duration::from_secs(self.random.u64(0..240))).await;
+                }
             }
         }
     }
