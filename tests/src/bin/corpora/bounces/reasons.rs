@@ -24,15 +24,11 @@ const BY_WORDS: [(Class, &str, &str); 5] = [
 ];
 
 /// The same of a report, by what it holds. Sisimai takes the words of an unknown user for a filter's where it sees
-/// neither RCPT nor a status of an address, unless it knows the reporter or has rules for the recipient's carrier.
+/// neither RCPT nor a status of an address, unless it knows the reporter.
 pub fn of_report(class: Class, report: &Testimony, shows_data: bool) -> &'static str {
     let status = report.reply.as_ref().and_then(|reply| reply.status).or(report.status);
-    let recipient = report.recipient.as_deref().unwrap_or("");
-    let has_rules = recipient.ends_with("ezweb.ne.jp") || recipient.ends_with("au.com");
     let is_others = match (&report.reply, status) {
-        (Some(reply), Some(status)) => {
-            matches!(status.subject, 0 | 2 | 7) && reply.code != 542 && !has_rules
-        }
+        (Some(_), Some(status)) => matches!(status.subject, 0 | 2 | 7),
         (None, None) => matches!(report.dialect.as_str(), "rfc3464" | "plain"),
         _ => false,
     };
